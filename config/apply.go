@@ -1,0 +1,157 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// fill gives fresh settings their defaults and applies the options.
+func (s *Settings[A, K, V]) fill(opts []Option) error {
+	s.Configured = true
+	s.MethodTimeout = DefaultMethodTimeout
+	s.Builder = new(entry.LifeSpan[K, V])
+	s.plain = s.Builder
+	s.Storage = storage.NewInMemory[K, V]()
+	s.Eviction = eviction.LeastRecentlyUpdated[K](DefaultCapacity)
+	s.Postprocessing = NoPostprocessing[V]()
+	return s.apply(opts)
+}
+
+// apply changes the settings as the options say, or says everything that is
+// wrong with them; then s is not to be used.
+func (s *Settings[A, K, V]) apply(opts []Option) error {
+	d := draft{life: s.life}
+	for _, o := range opts {
+		switch {
+		case o.set == nil:
+			d.fault("a zero Option: make options with the functions of this package")
+		case o.wiring:
+			d.fault("%s concerns the function, not a configuration: pass it to memoize.New or memoize.Memoize", o.name)
+		default:
+			o.set(&d)
+		}
+	}
+	s.applyLife(&d)
+	if d.capacity != nil && d.eviction != nil {
+		d.fault("Capacity and Evict exclude each other: give the strategy its capacity")
+	}
+	if d.capacity != nil {
+		if *d.capacity < 0 {
+			d.fault("Capacity is %d: give zero, which keeps nothing, or more", *d.capacity)
+		}
+		s.Eviction = eviction.LeastRecentlyUpdated[K](*d.capacity)
+	}
+	fit(&d, "Keys", d.keys, &s.Keys)
+	fit(&d, "Storage", d.storage, &s.Storage)
+	fit(&d, "Evict", d.eviction, &s.Eviction)
+	fit(&d, "Postprocess", d.postprocessing, &s.Postprocessing)
+	assign(&s.Configured, d.configured)
+	assign(&s.Bypass, d.bypass)
+	assign(&s.MethodTimeout, d.methodTimeout)
+	positive(&d, "MaxLoads", &s.Limits.MaxLoads, d.maxLoads)
+	positive(&d, "MaxBackground", &s.Limits.MaxBackground, d.maxBackground)
+	positive(&d, "MaxRunaway", &s.Limits.MaxRunaway, d.maxRunaway)
+	positive(&d, "MaxBatch", &s.Limits.MaxBatch, d.maxBatch)
+	positive(&d, "StoreBudget for reads", &s.Limits.StoreRead, d.storeRead)
+	positive(&d, "StoreBudget for writes", &s.Limits.StoreWrite, d.storeWrite)
+	if err := errors.Join(d.errs...); err != nil {
+		return err
+	}
+	return s.Validate()
+}
+
+// applyLife makes the builder, if options say anything of it.
+func (s *Settings[A, K, V]) applyLife(d *draft) {
+	lifetimes := d.updateAfter != s.life.updateAfter || d.expireAfter != s.life.expireAfter
+	switch {
+	case d.builder != nil && lifetimes:
+		d.fault("Builder excludes UpdateAfter and ExpireAfter: let the builder give every value its life")
+		return
+	case d.builder != nil:
+		fit(d, "Builder", d.builder, &s.plain)
+		d.updateAfter, d.expireAfter = nil, nil
+	case lifetimes:
+		b, err := entry.NewLifeSpan[K, V](d.life.span())
+		if err != nil {
+			d.errs = append(d.errs, err)
+		}
+		s.plain = b
+	case d.jitter == s.life.jitter:
+		return
+	}
+	s.life, s.Builder = d.life, s.plain
+	if d.jitter == nil {
+		return
+	}
+	share := *d.jitter
+	switch {
+	case !(share >= 0 && share < 1):
+		d.fault("Jitter is %v: give a share of the life, at least 0 and below 1", share)
+	case isNil(s.plain):
+		d.fault("Jitter has no Builder to shorten the lives of: give one, or UpdateAfter")
+	case share > 0:
+		s.Builder = entry.Jittered(s.plain, share)
+	}
+}
+
+// span is the life that update-after and expire-after give, of which one alone
+// decides the other.
+func (l life) span() entry.Life {
+	switch {
+	case l.updateAfter == nil && l.expireAfter == nil:
+		return entry.Life{UpdateAfter: entry.DefaultUpdateAfter, ExpireAfter: entry.DefaultExpireAfter}
+	case l.expireAfter == nil:
+		return entry.Life{UpdateAfter: *l.updateAfter, ExpireAfter: max(entry.DefaultExpireAfter, thrice(*l.updateAfter))}
+	case l.updateAfter == nil:
+		return entry.Life{UpdateAfter: *l.expireAfter / 3, ExpireAfter: *l.expireAfter}
+	}
+	return entry.Life{UpdateAfter: *l.updateAfter, ExpireAfter: *l.expireAfter}
+}
+
+// thrice is three times d, or the longest duration where that is longer.
+func thrice(d time.Duration) time.Duration {
+	const longest = time.Duration(1<<63 - 1)
+	if d > longest/3 {
+		return longest
+	}
+	return 3 * d
+}
+
+func (d *draft) fault(format string, args ...any) {
+	d.errs = append(d.errs, fmt.Errorf("config: "+format, args...))
+}
+
+// fit puts an untyped part in its place if it was given and its type fits.
+func fit[T any](d *draft, name string, given any, place *T) {
+	switch p := given.(type) {
+	case nil:
+	case absent:
+		d.fault("%s is given nil: leave the option out for the default", name)
+	case T:
+		*place = p
+	default:
+		d.fault("%s is given a %T, and this function needs a %v", name, given, reflect.TypeFor[T]())
+	}
+}
+
+func assign[T any](place *T, value *T) {
+	if value != nil {
+		*place = *value
+	}
+}
+
+func positive[T int | time.Duration](d *draft, name string, place *T, value *T) {
+	if value == nil {
+		return
+	}
+	if *value <= 0 {
+		d.fault("%s is %v: give more than zero", name, *value)
+	}
+	*place = *value
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// CacheConfiguration says how a function is memoized. Snapshot is called once
+// by every call of the function, concurrently: it should be one atomic load,
+// and return the same pointer until something changes. What it returns is never
+// changed. A nil snapshot, or one that Validate refuses, fails the call.
+type CacheConfiguration[A any, K comparable, V any] interface {
+	Snapshot() *Settings[A, K, V]
+}
+
+// Fixed is a configuration that does not change.
+type Fixed[A any, K comparable, V any] struct {
+	settings *Settings[A, K, V]
+	err      error
+}
+
+// InMemory is the default configuration, changed by options: values live 30
+// minutes and are refreshed after 10, at most 4096 of them, the least recently
+// updated goes first, a load may take 2 minutes. Its storage is its own, so one
+// configuration serves one function. What is wrong with the options is reported
+// by memoize.Memoize and by Err.
+//
+// It is py-memoize's DefaultInMemoryCacheConfiguration.
+func InMemory[K comparable, V any](opts ...Option) *Fixed[K, K, V] {
+	return InMemoryKeyed[K, K, V](Identity[K](), opts...)
+}
+
+// InMemoryKeyed is InMemory for arguments that are no keys themselves.
+func InMemoryKeyed[A any, K comparable, V any](keys KeyExtractor[A, K], opts ...Option) *Fixed[A, K, V] {
+	settings := &Settings[A, K, V]{Keys: keys}
+	err := settings.fill(opts)
+	return &Fixed[A, K, V]{settings: settings, err: err}
+}
+
+// Of is a fixed configuration of your own parts.
+func Of[A any, K comparable, V any](settings Settings[A, K, V]) *Fixed[A, K, V] {
+	return &Fixed[A, K, V]{settings: &settings, err: settings.Validate()}
+}
+
+// Snapshot returns the settings.
+func (c *Fixed[A, K, V]) Snapshot() *Settings[A, K, V] { return c.settings }
+
+// Err is what was wrong when the configuration was made.
+func (c *Fixed[A, K, V]) Err() error { return c.err }
+
+// Live is a configuration that can be changed while functions use it. Its
+// methods may be called concurrently.
+//
+// It is py-memoize's MutableCacheConfiguration.
+type Live[A any, K comparable, V any] struct {
+	current  atomic.Pointer[Settings[A, K, V]]
+	mu       sync.Mutex // held by one change at a time
+	watchers map[*Watcher[A, K, V]]struct{}
+	err      error
+}
+
+// Mutable starts from the present settings of another configuration, whose
+// parts it shares.
+func Mutable[A any, K comparable, V any](from CacheConfiguration[A, K, V]) *Live[A, K, V] {
+	c := &Live[A, K, V]{watchers: map[*Watcher[A, K, V]]struct{}{}}
+	if isNil(from) {
+		c.err = errors.New("config: Mutable is given a nil configuration: start from config.InMemory")
+		return c
+	}
+	if f, ok := from.(interface{ Err() error }); ok {
+		c.err = f.Err()
+	}
+	c.current.Store(from.Snapshot())
+	return c
+}
+
+// Snapshot returns the settings in force.
+func (c *Live[A, K, V]) Snapshot() *Settings[A, K, V] { return c.current.Load() }
+
+// Err is what was wrong when the configuration was made.
+func (c *Live[A, K, V]) Err() error { return c.err }
+
+// Apply changes settings. All the options take effect in one step, for calls
+// that begin from now on; where one of them is wrong, or a part of theirs
+// can't be put in force by a function that uses the configuration, none does
+// and the error says why. Options that concern the function itself (Name,
+// Clock and so on) are refused.
+//
+// A storage in memory that is put in force is cleared; loads that run end in
+// the storage they began with. A new strategy is told of the keys that are held
+// and releases down to its capacity before Apply returns.
+func (c *Live[A, K, V]) Apply(opts ...Option) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	next := *c.current.Load()
+	if err := next.apply(opts); err != nil {
+		return err
+	}
+	return c.put(&next)
+}
+
+// Replace puts settings of your own in force, under the rules of Apply.
+func (c *Live[A, K, V]) Replace(settings Settings[A, K, V]) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := settings.Validate(); err != nil {
+		return err
+	}
+	c.err = nil
+	return c.put(&settings)
+}
+
+// put asks every function, and only if all agree puts next in force.
+func (c *Live[A, K, V]) put(next *Settings[A, K, V]) error {
+	changes := make([]Change, 0, len(c.watchers))
+	for w := range c.watchers {
+		change, err := w.Prepare(next)
+		if err != nil {
+			for _, prepared := range changes {
+				prepared.Abort()
+			}
+			return err
+		}
+		changes = append(changes, change)
+	}
+	c.current.Store(next)
+	for _, change := range changes {
+		change.Commit()
+	}
+	return nil
+}
+
+// Watcher is how a function takes part in a change. Prepare is called with the
+// settings to come, one change at a time; either Commit or Abort follows,
+// Commit after the settings are in force. Prepare must not call back into the
+// configuration.
+type Watcher[A any, K comparable, V any] struct {
+	Prepare func(next *Settings[A, K, V]) (Change, error)
+}
+
+// Change is a prepared change.
+type Change struct{ Commit, Abort func() }
+
+// Watch makes w part of every change from now on; stop ends that.
+func (c *Live[A, K, V]) Watch(w *Watcher[A, K, V]) (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watchers[w] = struct{}{}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.watchers, w)
+	}
+}

@@ -1,0 +1,258 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/statuses"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Option says one thing about how a function is memoized. Of two that say the
+// same thing the last holds.
+type Option struct {
+	name   string
+	wiring bool // it concerns the function, not a configuration
+	set    func(d *draft)
+}
+
+// String is the option's name.
+func (o Option) String() string { return "config." + o.name }
+
+// draft is what options say. Typed parts are still untyped.
+type draft struct {
+	life
+	capacity                                         *int
+	configured, bypass                               *bool
+	methodTimeout                                    *time.Duration
+	builder, keys, storage, eviction, postprocessing any
+	maxLoads, maxBackground, maxRunaway, maxBatch    *int
+	storeRead, storeWrite                            *time.Duration
+	wiring                                           Wiring
+	errs                                             []error
+}
+
+// life is what options have said of lifetimes.
+type life struct {
+	updateAfter, expireAfter *time.Duration
+	jitter                   *float64
+}
+
+// Wiring is what options say of the function itself. It is for the engine.
+type Wiring struct {
+	Name          string
+	Clock         clock.Clock
+	ExactClock    bool
+	Observer      observe.Observer
+	Logger        *slog.Logger
+	HideKeys      bool
+	PlainErrors   bool
+	IdentityKeys  bool
+	Scope         func(ctx context.Context) (string, error)
+	InvalidatedBy []any // each an *invalidation.Support[A]
+	Statuses      any   // a statuses.UpdateStatuses[K, V]
+}
+
+func setting(name string, set func(d *draft)) Option { return Option{name: name, set: set} }
+func wiring(name string, set func(w *Wiring)) Option {
+	return Option{name: name, wiring: true, set: func(d *draft) { set(&d.wiring) }}
+}
+
+// UpdateAfter is how long a value is fresh: from then on a call is still
+// answered at once, and starts a refresh in the background. Zero refreshes on
+// every hit. Default 10 minutes. Set alone, it makes expire-after the greater of
+// 30 minutes and three times itself.
+func UpdateAfter(d time.Duration) Option {
+	return setting("UpdateAfter", func(dr *draft) { dr.updateAfter = &d })
+}
+
+// ExpireAfter is how long a value is served at all. Zero makes every call wait
+// for a load. Default 30 minutes. Set alone, it makes update-after a third of
+// itself. It may equal update-after: then nothing is refreshed in the
+// background.
+func ExpireAfter(d time.Duration) Option {
+	return setting("ExpireAfter", func(dr *draft) { dr.expireAfter = &d })
+}
+
+// Jitter shortens each life by up to the given share, at least 0 and below 1,
+// so that values of one birth do not all fall due at once. It only makes lives
+// shorter; how much is a fixed function of the key. Default 0.
+func Jitter(share float64) Option {
+	return setting("Jitter", func(dr *draft) { dr.jitter = &share })
+}
+
+// Builder gives values a life of their own, say one that each value carries:
+// see entry.LifeOf. It takes the place of UpdateAfter and ExpireAfter.
+func Builder[K comparable, V any](b entry.Builder[K, V]) Option {
+	return setting("Builder", func(dr *draft) { dr.builder = part(b) })
+}
+
+// Capacity is how many values are kept; the least recently updated goes first.
+// Zero keeps none and still makes callers who come together share a load.
+// Default 4096. It takes the place of Evict.
+func Capacity(n int) Option {
+	return setting("Capacity", func(dr *draft) { dr.capacity = &n })
+}
+
+// Evict chooses which value is released when there are too many. One strategy
+// serves one function.
+func Evict[K comparable](s eviction.Strategy[K]) Option {
+	return setting("Evict", func(dr *draft) { dr.eviction = part(s) })
+}
+
+// Storage keeps the values somewhere else than in a map of the function's own.
+func Storage[K comparable, V any](s storage.Storage[K, V]) Option {
+	return setting("Storage", func(dr *draft) { dr.storage = part(s) })
+}
+
+// MethodTimeout is how long a load may take, above zero. Past it those who wait
+// get an error even if the source ignores its context, and the key can be
+// loaded again. Default 2 minutes.
+func MethodTimeout(d time.Duration) Option {
+	return setting("MethodTimeout", func(dr *draft) { dr.methodTimeout = &d })
+}
+
+// MaxLoads is how many loads run at once, above zero; further ones wait their
+// turn, within the method timeout. A batch of keys is one load. Default 1024.
+func MaxLoads(n int) Option {
+	return setting("MaxLoads", func(dr *draft) { dr.maxLoads = &n })
+}
+
+// MaxBackground is how many background refreshes run at once, above zero. A
+// stale hit past it is served and starts nothing. Default 64.
+func MaxBackground(n int) Option {
+	return setting("MaxBackground", func(dr *draft) { dr.maxBackground = &n })
+}
+
+// MaxRunaway is how many loads that an invalidation or the method timeout
+// superseded may still run, above zero. With that many late ones, no load
+// starts; with that many in all, a key whose superseded load still runs waits
+// for it. Default 64.
+func MaxRunaway(n int) Option {
+	return setting("MaxRunaway", func(dr *draft) { dr.maxRunaway = &n })
+}
+
+// MaxBatch is how many keys a source that takes many is given at once, above
+// zero. Default 1000.
+func MaxBatch(n int) Option {
+	return setting("MaxBatch", func(dr *draft) { dr.maxBatch = &n })
+}
+
+// StoreBudget is how long the storage may take over one read and over one
+// write, unless it answers from memory. Past it a read counts as a miss.
+// Defaults 100 ms and 250 ms.
+func StoreBudget(read, write time.Duration) Option {
+	return setting("StoreBudget", func(dr *draft) { dr.storeRead, dr.storeWrite = &read, &write })
+}
+
+// Keys makes the keys of arguments.
+func Keys[A any, K comparable](x KeyExtractor[A, K]) Option {
+	return setting("Keys", func(dr *draft) { dr.keys = part(x) })
+}
+
+// Postprocess changes a value on its way to each caller: see CopyBy and
+// DeepCopy.
+func Postprocess[V any](p Postprocessing[V]) Option {
+	return setting("Postprocess", func(dr *draft) { dr.postprocessing = part(p) })
+}
+
+// Configured false makes every call fail with ErrNotConfigured, until it is
+// true again. Default true.
+func Configured(yes bool) Option {
+	return setting("Configured", func(dr *draft) { dr.configured = &yes })
+}
+
+// Bypass is the switch for an outage of the cache itself: while it is true
+// every call goes to the source, and the cache is neither read nor written.
+// Default false.
+func Bypass(yes bool) Option {
+	return setting("Bypass", func(dr *draft) { dr.bypass = &yes })
+}
+
+// Name is what the function is called in events, logs, errors and the keys of
+// a shared storage. Default: the name of the Go function.
+func Name(name string) Option { return wiring("Name", func(w *Wiring) { w.Name = name }) }
+
+// Clock makes the function live on the clock given, as a test does that drives
+// time by hand with clock.NewMock(). Such a clock is read on every call. A clock
+// that goes back stands still until it catches up. Default: the real clock.
+func Clock(c clock.Clock) Option { return wiring("Clock", func(w *Wiring) { w.Clock = c }) }
+
+// ExactClock makes every call read the clock. Without it a call reads a clock
+// that ticks every few milliseconds, wherever the entry's next change of state
+// is further than 100 ms away; nearer, the real clock decides.
+func ExactClock() Option { return wiring("ExactClock", func(w *Wiring) { w.ExactClock = true }) }
+
+// Observe tells o of every event, in place of the logger.
+func Observe(o observe.Observer) Option {
+	return wiring("Observe", func(w *Wiring) { w.Observer = o })
+}
+
+// Logger is where changes of state are written, unless Observe is given.
+// Default: slog.Default() of the moment.
+func Logger(l *slog.Logger) Option { return wiring("Logger", func(w *Wiring) { w.Logger = l }) }
+
+// HideKeys puts a hash in place of keys in events, logs and errors, for keys
+// that name people. The hash changes with every process.
+func HideKeys() Option { return wiring("HideKeys", func(w *Wiring) { w.HideKeys = true }) }
+
+// PlainErrors returns the source's own error from a failed load, not wrapped in
+// a *memoize.LoadError, for a function that takes the place of another.
+func PlainErrors() Option { return wiring("PlainErrors", func(w *Wiring) { w.PlainErrors = true }) }
+
+// IdentityKeys allows keys that contain pointers or channels, or a time.Time:
+// two are the same key exactly when == says so, which compares addresses.
+func IdentityKeys() Option { return wiring("IdentityKeys", func(w *Wiring) { w.IdentityKeys = true }) }
+
+// Scope puts a scope that the call's context is in, such as the tenant, before
+// every key: calls in different scopes never share a value. An error of f fails
+// the call. Typed parts of the same function then have keys of the type
+// Scoped[K].
+func Scope(f func(ctx context.Context) (string, error)) Option {
+	return wiring("Scope", func(w *Wiring) { w.Scope = f })
+}
+
+// InvalidatedBy lets s, an *invalidation.Support[A], invalidate the function.
+func InvalidatedBy(s any) Option {
+	return wiring("InvalidatedBy", func(w *Wiring) { w.InvalidatedBy = append(w.InvalidatedBy, s) })
+}
+
+// UpdateStatuses puts a registry of your own in place of the one in memory.
+func UpdateStatuses[K comparable, V any](r statuses.UpdateStatuses[K, V]) Option {
+	return wiring("UpdateStatuses", func(w *Wiring) { w.Statuses = part(r) })
+}
+
+// absent stands for a part that was given as nil.
+type absent struct{}
+
+// part keeps a nil part apart from one that was not given.
+func part(p any) any {
+	if isNil(p) {
+		return absent{}
+	}
+	return p
+}
+
+// Split tells the options that concern the function from those that concern
+// its configuration. It is for the engine.
+func Split(opts []Option) (settings []Option, w Wiring, err error) {
+	var d draft
+	for _, o := range opts {
+		switch {
+		case o.set == nil:
+			d.errs = append(d.errs, errors.New("config: a zero Option: make options with the functions of this package"))
+		case o.wiring:
+			o.set(&d)
+		default:
+			settings = append(settings, o)
+		}
+	}
+	return settings, d.wiring, errors.Join(d.errs...)
+}

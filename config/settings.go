@@ -1,0 +1,157 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Settings is one snapshot of a configuration. A is the type of the function's
+// argument, K of its key, V of its value. It must not be changed once it has
+// been returned from a Snapshot.
+type Settings[A any, K comparable, V any] struct {
+	// Configured false makes every call fail with ErrNotConfigured before
+	// anything else is looked at: for parts that are put in place later.
+	Configured bool
+	// MethodTimeout is how long one load may take before those who wait get
+	// an error. It is above zero.
+	MethodTimeout time.Duration
+	// Builder gives a value its life.
+	Builder entry.Builder[K, V]
+	// Keys makes the key of an argument.
+	Keys KeyExtractor[A, K]
+	// Storage keeps the entries.
+	Storage storage.Storage[K, V]
+	// Eviction chooses what is released when there is too much.
+	Eviction eviction.Strategy[K]
+	// Postprocessing changes a value on its way to each caller.
+	Postprocessing Postprocessing[V]
+
+	// Bypass true makes every call go to the source and touch nothing else.
+	Bypass bool
+	// Limits bounds what may run; fields that are zero have their defaults.
+	Limits Limits
+
+	life  life                // what options have said of lives, for those that come later
+	plain entry.Builder[K, V] // Builder before Jitter
+}
+
+// Limits bounds what may run for one function at a time.
+type Limits struct {
+	// MaxLoads is how many loads run at once; further ones wait their turn,
+	// within the method timeout. Default 1024.
+	MaxLoads int
+	// MaxBackground is how many of them may be background refreshes; a stale
+	// hit past it is served and starts nothing. Default 64.
+	MaxBackground int
+	// MaxRunaway is how many loads that an invalidation or the method timeout
+	// superseded may still run. Default 64.
+	MaxRunaway int
+	// MaxBatch is how many keys a source that takes many is given at once.
+	// Default 1000.
+	MaxBatch int
+	// StoreRead and StoreWrite are how long the storage may take over one
+	// operation, unless it is storage.Local. Defaults 100 ms and 250 ms.
+	StoreRead, StoreWrite time.Duration
+}
+
+// The defaults, most of them py-memoize's.
+const (
+	DefaultCapacity      = 4096
+	DefaultMethodTimeout = 2 * time.Minute
+	DefaultMaxLoads      = 1024
+	DefaultMaxBackground = 64
+	DefaultMaxRunaway    = 64
+	DefaultMaxBatch      = 1000
+	DefaultStoreRead     = 100 * time.Millisecond
+	DefaultStoreWrite    = 250 * time.Millisecond
+)
+
+// WithDefaults fills the fields that are zero.
+func (l Limits) WithDefaults() Limits {
+	return Limits{
+		MaxLoads:      cmp.Or(l.MaxLoads, DefaultMaxLoads),
+		MaxBackground: cmp.Or(l.MaxBackground, DefaultMaxBackground),
+		MaxRunaway:    cmp.Or(l.MaxRunaway, DefaultMaxRunaway),
+		MaxBatch:      cmp.Or(l.MaxBatch, DefaultMaxBatch),
+		StoreRead:     cmp.Or(l.StoreRead, DefaultStoreRead),
+		StoreWrite:    cmp.Or(l.StoreWrite, DefaultStoreWrite),
+	}
+}
+
+// ErrNotConfigured says that a call came before its configuration was ready.
+var ErrNotConfigured = errors.New("config: the cache is called but not configured: apply config.Configured(true) once its parts are in place")
+
+// Validate says everything that is missing or wrong. Parts may be missing while
+// Configured is false.
+func (s *Settings[A, K, V]) Validate() error {
+	if s == nil {
+		return errors.New("config: the configuration's snapshot is nil: return the Settings that are in force")
+	}
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf("config: "+format, args...)) }
+	for _, part := range []struct {
+		name string
+		part any
+	}{
+		{"Builder", s.Builder}, {"Keys", s.Keys}, {"Storage", s.Storage},
+		{"Eviction", s.Eviction}, {"Postprocessing", s.Postprocessing},
+	} {
+		switch {
+		case !isNil(part.part):
+			if v, ok := part.part.(interface{ Validate() error }); ok {
+				if err := v.Validate(); err != nil {
+					errs = append(errs, err)
+				}
+			}
+		case s.Configured:
+			fault("%s is nil: fill in every part, or set Configured to false until then", part.name)
+		}
+	}
+	if s.MethodTimeout < 0 || s.MethodTimeout == 0 && s.Configured {
+		fault("method timeout is %v: every load would fail; give more than zero", s.MethodTimeout)
+	}
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"MaxLoads", int64(s.Limits.MaxLoads)}, {"MaxBackground", int64(s.Limits.MaxBackground)},
+		{"MaxRunaway", int64(s.Limits.MaxRunaway)}, {"MaxBatch", int64(s.Limits.MaxBatch)},
+		{"StoreRead", int64(s.Limits.StoreRead)}, {"StoreWrite", int64(s.Limits.StoreWrite)},
+	} {
+		if limit.value < 0 {
+			fault("limit %s is below zero: give more than zero, or zero for its default", limit.name)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func isNil(part any) bool {
+	if part == nil {
+		return true
+	}
+	switch v := reflect.ValueOf(part); v.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Interface, reflect.Slice, reflect.Chan:
+		return v.IsNil()
+	}
+	return false
+}
+
+// String lists the settings, in the order of py-memoize's.
+func (s *Settings[A, K, V]) String() string {
+	return fmt.Sprintf("Settings[configured=%v, method_timeout=%v, entry_builder=%v, key_extractor=%v, storage=%v, eviction_strategy=%v, postprocessing=%v, bypass=%v]",
+		s.Configured, s.MethodTimeout, name(s.Builder), name(s.Keys), name(s.Storage), name(s.Eviction), name(s.Postprocessing), s.Bypass)
+}
+
+func name(part any) string {
+	if v, ok := part.(fmt.Stringer); ok && !isNil(part) {
+		return v.String()
+	}
+	return fmt.Sprintf("%T", part)
+}

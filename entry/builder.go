@@ -1,0 +1,98 @@
+package entry
+
+import (
+	"fmt"
+	"hash/maphash"
+	"sync/atomic"
+	"time"
+)
+
+// Builder makes the entry of a value that a source returned at now. It may
+// give each value a life of its own, and may change the value. It is called by
+// the goroutine that ran the source, concurrently for different keys, with no
+// lock held; a panic in it fails the load.
+type Builder[K comparable, V any] interface {
+	Build(key K, value V, now Instant) *Entry[V]
+}
+
+// BuilderFunc is a function as a Builder.
+type BuilderFunc[K comparable, V any] func(key K, value V, now Instant) *Entry[V]
+
+// Build calls f.
+func (f BuilderFunc[K, V]) Build(key K, value V, now Instant) *Entry[V] { return f(key, value, now) }
+
+// LifeOf is a Builder that takes an entry's life from its value, such as the
+// expiry of a token. A life that Validate refuses is used as it stands: an
+// expire-after of zero or less is not worth storing, and is expired at once.
+func LifeOf[K comparable, V any](life func(value V) Life) Builder[K, V] {
+	return BuilderFunc[K, V](func(_ K, value V, now Instant) *Entry[V] {
+		return New(value, now, life(value))
+	})
+}
+
+// LifeSpan is the Builder that gives every value the same life. It can be
+// changed while it is in use; entries that were built before keep theirs.
+// Its methods may be called concurrently. The zero LifeSpan gives the default
+// life.
+type LifeSpan[K comparable, V any] struct {
+	life atomic.Pointer[Life]
+}
+
+// NewLifeSpan gives every value the life given, or says what is wrong with it.
+func NewLifeSpan[K comparable, V any](life Life) (*LifeSpan[K, V], error) {
+	b := new(LifeSpan[K, V])
+	return b, b.Update(life)
+}
+
+// Update changes the life of entries that are built from now on. A life that
+// Validate refuses changes nothing.
+func (b *LifeSpan[K, V]) Update(life Life) error {
+	if err := life.Validate(); err != nil {
+		return err
+	}
+	b.life.Store(&life)
+	return nil
+}
+
+// Life is the life that entries are given now.
+func (b *LifeSpan[K, V]) Life() Life {
+	if life := b.life.Load(); life != nil {
+		return *life
+	}
+	return Life{UpdateAfter: DefaultUpdateAfter, ExpireAfter: DefaultExpireAfter}
+}
+
+// Build gives the value the present life.
+func (b *LifeSpan[K, V]) Build(_ K, value V, now Instant) *Entry[V] {
+	return New(value, now, b.Life())
+}
+
+// String names the builder and the life it gives.
+func (b *LifeSpan[K, V]) String() string {
+	life := b.Life()
+	return fmt.Sprintf("LifeSpan[update after %v, expire after %v]", life.UpdateAfter, life.ExpireAfter)
+}
+
+// Jittered shortens the lives that inner gives by up to the given share, at
+// least 0 and below 1, so that entries of one birth do not all fall due at
+// once. A life only becomes shorter, never longer; how much is a fixed
+// function of the key within one process.
+func Jittered[K comparable, V any](inner Builder[K, V], share float64) Builder[K, V] {
+	seed := maphash.MakeSeed()
+	return BuilderFunc[K, V](func(key K, value V, now Instant) *Entry[V] {
+		e := inner.Build(key, value, now)
+		if e == nil {
+			return nil
+		}
+		const unit = 1 << 53
+		factor := 1 - share*float64(maphash.Comparable(seed, key)%unit)/unit
+		shorten := func(end Instant) Instant {
+			if end <= e.created {
+				return end
+			}
+			return min(end, e.created.Add(time.Duration(float64(end.Sub(e.created))*factor)))
+		}
+		e.updateAfter, e.expiresAfter = shorten(e.updateAfter), shorten(e.expiresAfter)
+		return e
+	})
+}

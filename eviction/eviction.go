@@ -1,0 +1,46 @@
+package eviction
+
+import "github.com/perennial-go/perennial/entry"
+
+// Strategy chooses which key to release. One strategy serves one function. Its
+// methods are called concurrently and with no lock of the engine's held; calls
+// for one key come in the order in which its entries were written and released.
+type Strategy[K comparable] interface {
+	// MarkRead is told that the key's entry was found, even if expired.
+	MarkRead(key K)
+	// MarkWritten is told that the key's entry was written.
+	MarkWritten(key K, e *entry.Meta)
+	// MarkReleased is told that the key's entry is gone, for whatever reason.
+	MarkReleased(key K)
+	// NextToRelease names a key to be released now, or none. It is asked once
+	// after each write. A key that was named is not named again until it is
+	// written again.
+	NextToRelease() (key K, ok bool)
+}
+
+// Marker is a Strategy that learns of reads through the entry's mark word. Its
+// MarkRead is not called.
+type Marker interface {
+	// Mark is called on every hit, with no lock held; it should do no more
+	// than load the word and store it when it is not set.
+	Mark(e *entry.Meta)
+}
+
+// Blind is a Strategy to which reads make no difference: it is not told of
+// them.
+type Blind interface {
+	// IgnoresReads is never called.
+	IgnoresReads()
+}
+
+// Resetter is a Strategy that can forget every key at once, as is needed
+// where a storage is cleared that can't list its keys.
+type Resetter interface {
+	Reset()
+}
+
+// Bounded is a Strategy with a capacity.
+type Bounded interface {
+	// Capacity is how many keys it lets live.
+	Capacity() int
+}

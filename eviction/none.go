@@ -1,0 +1,18 @@
+package eviction
+
+import "github.com/perennial-go/perennial/entry"
+
+// None never releases anything: for a storage that bounds itself.
+func None[K comparable]() Strategy[K] { return none[K]{} }
+
+type none[K comparable] struct{}
+
+func (none[K]) MarkRead(K)                 {}
+func (none[K]) MarkWritten(K, *entry.Meta) {}
+func (none[K]) MarkReleased(K)             {}
+func (none[K]) NextToRelease() (key K, ok bool) {
+	return key, false
+}
+func (none[K]) IgnoresReads()  {}
+func (none[K]) Reset()         {}
+func (none[K]) String() string { return "None" }

@@ -1,0 +1,179 @@
+package memoize
+
+import (
+	"context"
+
+	"github.com/perennial-go/perennial/config"
+)
+
+// None is the argument of a function that takes none.
+type None = struct{}
+
+// Args2 is two arguments as one key.
+type Args2[A, B comparable] struct {
+	A A
+	B B
+}
+
+// Args3 is three arguments as one key.
+type Args3[A, B, C comparable] struct {
+	A A
+	B B
+	C C
+}
+
+// Func0 is a memoized function without an argument. Its methods are those of
+// Func; the verbs that it lacks are those of Args.
+type Func0[V any] struct{ Args *Func[None, V] }
+
+// Func2 is a memoized function of two arguments. Its methods are those of Func;
+// the verbs that it lacks are those of Args.
+type Func2[A, B comparable, V any] struct{ Args *Func[Args2[A, B], V] }
+
+// Func3 is a memoized function of three arguments. Its methods are those of
+// Func; the verbs that it lacks are those of Args.
+type Func3[A, B, C comparable, V any] struct{ Args *Func[Args3[A, B, C], V] }
+
+// New0 memoizes a function without an argument, such as one that fetches a
+// token. See New.
+func New0[V any](source func(ctx context.Context) (V, error), opts ...config.Option) (*Func0[V], error) {
+	f := func(ctx context.Context, _ None) (V, error) { return source(ctx) }
+	args, err := build(single(f), source, config.Identity[None](), opts, errIfNil(source == nil, "New0"))
+	if err != nil {
+		return nil, err
+	}
+	return &Func0[V]{args}, nil
+}
+
+// New2 memoizes a function of two arguments, which together are its key. See
+// New.
+func New2[A, B comparable, V any](source func(ctx context.Context, a A, b B) (V, error), opts ...config.Option) (*Func2[A, B, V], error) {
+	f := func(ctx context.Context, args Args2[A, B]) (V, error) { return source(ctx, args.A, args.B) }
+	args, err := build(single(f), source, config.Identity[Args2[A, B]](), opts, errIfNil(source == nil, "New2"))
+	if err != nil {
+		return nil, err
+	}
+	return &Func2[A, B, V]{args}, nil
+}
+
+// New3 memoizes a function of three arguments, which together are its key. See
+// New.
+func New3[A, B, C comparable, V any](source func(ctx context.Context, a A, b B, c C) (V, error), opts ...config.Option) (*Func3[A, B, C, V], error) {
+	f := func(ctx context.Context, args Args3[A, B, C]) (V, error) { return source(ctx, args.A, args.B, args.C) }
+	args, err := build(single(f), source, config.Identity[Args3[A, B, C]](), opts, errIfNil(source == nil, "New3"))
+	if err != nil {
+		return nil, err
+	}
+	return &Func3[A, B, C, V]{args}, nil
+}
+
+// Call is Func.Call.
+func (f *Func0[V]) Call(ctx context.Context) (V, error) { return f.Args.Call(ctx, None{}) }
+
+// Refresh is Func.Refresh.
+func (f *Func0[V]) Refresh(ctx context.Context) (V, error) { return f.Args.Refresh(ctx, None{}) }
+
+// Invalidate is Func.Invalidate.
+func (f *Func0[V]) Invalidate(ctx context.Context) error { return f.Args.Invalidate(ctx, None{}) }
+
+// Peek is Func.Peek.
+func (f *Func0[V]) Peek(ctx context.Context) (V, bool) { return f.Args.Peek(ctx, None{}) }
+
+// Set is Func.Set.
+func (f *Func0[V]) Set(ctx context.Context, value V) error { return f.Args.Set(ctx, None{}, value) }
+
+// Name is Func.Name.
+func (f *Func0[V]) Name() string { return f.Args.Name() }
+
+// Stats is Func.Stats.
+func (f *Func0[V]) Stats() Stats { return f.Args.Stats() }
+
+// InvalidateAll is Func.InvalidateAll.
+func (f *Func0[V]) InvalidateAll(ctx context.Context) error { return f.Args.InvalidateAll(ctx) }
+
+// Close is Func.Close.
+func (f *Func0[V]) Close(ctx context.Context) error { return f.Args.Close(ctx) }
+
+// Call is Func.Call.
+func (f *Func2[A, B, V]) Call(ctx context.Context, a A, b B) (V, error) {
+	return f.Args.Call(ctx, Args2[A, B]{a, b})
+}
+
+// Refresh is Func.Refresh.
+func (f *Func2[A, B, V]) Refresh(ctx context.Context, a A, b B) (V, error) {
+	return f.Args.Refresh(ctx, Args2[A, B]{a, b})
+}
+
+// Invalidate is Func.Invalidate.
+func (f *Func2[A, B, V]) Invalidate(ctx context.Context, a A, b B) error {
+	return f.Args.Invalidate(ctx, Args2[A, B]{a, b})
+}
+
+// Peek is Func.Peek.
+func (f *Func2[A, B, V]) Peek(ctx context.Context, a A, b B) (V, bool) {
+	return f.Args.Peek(ctx, Args2[A, B]{a, b})
+}
+
+// Set is Func.Set.
+func (f *Func2[A, B, V]) Set(ctx context.Context, a A, b B, value V) error {
+	return f.Args.Set(ctx, Args2[A, B]{a, b}, value)
+}
+
+// Name is Func.Name.
+func (f *Func2[A, B, V]) Name() string { return f.Args.Name() }
+
+// Stats is Func.Stats.
+func (f *Func2[A, B, V]) Stats() Stats { return f.Args.Stats() }
+
+// InvalidateAll is Func.InvalidateAll.
+func (f *Func2[A, B, V]) InvalidateAll(ctx context.Context) error { return f.Args.InvalidateAll(ctx) }
+
+// Close is Func.Close.
+func (f *Func2[A, B, V]) Close(ctx context.Context) error { return f.Args.Close(ctx) }
+
+// Call is Func.Call.
+func (f *Func3[A, B, C, V]) Call(ctx context.Context, a A, b B, c C) (V, error) {
+	return f.Args.Call(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// Refresh is Func.Refresh.
+func (f *Func3[A, B, C, V]) Refresh(ctx context.Context, a A, b B, c C) (V, error) {
+	return f.Args.Refresh(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// Invalidate is Func.Invalidate.
+func (f *Func3[A, B, C, V]) Invalidate(ctx context.Context, a A, b B, c C) error {
+	return f.Args.Invalidate(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// Peek is Func.Peek.
+func (f *Func3[A, B, C, V]) Peek(ctx context.Context, a A, b B, c C) (V, bool) {
+	return f.Args.Peek(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// Set is Func.Set.
+func (f *Func3[A, B, C, V]) Set(ctx context.Context, a A, b B, c C, value V) error {
+	return f.Args.Set(ctx, Args3[A, B, C]{a, b, c}, value)
+}
+
+// Name is Func.Name.
+func (f *Func3[A, B, C, V]) Name() string { return f.Args.Name() }
+
+// Stats is Func.Stats.
+func (f *Func3[A, B, C, V]) Stats() Stats { return f.Args.Stats() }
+
+// InvalidateAll is Func.InvalidateAll.
+func (f *Func3[A, B, C, V]) InvalidateAll(ctx context.Context) error {
+	return f.Args.InvalidateAll(ctx)
+}
+
+// Close is Func.Close.
+func (f *Func3[A, B, C, V]) Close(ctx context.Context) error { return f.Args.Close(ctx) }
+
+// The functions of every shape are Handles.
+var (
+	_ Handle = (*Func[int, int])(nil)
+	_ Handle = (*Func0[int])(nil)
+	_ Handle = (*Func2[int, int, int])(nil)
+	_ Handle = (*Func3[int, int, int, int])(nil)
+)

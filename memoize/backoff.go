@@ -1,0 +1,99 @@
+package memoize
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/perennial-go/perennial/entry"
+)
+
+// maxDelayed bounds the keys whose refreshes are delayed at one time. Past it
+// an arbitrary one is forgotten, which lets it be tried early.
+const maxDelayed = 1 << 16
+
+// backoff delays background refreshes of keys whose last one failed. A record
+// is of use until the stale entry that it protects has expired.
+type backoff[K comparable] struct {
+	count  atomic.Int64 // spares the lock while nothing fails
+	mu     sync.Mutex
+	failed map[K]failure
+	sweep  int // how many records to hold before the next look for useless ones
+}
+
+type failure struct {
+	times int
+	until entry.Instant // no refresh before this
+	end   entry.Instant // useless from here on
+}
+
+// until is the instant before which the key is not to be refreshed.
+func (b *backoff[K]) until(key K) (entry.Instant, bool) {
+	if b.count.Load() == 0 {
+		return 0, false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f, ok := b.failed[key]
+	return f.until, ok
+}
+
+// delay counts a failed refresh of a stale entry. The first delay is a tenth of
+// the time for which the entry is stale, at most a second; it doubles up to a
+// quarter of that time; chance takes off up to a half.
+func (b *backoff[K]) delay(key K, stale *entry.Meta, now entry.Instant) (entry.Instant, time.Duration) {
+	window := stale.ExpiresAfter().Sub(stale.UpdateAfter())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed == nil {
+		b.failed = map[K]failure{}
+	}
+	f, known := b.failed[key]
+	if !known {
+		b.makeRoom(now)
+	}
+	d := min(time.Second, window/10)
+	for range f.times {
+		if d *= 2; d >= window/4 {
+			d = window / 4
+			break
+		}
+	}
+	d = d/2 + time.Duration(rand.Int64N(int64(d/2)+1))
+	f = failure{times: f.times + 1, until: now.Add(d), end: stale.ExpiresAfter()}
+	b.failed[key] = f
+	b.count.Store(int64(len(b.failed)))
+	return f.until, d
+}
+
+// clear forgets the key's failures.
+func (b *backoff[K]) clear(key K) {
+	if b.count.Load() == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.failed, key)
+	b.count.Store(int64(len(b.failed)))
+}
+
+// makeRoom drops useless records whenever they have doubled, and an arbitrary
+// one at the bound. The lock is held.
+func (b *backoff[K]) makeRoom(now entry.Instant) {
+	if len(b.failed) < max(b.sweep, 64) {
+		return
+	}
+	for key, f := range b.failed {
+		if f.end <= now {
+			delete(b.failed, key)
+		}
+	}
+	b.sweep = 2 * len(b.failed)
+	if len(b.failed) >= maxDelayed {
+		for key := range b.failed {
+			delete(b.failed, key)
+			break
+		}
+	}
+}

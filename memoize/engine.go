@@ -1,0 +1,273 @@
+package memoize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"github.com/perennial-go/perennial/config"
+	"github.com/perennial-go/perennial/internal/bind"
+	"github.com/perennial-go/perennial/invalidation"
+	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/statuses"
+)
+
+// engine is what a memoized function is made of. It has no goroutine of its
+// own. Its lock guards changes of the configuration; no call takes it.
+type engine[A any, K comparable, V any] struct {
+	observing[K]
+	source        source[A, V]
+	configuration config.CacheConfiguration[A, K, V]
+	live          bool // its snapshot may change
+	plan          atomic.Pointer[plan[A, K, V]]
+	statuses      statuses.UpdateStatuses[K, V]
+	time          timeline
+	plainErrors   bool
+	identityKeys  bool
+	dynamicKeys   bool // a key may hold anything, so each is looked at
+	counters      counters
+	loads         loads
+	backoff       backoff[K]
+	doubt         doubts[K]
+	overdue       atomic.Int64 // operations of the storage that were left and still run
+	sweeper       sweeper
+	clearing      atomic.Int64 // storages that are being cleared
+	supports      []*invalidation.Support[A]
+	life          context.Context // ends when Close gives up
+	endLife       context.CancelFunc
+
+	mu        sync.Mutex
+	bound     map[bind.Binder]int // parts that serve this function, by how many plans have them
+	parts     map[*plan[A, K, V]][]bind.Binder
+	retired   []*plan[A, K, V]
+	rejected  *config.Settings[A, K, V]
+	closed    bool
+	stopWatch func()
+}
+
+// newEngine wires a function up, or says everything that is wrong, errs among
+// it.
+func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.CacheConfiguration[A, K, V], w config.Wiring, errs []error) (*engine[A, K, V], error) {
+	e := &engine[A, K, V]{
+		source: src, configuration: c,
+		plainErrors: w.PlainErrors, identityKeys: w.IdentityKeys,
+		bound: map[bind.Binder]int{}, parts: map[*plan[A, K, V]][]bind.Binder{},
+	}
+	e.name, e.hide = w.Name, w.HideKeys
+	if e.name == "" {
+		e.name = nameOf(fn)
+	}
+	settings, err := settingsOf(c)
+	errs = append(errs, err)
+	e.dynamicKeys, err = checkType(reflect.TypeFor[K](), w.IdentityKeys)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("memoize: %s can't have keys of type %v: %w", e.name, reflect.TypeFor[K](), err))
+	}
+	errs = append(errs, e.takeStatuses(w.Statuses))
+	for _, s := range w.InvalidatedBy {
+		support, ok := s.(*invalidation.Support[A])
+		if !ok || support == nil {
+			errs = append(errs, fmt.Errorf("memoize: InvalidatedBy is given a %T, and %s needs a *invalidation.Support[%v]", s, e.name, reflect.TypeFor[A]()))
+			continue
+		}
+		e.supports = append(e.supports, support)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+
+	e.observing.time, e.observing.counters = &e.time, &e.counters
+	e.observing.init(w.Observer, w.Logger)
+	e.time.init(w.Clock, w.ExactClock, e.clockWentBack)
+	e.life, e.endLife = context.WithCancel(context.Background())
+	_, fixed := c.(*config.Fixed[A, K, V])
+	e.live = !fixed
+	self := weak.Make(e)
+	e.sweeper.init(e.time.clock, e.time.now, func() {
+		if e := self.Value(); e != nil {
+			e.sweep()
+		}
+	})
+	if err := e.enter(settings); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// settingsOf is the configuration's first snapshot, checked.
+func settingsOf[A any, K comparable, V any](c config.CacheConfiguration[A, K, V]) (*config.Settings[A, K, V], error) {
+	if c == nil || reflect.ValueOf(c).Kind() == reflect.Pointer && reflect.ValueOf(c).IsNil() {
+		return nil, errors.New("memoize: the configuration is nil: use config.InMemory, or memoize.New with options")
+	}
+	if f, ok := c.(interface{ Err() error }); ok {
+		if err := f.Err(); err != nil {
+			return nil, err
+		}
+	}
+	s := c.Snapshot()
+	return s, s.Validate()
+}
+
+func (e *engine[A, K, V]) takeStatuses(given any) error {
+	switch r := given.(type) {
+	case nil:
+		e.statuses = statuses.NewInMemory[K, V](0, nil)
+	case statuses.UpdateStatuses[K, V]:
+		e.statuses = r
+	default:
+		return fmt.Errorf("memoize: UpdateStatuses is given a %T, and %s needs a %v", given, e.name, reflect.TypeFor[statuses.UpdateStatuses[K, V]]())
+	}
+	return nil
+}
+
+// enter puts the first settings in force and binds everything that serves one
+// function, or undoes what it did.
+func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) error {
+	var undo []func()
+	fail := func(err error) error {
+		for _, u := range undo {
+			u()
+		}
+		return err
+	}
+	if b, ok := e.statuses.(bind.Binder); ok {
+		if err := b.Bind(e.name); err != nil {
+			return fail(fmt.Errorf("memoize: %s can't use its registry of updates: %w", e.name, err))
+		}
+		undo = append(undo, b.Unbind)
+	}
+	for _, s := range e.supports {
+		if err := s.Bind(handle[A, K, V]{e}); err != nil {
+			return fail(err)
+		}
+		undo = append(undo, s.Unbind)
+	}
+	e.mu.Lock()
+	c, err := e.prepareLocked(s)
+	if err != nil {
+		e.mu.Unlock()
+		return fail(err)
+	}
+	p := e.commitLocked(c)
+	e.mu.Unlock()
+	e.committed(c, p)
+	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
+		e.watch(live)
+	}
+	return nil
+}
+
+// watch takes part in changes of a live configuration, without keeping a
+// function alive that nobody uses any more.
+func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) {
+	self := weak.Make(e)
+	e.stopWatch = live.Watch(&config.Watcher[A, K, V]{Prepare: func(next *config.Settings[A, K, V]) (config.Change, error) {
+		nothing := config.Change{Commit: func() {}, Abort: func() {}}
+		e := self.Value()
+		if e == nil {
+			return nothing, nil
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.closed {
+			return nothing, nil
+		}
+		c, err := e.prepareLocked(next)
+		if err != nil {
+			return nothing, err
+		}
+		return config.Change{
+			Commit: func() { e.commitChange(c) },
+			Abort: func() {
+				e.mu.Lock()
+				defer e.mu.Unlock()
+				e.unbindLocked(c.bound)
+			},
+		}, nil
+	}})
+}
+
+// commitChange puts a prepared change in force, unless a call came first that
+// saw the new settings and did.
+func (e *engine[A, K, V]) commitChange(c *change[A, K, V]) {
+	e.mu.Lock()
+	if e.closed || e.plan.Load().settings == c.next.settings {
+		e.unbindLocked(c.bound)
+		e.mu.Unlock()
+		return
+	}
+	p := e.commitLocked(c)
+	e.mu.Unlock()
+	e.committed(c, p)
+}
+
+// nameOf is the name of a Go function as people write it.
+func nameOf(fn any) string {
+	f := runtime.FuncForPC(reflect.ValueOf(fn).Pointer())
+	if f == nil {
+		return "function"
+	}
+	full := f.Name()
+	full = strings.TrimSuffix(full, "-fm")
+	if i := strings.LastIndexByte(full, '/'); i >= 0 {
+		full = full[i+1:]
+	}
+	if i := strings.IndexByte(full, '['); i >= 0 { // type arguments
+		full = full[:i]
+	}
+	return full
+}
+
+// refused, leaves and errorFor are the ends of calls that return an error.
+
+func (e *engine[A, K, V]) refused(err error) error {
+	e.counters.end(failed)
+	return err
+}
+
+func (e *engine[A, K, V]) leaves(err error) error {
+	e.counters.end(left)
+	return err
+}
+
+// errorFor is the error of a load for the call that led it, or one that joined.
+func (e *engine[A, K, V]) errorFor(err error, join bool) error {
+	l, ok := err.(*LoadError)
+	switch {
+	case !ok:
+		return err
+	case e.plainErrors && l.Reason != TimedOut:
+		return l.Err
+	case join:
+		return l.joined
+	}
+	return l
+}
+
+func (e *engine[A, K, V]) clockWentBack(d time.Duration) {
+	e.tell(e.life, observe.Event{Kind: observe.ClockBackwards, First: true, Duration: d})
+}
+
+// inside tells whether the call is made by a load that it would wait for: the
+// one that runs the update, or with a nil update any of the key.
+func (e *engine[A, K, V]) inside(ctx context.Context, key K, update statuses.Update[V]) bool {
+	for c := outerLoad(ctx); c != nil; c = c.outer() {
+		l, ok := c.load.(*load[A, K, V])
+		if !ok || l.engine != e {
+			continue
+		}
+		for i := range l.jobs {
+			if j := &l.jobs[i]; j.update == update || update == nil && j.key == key {
+				return true
+			}
+		}
+	}
+	return false
+}

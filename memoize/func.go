@@ -1,0 +1,160 @@
+package memoize
+
+import (
+	"context"
+)
+
+// Func is a memoized function: A is the type of its argument, V of its value.
+// Its methods may be called concurrently. Make one with New and its siblings.
+type Func[A, V any] struct{ verbs verbs[A, V] }
+
+// verbs is an engine, whatever the type of its keys.
+type verbs[A, V any] interface {
+	call(ctx context.Context, arg A, force bool) (Result[V], error)
+	straightCall(ctx context.Context, arg A) (V, error)
+	callMany(ctx context.Context, args []A, force bool) ([]V, error)
+	peekValue(ctx context.Context, arg A) (V, bool)
+	has(ctx context.Context, arg A) bool
+	set(ctx context.Context, arg A, value V) error
+	touch(ctx context.Context, arg A) (bool, error)
+	invalidateArg(ctx context.Context, arg A) error
+	forgetAll(ctx context.Context) error
+	keyText(ctx context.Context, arg A) (string, error)
+	length() int
+	stats() Stats
+	title() string
+	waitLoads(ctx context.Context) error
+	close(ctx context.Context) error
+}
+
+// Call returns the function's value for arg: at once if it is stored and has
+// not expired, else from a load that everybody who asks meanwhile waits for. If
+// the stored value is stale, a refresh runs in the background. A call that does
+// not wait does not look at its context; one that waits leaves when its context
+// ends, with the context's error, and the load runs on for the others.
+//
+// A failed load is a *LoadError, unless the function has config.PlainErrors.
+// The other errors are ErrNotConfigured, ErrClosed, ErrKey and ErrRecursion.
+func (f *Func[A, V]) Call(ctx context.Context, arg A) (V, error) {
+	r, err := f.verbs.call(ctx, arg, false)
+	return r.Value, err
+}
+
+// Result is Call, and tells how old the value is and how it was come by.
+func (f *Func[A, V]) Result(ctx context.Context, arg A) (Result[V], error) {
+	return f.verbs.call(ctx, arg, false)
+}
+
+// Refresh loads a new value, whatever is stored, and waits for it. If a load of
+// the key runs already, which may have seen an older state of the world, it
+// waits for the next one, which all who ask meanwhile share. If it fails, what
+// is stored stays. Errors are those of Call.
+func (f *Func[A, V]) Refresh(ctx context.Context, arg A) (V, error) {
+	r, err := f.verbs.call(ctx, arg, true)
+	return r.Value, err
+}
+
+// Direct asks the source past the cache: nothing is looked up, joined or
+// stored. The method timeout and the limit of runaway loads hold, and a panic
+// is an error. The source's context ends with the caller's.
+func (f *Func[A, V]) Direct(ctx context.Context, arg A) (V, error) {
+	return f.verbs.straightCall(ctx, arg)
+}
+
+// Invalidate makes the function forget its value for arg. A call that begins
+// after it has returned never gets a value whose load began before it. Those
+// who wait for a load get its result, which is not stored.
+//
+// It waits for a store that is under way, up to the end of its context; with an
+// error from that, the value may still be served. ErrUnavailable says that the
+// storage could not be reached: then this process does not serve what it holds.
+func (f *Func[A, V]) Invalidate(ctx context.Context, arg A) error {
+	return f.verbs.invalidateArg(ctx, arg)
+}
+
+// InvalidateAll makes the function forget every value, as Invalidate does for
+// one. With a storage that can neither list nor clear its entries it returns
+// ErrUnsupported.
+func (f *Func[A, V]) InvalidateAll(ctx context.Context) error { return f.verbs.forgetAll(ctx) }
+
+// Peek returns the value that Call would return at once, fresh or stale, and
+// whether there is one. It loads nothing, starts no refresh, is not counted and
+// makes no difference to eviction.
+func (f *Func[A, V]) Peek(ctx context.Context, arg A) (V, bool) { return f.verbs.peekValue(ctx, arg) }
+
+// Has tells whether Peek would find a value.
+func (f *Func[A, V]) Has(ctx context.Context, arg A) bool { return f.verbs.has(ctx, arg) }
+
+// Set stores a value as if the source had returned it now. A load that runs is
+// superseded, so that it can't replace the value; whoever calls meanwhile gets
+// the value. The error is ErrUnavailable if the storage failed.
+func (f *Func[A, V]) Set(ctx context.Context, arg A, value V) error {
+	return f.verbs.set(ctx, arg, value)
+}
+
+// Touch says that the stored value is still true: it gets a new life from now
+// on, and keeps its age. It is false where nothing is stored or what is has
+// expired.
+func (f *Func[A, V]) Touch(ctx context.Context, arg A) (bool, error) { return f.verbs.touch(ctx, arg) }
+
+// Key is the text under which a shared storage keeps the value for arg: the
+// function's name, the number of its schema and the argument. Two arguments have
+// the same text exactly when they have the same key. Keys that contain a NaN, a
+// pointer or a channel have none: ErrKey. A function with a scope by context
+// has its key for a context without one, if that is allowed.
+func (f *Func[A, V]) Key(arg A) (string, error) {
+	return f.verbs.keyText(context.Background(), arg)
+}
+
+// Name is what the function is called in events, logs and errors.
+func (f *Func[A, V]) Name() string { return f.verbs.title() }
+
+// Len is how many entries the storage holds, expired ones that have not been
+// dropped yet among them, or -1 if it can't tell.
+func (f *Func[A, V]) Len() int { return f.verbs.length() }
+
+// Stats counts what happened so far.
+func (f *Func[A, V]) Stats() Stats { return f.verbs.stats() }
+
+// Wait waits until the loads that run now, in the background too, have ended
+// or exceeded the method timeout. Inside a load it does not wait for that one.
+// The error is the context's.
+func (f *Func[A, V]) Wait(ctx context.Context) error { return f.verbs.waitLoads(ctx) }
+
+// Close makes calls that begin from now on fail with ErrClosed, and waits for
+// the loads that run. If its context ends first, it cancels them and returns a
+// *CloseError that says how many still run. A storage that was handed in stays
+// open. Close may be called again, to wait again.
+func (f *Func[A, V]) Close(ctx context.Context) error { return f.verbs.close(ctx) }
+
+// Handle is what every memoized function has, whatever its types: what a
+// service keeps in a list.
+type Handle interface {
+	Name() string
+	Stats() Stats
+	InvalidateAll(ctx context.Context) error
+	Close(ctx context.Context) error
+}
+
+// Verbs of the engine that only differ in what they return.
+
+func (e *engine[A, K, V]) straightCall(ctx context.Context, arg A) (V, error) {
+	p, err := e.snapshot()
+	if err != nil {
+		var none V
+		return none, e.refused(err)
+	}
+	r, err := e.straight(ctx, p, arg)
+	return r.Value, err
+}
+
+func (e *engine[A, K, V]) title() string { return e.name }
+
+// handle is an engine as an invalidation.Target.
+type handle[A any, K comparable, V any] struct{ e *engine[A, K, V] }
+
+func (h handle[A, K, V]) Name() string { return h.e.name }
+func (h handle[A, K, V]) Invalidate(ctx context.Context, arg A) error {
+	return h.e.invalidateArg(ctx, arg)
+}
+func (h handle[A, K, V]) InvalidateAll(ctx context.Context) error { return h.e.forgetAll(ctx) }

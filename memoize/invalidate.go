@@ -1,0 +1,90 @@
+package memoize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// invalidate makes the function forget a key's value for good. The steps, each
+// of which some interleaving needs:
+//
+//	fence    a load that runs never publishes, and nobody joins it any more;
+//	         until Free, a new leader does not look at the store again, or it
+//	         could pick the old entry up and hand it to calls that begin later
+//	wait     until whoever publishes is done, for it is past the fence
+//	release  the storages of every plan in use
+//	again    on a plan that came into force meanwhile
+func (e *engine[A, K, V]) invalidate(ctx context.Context, key K) error {
+	if err := e.statuses.Hold(ctx, key, true); err != nil {
+		return fmt.Errorf("memoize: %s was not invalidated for key %s: %w", e.name, e.show(key), err)
+	}
+	defer e.statuses.Free(key, true)
+	e.backoff.clear(key)
+	var errs []error
+	released := map[*plan[A, K, V]]bool{}
+	for again := true; again; {
+		again = false
+		for _, p := range e.inUse() {
+			if released[p] {
+				continue
+			}
+			released[p], again = true, true
+			if err := e.release(ctx, p, key); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// invalidateAll invalidates every key for which anything runs, and then every
+// key that is stored. A load that runs when it begins is seen by the first, or
+// has stored its value by the second; one that begins later is newer.
+func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
+	var errs []error
+	for key := range e.statuses.Keys() {
+		errs = append(errs, e.invalidate(ctx, key))
+	}
+	for _, p := range e.inUse() {
+		errs = append(errs, e.empty(ctx, p))
+	}
+	return errors.Join(errs...)
+}
+
+// empty invalidates whatever a plan's storage holds.
+func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
+	if held, ok := p.settings.Storage.(storage.Ranger[K, V]); ok && p.local {
+		var errs []error
+		for key := range held.Range(ctx) {
+			errs = append(errs, e.invalidate(ctx, key))
+		}
+		return errors.Join(errs...)
+	}
+	c, ok := p.settings.Storage.(storage.Clearer)
+	if !ok {
+		return fmt.Errorf("%w: InvalidateAll needs a storage.Clearer or storage.Ranger, and %s has a %T", ErrUnsupported, e.name, p.settings.Storage)
+	}
+	e.clearing.Add(1)
+	defer e.clearing.Add(-1)
+	for key := range e.statuses.Keys() { // what looked at the store before it was marked
+		if err := e.statuses.Hold(ctx, key, true); err != nil {
+			return err
+		}
+		e.statuses.Free(key, true)
+	}
+	if err := e.budget(ctx, p.limits.StoreWrite, func(error, bool) {}, c.Clear); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	e.doubt.cleared()
+	if r, ok := p.settings.Eviction.(eviction.Resetter); ok {
+		r.Reset()
+	}
+	return nil
+}

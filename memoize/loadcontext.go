@@ -1,0 +1,101 @@
+package memoize
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// loadContext is the context of a load: it has the values of the call that
+// started it, but neither its deadline nor its cancellation. It ends at the
+// method timeout, on the function's clock, or when the load is over.
+type loadContext struct {
+	context.Context // for the values
+	deadline        time.Time
+	load            any // the *load that it is the context of, for recursion
+
+	mu    sync.Mutex
+	done  chan struct{} // made when somebody asks
+	err   error
+	after map[*func()]struct{}
+}
+
+// loadKey finds the innermost loadContext among a context's values.
+type loadKey struct{}
+
+// outerLoad is the load within which a context is used, or nil.
+func outerLoad(ctx context.Context) *loadContext {
+	outer, _ := ctx.Value(loadKey{}).(*loadContext)
+	return outer
+}
+
+// outer is the load within which this one was started, or nil.
+func (c *loadContext) outer() *loadContext { return outerLoad(c.Context) }
+
+func (c *loadContext) Value(key any) any {
+	if key == (loadKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+func (c *loadContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+func (c *loadContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.err != nil {
+			close(c.done)
+		}
+	}
+	return c.done
+}
+
+func (c *loadContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// end ends the context with the error, unless it has ended.
+func (c *loadContext) end(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	if c.done != nil {
+		close(c.done)
+	}
+	after := c.after
+	c.after = nil
+	c.mu.Unlock()
+	for f := range after {
+		go (*f)()
+	}
+}
+
+// AfterFunc is how the context package hangs a child onto a context that is
+// not its own, without a goroutine that waits.
+func (c *loadContext) AfterFunc(f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		go f()
+		return func() bool { return false }
+	}
+	if c.after == nil {
+		c.after = map[*func()]struct{}{}
+	}
+	c.after[&f] = struct{}{}
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		_, was := c.after[&f]
+		delete(c.after, &f)
+		return was
+	}
+}

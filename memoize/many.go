@@ -1,0 +1,269 @@
+package memoize
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/statuses"
+)
+
+// CallMany is Call for many arguments. The values are in the order of the
+// arguments; where some failed, those that did not are in place beside a
+// *ManyError. Equal keys are asked for once, keys that are being loaded are
+// waited for, and the rest is asked of the source together, if it takes many.
+// Stale values are refreshed in one background batch.
+func (f *Func[A, V]) CallMany(ctx context.Context, args []A) ([]V, error) {
+	return f.verbs.callMany(ctx, args, false)
+}
+
+// RefreshMany is Refresh for many arguments; values and errors are as those of
+// CallMany.
+func (f *Func[A, V]) RefreshMany(ctx context.Context, args []A) ([]V, error) {
+	return f.verbs.callMany(ctx, args, true)
+}
+
+// PeekMany is Peek for many arguments.
+func (f *Func[A, V]) PeekMany(ctx context.Context, args []A) ([]V, []bool) {
+	values, found := make([]V, len(args)), make([]bool, len(args))
+	for i, arg := range args {
+		values[i], found[i] = f.Peek(ctx, arg)
+	}
+	return values, found
+}
+
+// SetMany is Set for many arguments, with as many values. The error is a
+// *ManyError.
+func (f *Func[A, V]) SetMany(ctx context.Context, args []A, values []V) error {
+	if len(args) != len(values) {
+		return fmt.Errorf("memoize: SetMany is given %d arguments and %d values: give one value for each", len(args), len(values))
+	}
+	errs := make([]error, len(args))
+	for i, arg := range args {
+		errs[i] = f.Set(ctx, arg, values[i])
+	}
+	return manyError(errs)
+}
+
+// InvalidateMany is Invalidate for many arguments. The error is a *ManyError.
+func (f *Func[A, V]) InvalidateMany(ctx context.Context, args []A) error {
+	errs := make([]error, len(args))
+	for i, arg := range args {
+		errs[i] = f.Invalidate(ctx, arg)
+	}
+	return manyError(errs)
+}
+
+// HasMany is f.Has for many arguments.
+func HasMany[A, V any](ctx context.Context, f *Func[A, V], args []A) []bool {
+	found := make([]bool, len(args))
+	for i, arg := range args {
+		found[i] = f.Has(ctx, arg)
+	}
+	return found
+}
+
+// TouchMany is f.Touch for many arguments. The error is a *ManyError.
+func TouchMany[A, V any](ctx context.Context, f *Func[A, V], args []A) ([]bool, error) {
+	touched, errs := make([]bool, len(args)), make([]error, len(args))
+	for i, arg := range args {
+		touched[i], errs[i] = f.Touch(ctx, arg)
+	}
+	return touched, manyError(errs)
+}
+
+// asked is one distinct key of a call for many.
+type asked[A any, K comparable, V any] struct {
+	key    K
+	arg    A
+	places []int // where it stands among the arguments
+	stale  *entry.Entry[V]
+	result Result[V]
+	err    error
+	update statuses.Update[V] // nil if it need not be waited for
+	join   bool
+}
+
+// callMany is the path of a call for many keys: that of call, with the loads put
+// together.
+func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([]V, error) {
+	values, errs := make([]V, len(args)), make([]error, len(args))
+	p, err := e.snapshot()
+	if err != nil || p.bypass {
+		for i, arg := range args {
+			if values[i], errs[i] = *new(V), err; err != nil {
+				e.counters.end(failed)
+				continue
+			}
+			values[i], errs[i] = e.straightCall(ctx, arg)
+		}
+		return values, manyError(errs)
+	}
+	seen := e.loads.ended.Load()
+	all := e.distinct(ctx, p, args, errs)
+	var missing, stale []*asked[A, K, V]
+	for _, a := range all {
+		switch e.lookMany(ctx, p, a, force) {
+		case entry.Stale:
+			stale = append(stale, a)
+		case entry.Missing:
+			missing = append(missing, a)
+		}
+	}
+	e.aheadMany(ctx, p, stale, seen)
+	for window := range slices.Chunk(missing, p.limits.MaxLoads) {
+		e.waitMany(ctx, p, window, force, seen)
+	}
+	for _, a := range all {
+		for _, i := range a.places {
+			if errs[i] = a.err; a.err == nil {
+				var r Result[V]
+				r, errs[i] = e.finish(ctx, p, a.result)
+				values[i] = r.Value
+			}
+		}
+	}
+	return values, manyError(errs)
+}
+
+// distinct puts equal keys together. Keys that can't be made are errors.
+func (e *engine[A, K, V]) distinct(ctx context.Context, p *plan[A, K, V], args []A, errs []error) []*asked[A, K, V] {
+	all := make([]*asked[A, K, V], 0, len(args))
+	byKey := make(map[K]*asked[A, K, V], len(args))
+	for i, arg := range args {
+		key, err := e.key(ctx, p, arg)
+		if err != nil {
+			errs[i] = e.refused(err)
+			continue
+		}
+		a := byKey[key]
+		if a == nil {
+			a = &asked[A, K, V]{key: key, arg: arg}
+			all = append(all, a)
+			if key == key {
+				byKey[key] = a
+			}
+		}
+		a.places = append(a.places, i)
+	}
+	return all
+}
+
+// lookMany looks a key up. Fresh means that nothing is left to do, Stale that
+// the value is there and to be refreshed, Missing that it has to be waited for.
+func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], a *asked[A, K, V], force bool) entry.State {
+	current, err := e.look(ctx, p, a.key)
+	if err != nil {
+		a.err = e.leaves(err)
+		return entry.Fresh
+	}
+	if current == nil {
+		return entry.Missing
+	}
+	if err := p.markRead(a.key, current); err != nil {
+		a.err = e.refused(e.panicked(ctx, err))
+		return entry.Fresh
+	}
+	now, state := e.time.decide(&current.Meta)
+	if !state.Servable() || force {
+		return entry.Missing
+	}
+	age := current.Age(now)
+	e.counters.hit(state, age)
+	a.result = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}
+	if state == entry.Stale {
+		a.stale = current
+	}
+	return state
+}
+
+// aheadMany refreshes stale entries in the background: in one batch if the
+// source takes many.
+func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale []*asked[A, K, V], seen uint64) {
+	now := e.time.now()
+	if e.source.many == nil {
+		for _, a := range stale {
+			e.ahead(ctx, p, a.key, a.arg, a.stale, now, seen)
+		}
+		return
+	}
+	stale = slices.DeleteFunc(stale, func(a *asked[A, K, V]) bool {
+		until, delayed := e.backoff.until(a.key)
+		return now < a.stale.Quiet() || delayed && now < until
+	})
+	for batch := range slices.Chunk(stale, p.limits.MaxBatch) {
+		if !e.loads.reserve(p.limits.MaxBackground) {
+			e.shed(ctx)
+			return
+		}
+		var jobs []job[A, K, V]
+		for _, a := range batch {
+			update, role := e.statuses.Begin(a.key, statuses.Need)
+			if role == statuses.Join {
+				continue
+			}
+			a.stale.SetQuiet(entry.Never)
+			jobs = append(jobs, job[A, K, V]{key: a.key, arg: a.arg, update: update, stale: a.stale})
+		}
+		if len(jobs) == 0 {
+			e.loads.unreserve()
+			continue
+		}
+		e.launch(ctx, p, observe.Refresh, seen, jobs...)
+	}
+}
+
+// waitMany joins or leads the keys' updates and waits for them.
+func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missing []*asked[A, K, V], force bool, seen uint64) {
+	claim, cause, led := statuses.Need, observe.Miss, Miss
+	if force {
+		claim, cause, led = statuses.Force, observe.Forced, Forced
+	}
+	var together []job[A, K, V]
+	for _, a := range missing {
+		switch {
+		case ctx.Err() != nil:
+			a.err = e.leaves(ctx.Err())
+			continue
+		case a.key != a.key:
+			a.result, a.err = e.straight(ctx, p, a.arg)
+			continue
+		case force && e.inside(ctx, a.key, nil):
+			a.err = e.refused(ErrRecursion)
+			continue
+		}
+		update, role := e.statuses.Begin(a.key, claim)
+		if role == statuses.Join && e.inside(ctx, a.key, update) {
+			a.err = e.refused(ErrRecursion)
+			continue
+		}
+		a.update, a.join = update, role == statuses.Join
+		j := job[A, K, V]{key: a.key, arg: a.arg, update: update}
+		switch {
+		case role == statuses.Lead && e.source.many != nil:
+			together = append(together, j)
+		case role != statuses.Join: // it waits for another load first
+			e.launch(ctx, p, cause, seen, j)
+		}
+	}
+	for batch := range slices.Chunk(together, p.limits.MaxBatch) {
+		e.launch(ctx, p, cause, seen, batch...)
+	}
+	for _, a := range missing {
+		if a.update == nil {
+			continue
+		}
+		end, err := a.update.Wait(ctx)
+		if err != nil {
+			a.err = e.leaves(err)
+			continue
+		}
+		why := led
+		if a.join && !force {
+			why = Joined
+		}
+		a.result, a.err = e.settle(ctx, p, a.key, end, a.join, why)
+	}
+}

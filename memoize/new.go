@@ -1,0 +1,82 @@
+package memoize
+
+import (
+	"context"
+	"errors"
+
+	"github.com/perennial-go/perennial/config"
+)
+
+// New memoizes a function of one argument, which is its key. A comparable type
+// that contains a pointer, a channel or a time.Time, or an interface that does
+// when it is called, is no key: use NewKeyed, or config.IdentityKeys.
+//
+// Everything that is wrong with the function or the options is reported at once.
+func New[A comparable, V any](source func(ctx context.Context, arg A) (V, error), opts ...config.Option) (*Func[A, V], error) {
+	return build(single(source), source, config.Identity[A](), opts, errIfNil(source == nil, "New"))
+}
+
+// NewKeyed memoizes a function whose argument is no key itself: key makes one
+// of it. Arguments with equal keys share a value; the source is given the
+// argument of the call that led to the load.
+func NewKeyed[A any, K comparable, V any](source func(ctx context.Context, arg A) (V, error), key func(arg A) K, opts ...config.Option) (*Func[A, V], error) {
+	return build(single(source), source, config.KeyOf(key), opts, errIfNil(source == nil, "NewKeyed"))
+}
+
+// NewBatched memoizes a source that takes many keys at once. Call is a batch of
+// one; CallMany asks for all that is not stored or being loaded already, in
+// batches of at most config.MaxBatch. A key that the source leaves out is
+// ErrNoValue; with a map and an error, the keys in the map have succeeded and the
+// rest have failed with the error.
+func NewBatched[K comparable, V any](source func(ctx context.Context, keys []K) (map[K]V, error), opts ...config.Option) (*Func[K, V], error) {
+	return build(batchOf(source), source, config.Identity[K](), opts, errIfNil(source == nil, "NewBatched"))
+}
+
+// Memoize memoizes a function under a configuration object, which may be changed
+// while the function is used. Options concern the function itself, such as
+// config.Name; what belongs to a configuration is refused.
+func Memoize[A any, K comparable, V any](source func(ctx context.Context, arg A) (V, error), c config.CacheConfiguration[A, K, V], opts ...config.Option) (*Func[A, V], error) {
+	settings, w, err := config.Split(opts)
+	errs := []error{err, errIfNil(source == nil, "Memoize")}
+	for _, o := range settings {
+		errs = append(errs, errors.New("memoize: "+o.String()+" belongs to the configuration: give it to config.InMemory, or to Apply of a config.Mutable"))
+	}
+	if w.Scope != nil {
+		errs = append(errs, errors.New("memoize: Scope changes the type of keys: use config.ScopedKeys in the configuration"))
+	}
+	return assemble(single(source), source, c, w, errs...)
+}
+
+// Must is for functions that are made at package level: it panics with what
+// makes err.
+func Must[F any](f F, err error) F {
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
+func single[A, V any](f func(context.Context, A) (V, error)) source[A, V] {
+	return source[A, V]{one: f}
+}
+
+// build makes a function of options. A scope makes another type of its keys.
+func build[A any, K comparable, V any](src source[A, V], fn any, keys config.KeyExtractor[A, K], opts []config.Option, nilSource error) (*Func[A, V], error) {
+	settings, w, err := config.Split(opts)
+	if w.Scope == nil {
+		c := config.InMemoryKeyed[A, K, V](keys, settings...)
+		return assemble[A, K, V](src, fn, c, w, nilSource, err)
+	}
+	c := config.InMemoryKeyed[A, config.Scoped[K], V](config.ScopedKeys(keys, w.Scope), settings...)
+	return assemble[A, config.Scoped[K], V](src, fn, c, w, nilSource, err)
+}
+
+// assemble makes a function, or says everything that is wrong: errs is what was
+// found before.
+func assemble[A any, K comparable, V any](src source[A, V], fn any, c config.CacheConfiguration[A, K, V], w config.Wiring, errs ...error) (*Func[A, V], error) {
+	e, err := newEngine(src, fn, c, w, errs)
+	if err != nil {
+		return nil, err
+	}
+	return &Func[A, V]{e}, nil
+}

@@ -1,0 +1,163 @@
+package memoize
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/perennial-go/perennial/observe"
+)
+
+// observing passes a function's events on.
+type observing[K comparable] struct {
+	name     string
+	observer observe.Observer
+	logger   *slog.Logger
+	wanted   uint32 // a bit a kind
+	time     *timeline
+	hide     bool
+	seed     maphash.Seed // of hashes of keys that are hidden
+	counters *counters
+	troubles troubles
+}
+
+func (o *observing[K]) init(observer observe.Observer, logger *slog.Logger) {
+	if observer == nil {
+		observer = observe.Slog(logger)
+	}
+	o.observer, o.logger, o.seed = observer, logger, maphash.MakeSeed()
+	for k := observe.Kind(1); k < 32; k++ {
+		if observe.Wants(observer, k) {
+			o.wanted |= 1 << k
+		}
+	}
+}
+
+// troubles are the bad states that a function is in, a bit a kind of event.
+type troubles struct{ bits atomic.Uint32 }
+
+// begins tells whether the state is a new one.
+func (t *troubles) begins(k observe.Kind) bool { return t.bits.Or(1<<k)&(1<<k) == 0 }
+
+// ends tells whether the state was there. It costs a read where nothing is bad.
+func (t *troubles) ends(k observe.Kind) bool {
+	return t.bits.Load()&(1<<k) != 0 && t.bits.And(^uint32(1<<k))&(1<<k) != 0
+}
+
+// emit tells the observer of an event that concerns a key.
+func (o *observing[K]) emit(ctx context.Context, ev observe.Event, key K) {
+	if o.wanted&(1<<ev.Kind) == 0 {
+		return
+	}
+	ev.Key = o.show(key)
+	o.tell(ctx, ev)
+}
+
+// tell tells the observer of an event. A panic of the observer's goes to the
+// log, for there is nobody else to tell.
+func (o *observing[K]) tell(ctx context.Context, ev observe.Event) {
+	if o.wanted&(1<<ev.Kind) == 0 {
+		return
+	}
+	ev.Func, ev.Time = o.name, o.time.now().Time()
+	defer func() {
+		if r := recover(); r != nil {
+			o.counters.panics.Add(1)
+			logger := o.logger
+			if logger == nil {
+				logger = slog.Default()
+			}
+			logger.Error("panic in an observer", "func", o.name, "event", ev.Kind.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	o.observer.Observe(ctx, ev)
+}
+
+// troubled tells of an event that begins or continues a bad state.
+func (o *observing[K]) troubled(ctx context.Context, ev observe.Event) {
+	ev.First = o.troubles.begins(ev.Kind)
+	o.tell(ctx, ev)
+}
+
+// healed tells of the end of a bad state, if there was one.
+func (o *observing[K]) healed(ctx context.Context, bad, good observe.Kind) {
+	if o.troubles.ends(bad) {
+		o.tell(ctx, observe.Event{Kind: good})
+	}
+}
+
+// failing tells of the first failure of a load since one succeeded.
+func (o *observing[K]) failing(ctx context.Context, key K, cause observe.Cause, err error) {
+	if o.troubles.begins(observe.Failing) {
+		o.emit(ctx, observe.Event{Kind: observe.Failing, First: true, Cause: cause, Err: err}, key)
+	}
+}
+
+// recovered is called when a load has succeeded.
+func (o *observing[K]) recovered(ctx context.Context, key K) {
+	if o.troubles.bits.Load() == 0 {
+		return
+	}
+	if o.troubles.ends(observe.Failing) {
+		o.emit(ctx, observe.Event{Kind: observe.Recovered}, key)
+	}
+	o.troubles.ends(observe.Shed)
+	o.troubles.ends(observe.Runaway)
+}
+
+func (o *observing[K]) storeFault(ctx context.Context, key K, err error) {
+	o.counters.storeFaults.Add(1)
+	o.emit(ctx, observe.Event{Kind: observe.StoreFault, First: o.troubles.begins(observe.StoreFault), Err: err}, key)
+}
+
+// shed counts a refresh that was not started; only the first of a row is an
+// event, for it may happen on every hit.
+func (o *observing[K]) shed(ctx context.Context) {
+	o.counters.shed.Add(1)
+	if o.troubles.begins(observe.Shed) {
+		o.tell(ctx, observe.Event{Kind: observe.Shed, First: true})
+	}
+}
+
+func (o *observing[K]) runaway(ctx context.Context, key K, err error) {
+	o.emit(ctx, observe.Event{Kind: observe.Runaway, First: o.troubles.begins(observe.Runaway), Err: err}, key)
+}
+
+// panicked reports a panic of user code and returns it.
+func (o *observing[K]) panicked(ctx context.Context, err error) error {
+	o.counters.panics.Add(1)
+	o.tell(ctx, observe.Event{Kind: observe.Panicked, Err: err})
+	return err
+}
+
+// show is a key as people see it: quoted and cut, or a hash of it.
+func (o *observing[K]) show(key K) string {
+	if o.hide {
+		return fmt.Sprintf("#%016x", maphash.Comparable(o.seed, key))
+	}
+	return quoted(key)
+}
+
+// quoted is a value on one line, cut to what fits.
+func quoted(v any) string {
+	const longest = 64
+	switch v := v.(type) {
+	case string:
+		return fmt.Sprintf("%q", cut(v, longest))
+	case int, int64, int32, uint, uint64, uint32, bool:
+		return fmt.Sprint(v)
+	}
+	return cut(fmt.Sprintf("%#v", v), longest)
+}
+
+// cut is s, or as much of it as fits with a mark at the end.
+func cut(s string, longest int) string {
+	const mark = "..."
+	if len(s) <= longest {
+		return s
+	}
+	return s[:longest-len(mark)] + mark
+}

@@ -1,0 +1,122 @@
+package memoize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+)
+
+// source asks for the values of one or many arguments.
+type source[A, V any] struct {
+	one  func(ctx context.Context, arg A) (V, error)
+	many func(ctx context.Context, args []A) (got []V, ok []bool, err error)
+}
+
+// answer is what the source said of one argument.
+type answer[V any] struct {
+	value V
+	err   error
+	keep  bool // it may be stored
+}
+
+// ask runs the source on this goroutine. A panic becomes the error of all.
+func (s source[A, V]) ask(ctx context.Context, args []A) []answer[V] {
+	answers := make([]answer[V], len(args))
+	if s.one != nil {
+		for i := range args {
+			answers[i] = askOne(ctx, s.one, args[i])
+		}
+		return answers
+	}
+	var got []V
+	var ok []bool
+	err := safely(func() (err error) {
+		got, ok, err = s.many(ctx, args)
+		return err
+	})
+	keep := !errors.Is(err, NoStore)
+	if !keep {
+		err = nil
+	}
+	for i := range answers {
+		switch {
+		case i < len(got) && ok[i]:
+			answers[i] = answer[V]{value: got[i], keep: keep}
+		case err != nil:
+			answers[i].err = err
+		default:
+			answers[i].err = ErrNoValue
+		}
+	}
+	return answers
+}
+
+func askOne[A, V any](ctx context.Context, source func(context.Context, A) (V, error), arg A) (a answer[V]) {
+	defer func() {
+		if r := recover(); r != nil {
+			a = answer[V]{err: &PanicError{Value: r, Stack: debug.Stack()}}
+		}
+	}()
+	a.value, a.err = source(ctx, arg)
+	a.keep = a.err == nil
+	if errors.Is(a.err, NoStore) {
+		a.err = nil
+	}
+	return a
+}
+
+// safely runs user code. A panic becomes an error.
+func safely(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+// batchOf makes a source of a function that takes many keys.
+func batchOf[K comparable, V any](f func(ctx context.Context, keys []K) (map[K]V, error)) source[K, V] {
+	return source[K, V]{many: func(ctx context.Context, keys []K) ([]V, []bool, error) {
+		values, err := f(ctx, keys)
+		got, ok := make([]V, len(keys)), make([]bool, len(keys))
+		for i, key := range keys {
+			got[i], ok[i] = values[key]
+		}
+		return got, ok, err
+	}}
+}
+
+// NoContext adapts a source that takes no context. It can't be told to stop: at
+// the method timeout it is left to run.
+func NoContext[A, V any](f func(arg A) (V, error)) func(context.Context, A) (V, error) {
+	if f == nil {
+		return nil
+	}
+	return func(_ context.Context, arg A) (V, error) { return f(arg) }
+}
+
+// NoError adapts a source that can't fail.
+func NoError[A, V any](f func(ctx context.Context, arg A) V) func(context.Context, A) (V, error) {
+	if f == nil {
+		return nil
+	}
+	return func(ctx context.Context, arg A) (V, error) { return f(ctx, arg), nil }
+}
+
+// Pure adapts a source that takes no context and can't fail: a computation.
+func Pure[A, V any](f func(arg A) V) func(context.Context, A) (V, error) {
+	if f == nil {
+		return nil
+	}
+	return func(_ context.Context, arg A) (V, error) { return f(arg), nil }
+}
+
+// errIfNil says that there is nothing to memoize.
+func errIfNil(isNil bool, constructor string) error {
+	if !isNil {
+		return nil
+	}
+	return fmt.Errorf("memoize: %s is given a nil function: give it the function to memoize", constructor)
+}

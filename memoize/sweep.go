@@ -1,0 +1,126 @@
+package memoize
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/storage"
+)
+
+const (
+	// sweepSlice is how long a sweep works before it lets others run.
+	sweepSlice = 100 * time.Microsecond
+	// sweepShare is how many times as long as a sweep took the next one waits
+	// at least: sweeping costs no more than one part in a hundred of a core.
+	sweepShare = 100
+)
+
+// sweeper is the one timer by which expired entries go without anyone reading
+// them. It is armed for the nearest end, and not at all while nothing is held.
+// A sweep looks at every entry, and where that takes long it comes less often.
+type sweeper struct {
+	clock clock.Clock
+	now   func() entry.Instant
+	fire  func()
+
+	at       atomic.Int64 // what it is armed for, Never while it is not
+	mu       sync.Mutex
+	timer    *clock.Timer
+	earliest entry.Instant // no sweep before this
+	stopped  bool
+}
+
+func (s *sweeper) init(c clock.Clock, now func() entry.Instant, fire func()) {
+	s.clock, s.now, s.fire = c, now, fire
+	s.at.Store(int64(entry.Never))
+}
+
+// arm makes sure that a sweep comes at the end given, or as soon after it as
+// sweeping is cheap.
+func (s *sweeper) arm(end entry.Instant) {
+	if int64(end) >= s.at.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end = max(end, s.earliest)
+	if s.stopped || int64(end) >= s.at.Load() {
+		return
+	}
+	s.at.Store(int64(end))
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	s.timer = s.clock.AfterFunc(max(0, end.Sub(s.now())), s.fire)
+}
+
+// begin is called by a sweep: writes arm for the next one from now on.
+func (s *sweeper) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at.Store(int64(entry.Never))
+}
+
+// rest is called at a sweep's end.
+func (s *sweeper) rest(took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.earliest = s.now().Add(sweepShare * took)
+}
+
+func (s *sweeper) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// sweep drops what has expired from a storage in memory. Others see to that
+// themselves.
+func (e *engine[A, K, V]) sweep() {
+	p := e.plan.Load()
+	held, ok := p.settings.Storage.(storage.Ranger[K, V])
+	if !ok || !p.local || p.off == ErrClosed {
+		return
+	}
+	e.sweeper.begin()
+	began := e.time.now()
+	slice, nearest := began, entry.Never
+	seen := 0
+	for key, stored := range held.Range(e.life) {
+		if seen++; seen%64 == 0 && e.time.now().Sub(slice) > sweepSlice {
+			runtime.Gosched()
+			slice = e.time.now()
+		}
+		if end := stored.KeepUntil(); end > began {
+			nearest = min(nearest, end)
+		} else {
+			e.expire(p, key, began)
+		}
+	}
+	e.sweeper.rest(e.time.now().Sub(began))
+	e.sweeper.arm(nearest)
+}
+
+// expire drops a key's entry if it is still the expired one.
+func (e *engine[A, K, V]) expire(p *plan[A, K, V], key K, now entry.Instant) {
+	if e.statuses.Hold(e.life, key, false) != nil {
+		return // closed
+	}
+	defer e.statuses.Free(key, false)
+	stored, _ := p.settings.Storage.Get(e.life, key)
+	if stored == nil || stored.KeepUntil() > now || e.release(e.life, p, key) != nil {
+		return
+	}
+	e.backoff.clear(key)
+	e.counters.expired.Add(1)
+	e.emit(e.life, observe.Event{Kind: observe.Dropped}, key)
+}

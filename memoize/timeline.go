@@ -1,0 +1,71 @@
+package memoize
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/coarse"
+)
+
+// timeline is the time that a function lives in.
+type timeline struct {
+	clock     clock.Clock           // for timers, and for instants if handed in
+	handed    bool                  // the clock was handed in, by config.Clock
+	coarse    bool                  // a coarse reading may be used
+	offset    int64                 // from the process's monotonic time to instants
+	latest    atomic.Int64          // of a clock that was handed in
+	back      atomic.Bool           // it went back
+	backwards func(d time.Duration) // told once each time it does
+}
+
+func (t *timeline) init(c clock.Clock, exact bool, backwards func(time.Duration)) {
+	t.clock, t.handed, t.backwards = c, c != nil, backwards
+	if t.handed {
+		t.latest.Store(c.Now().UnixNano())
+		return
+	}
+	t.clock = clock.New()
+	t.coarse = !exact && !coarse.Bubble()
+	t.offset = time.Now().UnixNano() - coarse.Exact()
+}
+
+// now is the exact time.
+func (t *timeline) now() entry.Instant {
+	if !t.handed {
+		return entry.Instant(coarse.Exact() + t.offset)
+	}
+	read := t.clock.Now().UnixNano()
+	for {
+		latest := t.latest.Load()
+		if read < latest {
+			if t.back.CompareAndSwap(false, true) {
+				t.backwards(time.Duration(latest - read))
+			}
+			return entry.Instant(latest)
+		}
+		if read == latest || t.latest.CompareAndSwap(latest, read) {
+			t.back.Store(false)
+			return entry.Instant(read)
+		}
+	}
+}
+
+// decide is the time and what the entry, which is not nil, is worth then. A
+// coarse reading serves where no boundary of the entry lies within the slack
+// behind it: the reading is never ahead.
+func (t *timeline) decide(m *entry.Meta) (entry.Instant, entry.State) {
+	if t.coarse {
+		if reading := coarse.Now(); reading != 0 {
+			now := entry.Instant(reading + t.offset)
+			soon := now.Add(coarse.Slack)
+			if state := m.StateAt(now); state == m.StateAt(soon) {
+				return now, state
+			}
+		}
+	}
+	now := t.now()
+	return now, m.StateAt(now)
+}

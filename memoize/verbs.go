@@ -1,0 +1,245 @@
+package memoize
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/keytext"
+	"github.com/perennial-go/perennial/statuses"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// The engine's verbs, as Func has them.
+
+func (e *engine[A, K, V]) prepare(ctx context.Context, arg A) (p *plan[A, K, V], key K, err error) {
+	if p, err = e.snapshot(); err != nil {
+		return p, key, err
+	}
+	key, err = e.key(ctx, p, arg)
+	return p, key, err
+}
+
+func (e *engine[A, K, V]) invalidateArg(ctx context.Context, arg A) error {
+	_, key, err := e.prepare(ctx, arg)
+	if err != nil {
+		return err
+	}
+	if key != key {
+		return nil // never stored
+	}
+	return e.invalidate(ctx, key)
+}
+
+func (e *engine[A, K, V]) forgetAll(ctx context.Context) error {
+	if _, err := e.snapshot(); err != nil {
+		return err
+	}
+	return e.invalidateAll(ctx)
+}
+
+// peek is the entry that would be served, if any.
+func (e *engine[A, K, V]) peek(ctx context.Context, arg A) (*plan[A, K, V], *entry.Entry[V]) {
+	p, key, err := e.prepare(ctx, arg)
+	if err != nil || p.bypass {
+		return p, nil
+	}
+	stored, _ := e.look(ctx, p, key)
+	if stored == nil {
+		return p, nil
+	}
+	if _, state := e.time.decide(&stored.Meta); !state.Servable() {
+		return p, nil
+	}
+	return p, stored
+}
+
+func (e *engine[A, K, V]) peekValue(ctx context.Context, arg A) (value V, ok bool) {
+	p, stored := e.peek(ctx, arg)
+	if stored == nil {
+		return value, false
+	}
+	if p.post == nil {
+		return stored.Value, true
+	}
+	value, err := process(p.post, stored.Value)
+	if err != nil {
+		_ = e.panicked(ctx, err)
+	}
+	return value, err == nil
+}
+
+func (e *engine[A, K, V]) has(ctx context.Context, arg A) bool {
+	_, stored := e.peek(ctx, arg)
+	return stored != nil
+}
+
+// set publishes a value as an update of its own: it supersedes the one that
+// runs, waits for one that publishes, and whoever calls meanwhile joins it.
+func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
+	p, key, err := e.prepare(ctx, arg)
+	if err != nil {
+		return err
+	}
+	if key != key {
+		return fmt.Errorf("%w: it is not equal to itself, so what is set could not be found again", ErrKey)
+	}
+	built, err := e.build(ctx, p, key, value)
+	if err != nil {
+		return err
+	}
+	victim, named, err := e.put(ctx, p, key, built)
+	if named {
+		e.evict(ctx, p, victim)
+	}
+	return err
+}
+
+func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, built *entry.Entry[V]) (victim K, named bool, err error) {
+	update, _ := e.statuses.Begin(key, statuses.Put)
+	defer update.End(built, nil)
+	defer e.loads.ended.Add(1)
+	switch err := update.Publish(ctx); {
+	case errors.Is(err, statuses.ErrFenced), errors.Is(err, statuses.ErrSuperseded):
+		return victim, false, nil // something newer came at once
+	case err != nil:
+		return victim, false, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
+	}
+	e.backoff.clear(key)
+	victim, named, fault, err := e.store(ctx, p, key, built)
+	if fault != nil {
+		return victim, false, fmt.Errorf("%w: %w", ErrUnavailable, fault)
+	}
+	return victim, named, err
+}
+
+// build makes the entry of a value that comes from a caller.
+func (e *engine[A, K, V]) build(ctx context.Context, p *plan[A, K, V], key K, value V) (built *entry.Entry[V], err error) {
+	err = safely(func() error {
+		built = p.settings.Builder.Build(key, value, e.time.now())
+		return nil
+	})
+	if err != nil {
+		return nil, e.panicked(ctx, err)
+	}
+	if built == nil {
+		return nil, errNilEntry
+	}
+	return built, nil
+}
+
+var errNilEntry = errors.New("memoize: the builder returned nil: return entry.New(value, now, life)")
+
+// touch gives the stored value a new life.
+func (e *engine[A, K, V]) touch(ctx context.Context, arg A) (bool, error) {
+	p, key, err := e.prepare(ctx, arg)
+	if err != nil || p.bypass || key != key {
+		return false, err
+	}
+	victim, named, ok, err := e.touchHeld(ctx, p, key)
+	if named {
+		e.evict(ctx, p, victim)
+	}
+	return ok, err
+}
+
+func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K) (victim K, named, ok bool, err error) {
+	if err := e.statuses.Hold(ctx, key, false); err != nil {
+		return victim, false, false, err
+	}
+	defer e.statuses.Free(key, false)
+	stored, err := e.look(ctx, p, key)
+	if stored == nil {
+		return victim, false, false, err
+	}
+	if _, state := e.time.decide(&stored.Meta); !state.Servable() {
+		return victim, false, false, nil
+	}
+	built, err := e.build(ctx, p, key, stored.Value)
+	if err != nil {
+		return victim, false, false, err
+	}
+	built = entry.Restore(built.Value, stored.Created(), built.UpdateAfter(), built.ExpiresAfter())
+	victim, named, fault, err := e.store(ctx, p, key, built)
+	if fault != nil {
+		return victim, false, false, fmt.Errorf("%w: %w", ErrUnavailable, fault)
+	}
+	e.backoff.clear(key)
+	return victim, named, true, err
+}
+
+func (e *engine[A, K, V]) keyText(ctx context.Context, arg A) (string, error) {
+	p := e.plan.Load()
+	key, err := e.key(ctx, p, arg)
+	if err != nil {
+		return "", err
+	}
+	text, err := keytext.Of(key)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return keytext.Name(e.name) + ":0:" + text, nil
+}
+
+func (e *engine[A, K, V]) length() int {
+	if s, ok := e.plan.Load().settings.Storage.(storage.Sizer); ok {
+		return s.Len()
+	}
+	return -1
+}
+
+func (e *engine[A, K, V]) stats() Stats {
+	s := e.counters.snapshot()
+	s.LoadsRunning, s.RefreshesRunning, _ = e.loads.counts()
+	if c, ok := e.statuses.(interface{ Counts() statuses.Counts }); ok {
+		s.SupersededRunning = c.Counts().Superseded
+	}
+	s.Entries = e.length()
+	return s
+}
+
+// wait waits for what runs now, except the load that it is called in.
+func (e *engine[A, K, V]) waitLoads(ctx context.Context) error {
+	now := e.loads.snapshot()
+	for c := outerLoad(ctx); c != nil; c = c.outer() {
+		if l, ok := c.load.(*load[A, K, V]); ok {
+			delete(now, l)
+		}
+	}
+	return e.loads.wait(ctx, now)
+}
+
+// close lets nothing begin any more and waits for what runs.
+func (e *engine[A, K, V]) close(ctx context.Context) error {
+	e.mu.Lock()
+	if !e.closed {
+		e.closed = true
+		last := e.plan.Load()
+		end := newPlan(last.settings)
+		end.off = ErrClosed
+		e.plan.Store(end)
+		last.retired.Store(true)
+		e.retired = append(e.retired, last)
+		for _, s := range e.supports {
+			s.Unbind()
+		}
+		e.sweeper.stop()
+	}
+	e.mu.Unlock()
+	if e.stopWatch != nil {
+		e.stopWatch()
+	}
+	e.retire(nil)
+	err := e.waitLoads(ctx)
+	if err == nil {
+		_, _, late := e.loads.counts()
+		if late == 0 {
+			e.endLife()
+		}
+		return nil
+	}
+	n := e.loads.cancelAll()
+	e.endLife()
+	return &CloseError{Func: e.name, Running: n, Err: err}
+}

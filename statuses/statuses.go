@@ -1,0 +1,104 @@
+package statuses
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/perennial-go/perennial/entry"
+)
+
+// Claim says what a caller wants of a key's update.
+type Claim uint8
+
+// The claims.
+const (
+	Need  Claim = iota // the current update, or to lead one
+	Force              // an update whose load has not begun yet
+	Put                // to supersede what runs and publish a value at once
+)
+
+// Role says what Begin made of the caller.
+type Role uint8
+
+// The roles.
+const (
+	Join   Role = iota // another leads: wait for it
+	Lead               // the caller must run the update, from Start to End
+	Queued             // as Lead, but Start waits for another load to end first
+)
+
+// UpdateStatuses is the registry of the updates of one function. Its methods
+// are called concurrently. An implementation over a network must answer Begin
+// from what it knows locally: stale hits pass through it.
+type UpdateStatuses[K comparable, V any] interface {
+	// Begin looks up the key's current update and claims it, in one atomic
+	// step. The results are
+	//
+	//	Join    an update that may be waited on
+	//	Lead    a new update, which the caller must Start and End
+	//	Queued  likewise, whose Start waits
+	//
+	// Need joins the current update or leads a new one. Force joins only an
+	// update whose load has not begun, else it queues the next one, of which
+	// there is at most one. Put supersedes the current update and leads.
+	Begin(key K, claim Claim) (Update[V], Role)
+
+	// Hold makes the caller the only one who changes what is stored for the
+	// key: it waits until no update publishes and nobody else holds it. With
+	// fence, it first supersedes the current update, and until Free an update
+	// that starts is told not to look at the store. An error is the
+	// context's: then nothing is held, but what was fenced stays so.
+	Hold(ctx context.Context, key K, fence bool) error
+	// Free ends what Hold began; fence is as it was there.
+	Free(key K, fence bool)
+
+	// Keys yields every key for which anything runs now. What begins while
+	// it yields may be left out.
+	Keys() iter.Seq[K]
+}
+
+// Update is one attempt to bring a key up to date. The leader calls Start,
+// Publish if there is something to store, and End; anyone may call the others.
+type Update[V any] interface {
+	// Start waits until the load may begin: a queued update for its
+	// predecessor's end, and one whose key has two loads running already (both
+	// superseded, which Go cannot stop) for one of them to end. look tells
+	// whether to look at the store again before loading. The errors are
+	// ErrRunaway, the context's, and what the update has been ended with.
+	Start(ctx context.Context, maxRunaway int) (look bool, err error)
+	// Publish makes the leader the only one who changes what is stored for
+	// the key, until End. ErrFenced, and ErrSuperseded for a late update, say
+	// that the value must not be stored. The other error is the context's.
+	Publish(ctx context.Context) error
+	// End ends the update and wakes everybody who waits. It must be called,
+	// also by the leader of an update that is late.
+	End(e *entry.Entry[V], err error)
+	// Late ends the update for those who wait and lets the key be loaded
+	// again, while its load still runs. It does nothing to an update that
+	// publishes or has ended.
+	Late(err error) (was bool)
+	// Wait waits for the end. The error is the context's alone.
+	Wait(ctx context.Context) (Outcome[V], error)
+}
+
+// Outcome is how an update ended.
+type Outcome[V any] struct {
+	Entry  *entry.Entry[V] // nil if Err is not
+	Err    error
+	Fenced bool // an invalidation or Set superseded it: Entry is not stored
+}
+
+// Why an update may not start or publish.
+var (
+	// ErrFenced says that an invalidation or a Set came after the load began.
+	ErrFenced = errors.New("statuses: an invalidation or a Set came after the load began: its value is not stored")
+	// ErrSuperseded says that a late result came after something newer.
+	ErrSuperseded = errors.New("statuses: something newer was stored or invalidated since this late load began: its value is not stored")
+	// ErrRunaway says that too many superseded loads still run.
+	ErrRunaway = errors.New("statuses: too many superseded loads still run: make the source obey its context, or raise the limit with config.MaxRunaway")
+	// ErrLockTimeout says that an update took longer than the registry allows.
+	ErrLockTimeout = errors.New("statuses: the update took longer than the registry's lock timeout: make the lock timeout longer than the method timeout")
+	// ErrEnded says that an update was ended by another than its leader.
+	ErrEnded = errors.New("statuses: the update has ended")
+)

@@ -1,0 +1,189 @@
+package statuses
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/entry"
+)
+
+// phase is how far an update is.
+type phase uint8
+
+const (
+	waiting    phase = iota // its load has not begun
+	loading                 // its source runs
+	publishing              // it is the only one to change what is stored
+	ended                   // by its leader
+)
+
+// update is guarded by its shard's lock, except for outcome, which is written
+// before done is closed and only read after.
+type update[K comparable, V any] struct {
+	registry *InMemory[K, V]
+	shard    *shard[K, V]
+	rec      *record[K, V]
+
+	phase  phase
+	forced bool   // it must load, whatever is stored
+	fenced bool   // an invalidation or a Set superseded it
+	late   bool   // its waiters were released before its end
+	loads  bool   // it is counted among the record's running loads
+	began  uint64 // where its start stands among all starts and fences
+	timer  *clock.Timer
+
+	released bool // done is closed
+	done     chan struct{}
+	outcome  Outcome[V]
+}
+
+func (r *InMemory[K, V]) newUpdate(s *shard[K, V], rec *record[K, V]) *update[K, V] {
+	u := &update[K, V]{registry: r, shard: s, rec: rec, done: make(chan struct{})}
+	rec.open++
+	if r.lockTimeout > 0 {
+		u.timer = r.clock.AfterFunc(r.lockTimeout, func() { u.Late(ErrLockTimeout) })
+	}
+	return u
+}
+
+// Start implements Update. Loads of a key that run at once are at most two,
+// the current one and a superseded one. With the function's limit of superseded
+// loads reached, a key waits for its own, if that one is in its time; a late
+// one may never end, so to wait for it is refused.
+func (u *update[K, V]) Start(ctx context.Context, maxRunaway int) (look bool, err error) {
+	r, s, rec := u.registry, u.shard, u.rec
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		if u.released {
+			return false, cmp.Or(u.outcome.Err, ErrEnded)
+		}
+		if rec.current == u {
+			full := rec.running > 1 || rec.running == 1 && r.superseded.Load() > int64(maxRunaway)
+			switch {
+			case rec.running == 0 && r.late.Load() >= int64(maxRunaway),
+				full && rec.late == rec.running:
+				return false, ErrRunaway
+			case !full:
+				u.phase, u.loads = loading, true
+				u.began = r.sequence.Add(1)
+				rec.running++
+				return !u.forced && rec.fences == 0, nil
+			}
+		}
+		if err := rec.wait(ctx, s); err != nil {
+			return false, err
+		}
+	}
+}
+
+// Publish implements Update.
+func (u *update[K, V]) Publish(ctx context.Context) error {
+	s, rec := u.shard, u.rec
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		switch {
+		case u.fenced:
+			return ErrFenced
+		case u.began < rec.floor:
+			return ErrSuperseded
+		case !rec.busy:
+			rec.busy = true
+			rec.floor = u.began
+			u.phase = publishing
+			return nil
+		}
+		if err := rec.wait(ctx, s); err != nil {
+			return err
+		}
+	}
+}
+
+// End implements Update.
+func (u *update[K, V]) End(e *entry.Entry[V], err error) {
+	s, rec := u.shard, u.rec
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u.phase == ended {
+		return
+	}
+	if u.phase == publishing {
+		rec.busy = false
+	}
+	u.phase = ended
+	rec.open--
+	u.release(Outcome[V]{Entry: e, Err: err, Fenced: u.fenced})
+	if u.loads {
+		rec.running--
+		if u.late {
+			rec.late--
+			u.registry.late.Add(-1)
+		}
+		if u.late || u.fenced {
+			u.registry.superseded.Add(-1)
+		}
+	}
+	rec.detach(u)
+	if rec.next == u {
+		rec.next = nil
+	}
+	s.settle(rec)
+}
+
+// Late implements Update.
+func (u *update[K, V]) Late(err error) bool {
+	s, rec := u.shard, u.rec
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u.released || u.phase == publishing {
+		return false
+	}
+	u.release(Outcome[V]{Err: err, Fenced: u.fenced})
+	u.late = true
+	if u.loads {
+		rec.late++
+		u.registry.late.Add(1)
+		if !u.fenced {
+			u.registry.superseded.Add(1)
+		}
+	}
+	switch u {
+	case rec.current:
+		rec.detach(u)
+	case rec.next:
+		rec.next = nil
+	}
+	s.settle(rec)
+	return true
+}
+
+// release wakes everybody who waits. The shard's lock is held.
+func (u *update[K, V]) release(o Outcome[V]) {
+	if u.released {
+		return
+	}
+	u.released, u.outcome = true, o
+	if u.timer != nil {
+		u.timer.Stop()
+	}
+	close(u.done)
+}
+
+// Wait implements Update. An update that has ended is returned even if the
+// context has ended too.
+func (u *update[K, V]) Wait(ctx context.Context) (Outcome[V], error) {
+	select {
+	case <-u.done:
+		return u.outcome, nil
+	default:
+	}
+	select {
+	case <-u.done:
+		return u.outcome, nil
+	case <-ctx.Done():
+		return Outcome[V]{}, ctx.Err()
+	}
+}

@@ -7,3 +7,5 @@ go 1.25.0
 require github.com/benbjohnson/clock v1.3.5
 
 require golang.org/x/sync v0.12.0
+
+require go.uber.org/goleak v1.3.0

@@ -119,7 +119,7 @@ func (e *engine[A, K, V]) settle(ctx context.Context, p *plan[A, K, V], key K, e
 		}
 	}
 	if end.Err != nil {
-		return r, e.refused(e.errorFor(end.Err, join))
+		return r, e.refused(e.errorFor(end.Err, key, join))
 	}
 	if join {
 		e.counters.end(joined)

@@ -54,7 +54,10 @@ func (e *engine[A, K, V]) straight(ctx context.Context, p *plan[A, K, V], arg A)
 		if p, ok := a.err.(*PanicError); ok {
 			_ = e.panicked(ctx, p)
 		}
-		return r, e.refused(e.errorFor(newLoadError(e.name, e.showArg(arg), Failed, a.err), false))
+		if e.plainErrors {
+			return r, e.refused(a.err)
+		}
+		return r, e.refused(newLoadError(e.name, e.showArg(arg), Failed, a.err))
 	}
 	e.counters.end(loaded)
 	return e.finish(ctx, p, Result[V]{Value: a.value, State: entry.Missing, Why: Direct})

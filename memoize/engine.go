@@ -238,11 +238,13 @@ func (e *engine[A, K, V]) leaves(err error) error {
 }
 
 // errorFor is the error of a load for the call that led it, or one that joined.
-func (e *engine[A, K, V]) errorFor(err error, join bool) error {
+// What is no LoadError comes from a registry that ended the update by itself.
+func (e *engine[A, K, V]) errorFor(err error, key K, join bool) error {
 	l, ok := err.(*LoadError)
+	if !ok {
+		l = newLoadError(e.name, e.show(key), TimedOut, err)
+	}
 	switch {
-	case !ok:
-		return err
 	case e.plainErrors && l.Reason != TimedOut:
 		return l.Err
 	case join:

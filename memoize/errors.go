@@ -3,6 +3,7 @@ package memoize
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/perennial-go/perennial/config"
@@ -100,8 +101,10 @@ func (e *LoadError) Error() string {
 // Unwrap is the cause.
 func (e *LoadError) Unwrap() error { return e.Err }
 
-// Is makes the error match ErrLoadFailed.
-func (e *LoadError) Is(target error) bool { return target == ErrLoadFailed }
+// Is makes the error match ErrLoadFailed, and ErrLoadTimeout if it timed out.
+func (e *LoadError) Is(target error) bool {
+	return target == ErrLoadFailed || target == ErrLoadTimeout && e.Reason == TimedOut
+}
 
 // Timeout tells whether the method timeout passed.
 func (e *LoadError) Timeout() bool { return e.Reason == TimedOut }
@@ -116,8 +119,14 @@ type PanicError struct {
 // ErrGoexit is the Value of a PanicError for code that called runtime.Goexit.
 var ErrGoexit = errors.New("runtime.Goexit was called")
 
-// Error is the panic's value and its stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n\n%s", e.Value, e.Stack) }
+// Error is the panic's value, on one line as far as that is. The stack is in
+// Stack, and in what a logger writes.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic in user code: %v", e.Value) }
+
+// LogValue gives a logger the stack as well.
+func (e *PanicError) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("panic", fmt.Sprint(e.Value)), slog.String("stack", string(e.Stack)))
+}
 
 // Unwrap is the panic's value, where that is an error.
 func (e *PanicError) Unwrap() error {

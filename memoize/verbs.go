@@ -93,17 +93,37 @@ func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
 	if named {
 		e.evict(ctx, p, victim)
 	}
+	if errors.Is(err, statuses.ErrFenced) || errors.Is(err, statuses.ErrSuperseded) {
+		return e.giveWay(ctx, p, key)
+	}
 	return err
+}
+
+// giveWay ends a Set that an invalidation or another Set has superseded before
+// it was stored. What superseded it may not have touched the storage yet, and
+// the value that the Set replaces must not be served any more:
+//
+//	Set(2)      fenced, returns
+//	Invalidate           fences ............. releases
+//	a call                         finds 1
+//
+// So the entry is released, whoever stored it.
+func (e *engine[A, K, V]) giveWay(ctx context.Context, p *plan[A, K, V], key K) error {
+	if err := e.statuses.Hold(ctx, key, false); err != nil {
+		return fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
+	}
+	defer e.statuses.Free(key, false)
+	if err := e.release(ctx, p, key); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
 }
 
 func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, built *entry.Entry[V]) (victim K, named bool, err error) {
 	update, _ := e.statuses.Begin(key, statuses.Put)
 	defer update.End(built, nil)
 	defer e.loads.ended.Add(1)
-	switch err := update.Publish(ctx); {
-	case errors.Is(err, statuses.ErrFenced), errors.Is(err, statuses.ErrSuperseded):
-		return victim, false, nil // something newer came at once
-	case err != nil:
+	if err := update.Publish(ctx); err != nil {
 		return victim, false, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
 	}
 	e.backoff.clear(key)

@@ -59,8 +59,12 @@ func (o slogObserver) Observe(ctx context.Context, e Event) {
 	if e.Duration != 0 {
 		attrs = append(attrs, slog.Duration("duration", e.Duration))
 	}
-	if e.Err != nil {
-		attrs = append(attrs, slog.String("err", e.Err.Error()))
+	switch v := e.Err.(type) {
+	case nil:
+	case slog.LogValuer: // a panic, with its stack
+		attrs = append(attrs, slog.Any("err", v))
+	default:
+		attrs = append(attrs, slog.String("err", v.Error()))
 	}
 	logger.LogAttrs(ctx, l.level, l.text, attrs...)
 }

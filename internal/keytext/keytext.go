@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// Of is the text of a key: numbers and bools as Go writes them, strings quoted,
+// Of is the text of a key of type K: numbers and bools as Go writes them, strings quoted,
 // structs {a,b}, arrays [a,b], and the value of an interface after the name of
 // its type. Keys that have no text of that kind are an error: NaN, which is not
 // equal to itself, and pointers and channels, whose addresses mean nothing
 // elsewhere.
-func Of(key any) (string, error) {
+func Of[K any](key K) (string, error) {
 	var b strings.Builder
-	if err := write(&b, reflect.ValueOf(key)); err != nil {
+	if err := write(&b, reflect.ValueOf(&key).Elem()); err != nil { // an interface K stays one
 		return "", err
 	}
 	return b.String(), nil

@@ -2,8 +2,31 @@ package keytext
 
 import (
 	"math"
+	"reflect"
+	"strings"
 	"testing"
 )
+
+// of is the text of a key of its own type, not of an interface.
+func of(key any) (string, error) {
+	var b strings.Builder
+	err := write(&b, reflect.ValueOf(key))
+	return b.String(), err
+}
+
+func TestInterfaceKeysNameTheirTypes(t *testing.T) {
+	texts := map[string]any{}
+	for _, key := range []any{1, "1", int64(1), uint8(1), 1.0, true, nil, pair{"1", ""}} {
+		text, err := Of(key)
+		if other, ok := texts[text]; err != nil || ok {
+			t.Errorf("%#v and %#v have the text %s, %v", key, other, text, err)
+		}
+		texts[text] = key
+	}
+	if text, err := Of("1"); text != `"1"` || err != nil {
+		t.Errorf("a key of a type of its own has the text %s, %v", text, err)
+	}
+}
 
 type pair struct{ A, b string }
 
@@ -17,7 +40,7 @@ func TestTextIsInjective(t *testing.T) {
 	} {
 		texts := map[string]any{}
 		for _, key := range keys {
-			text, err := Of(key)
+			text, err := of(key)
 			if err != nil {
 				t.Fatalf("Of(%#v): %v", key, err)
 			}
@@ -31,9 +54,9 @@ func TestTextIsInjective(t *testing.T) {
 
 func TestEqualKeysHaveOneText(t *testing.T) {
 	zero := 0.0
-	a, _ := Of(zero)
-	b, _ := Of(-zero)
-	c, _ := Of(math.Copysign(0, -1))
+	a, _ := of(zero)
+	b, _ := of(-zero)
+	c, _ := of(math.Copysign(0, -1))
 	if a != b || a != c {
 		t.Errorf("0 and -0 are equal and have texts %q, %q, %q", a, b, c)
 	}
@@ -47,7 +70,7 @@ func TestReadable(t *testing.T) {
 		}{"acme", 7},
 		`[1,2]`: [2]int{1, 2}, `true`: true, `(1,2)`: 1 + 2i,
 	} {
-		if got, err := Of(key); got != want || err != nil {
+		if got, err := of(key); got != want || err != nil {
 			t.Errorf("Of(%#v) = %s, %v, want %s", key, got, err, want)
 		}
 	}
@@ -55,7 +78,7 @@ func TestReadable(t *testing.T) {
 
 func TestKeysWithoutText(t *testing.T) {
 	for _, key := range []any{math.NaN(), new(int), make(chan int), [1]float64{math.NaN()}} {
-		if text, err := Of(key); err == nil {
+		if text, err := of(key); err == nil {
 			t.Errorf("Of(%#v) = %s, want an error", key, text)
 		}
 	}

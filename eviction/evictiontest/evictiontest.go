@@ -1,0 +1,375 @@
+// Package evictiontest proves that an eviction.Strategy does what the engine
+// relies on:
+//
+//	func TestConformance(t *testing.T) {
+//		evictiontest.Run(t, func() eviction.Strategy[string] { return mine.New[string](3) },
+//			[]string{"a", "b", "c", "d", "e", "f", "g", "h"})
+//	}
+//
+// Run it with the race detector too.
+package evictiontest
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/checks"
+)
+
+// Run checks the strategies that the function makes. It needs different keys,
+// four at least; a strategy that is eviction.Bounded needs more keys than its
+// capacity. What a strategy implements besides (Marker, Blind, Resetter,
+// Bounded) is checked too.
+func Run[K comparable](t *testing.T, newStrategy func() eviction.Strategy[K], keys []K) {
+	t.Helper()
+	if len(keys) < 4 {
+		t.Fatalf("evictiontest: %d keys are given, 4 are needed", len(keys))
+	}
+	checks.Run(t, suite[K](), func(*testing.T) subject[K] { return subject[K]{newStrategy, keys} })
+}
+
+// subject is what a check is run on.
+type subject[K comparable] struct {
+	new  func() eviction.Strategy[K]
+	keys []K
+}
+
+func suite[K comparable]() []checks.Check[subject[K]] {
+	return []checks.Check[subject[K]]{
+		{Name: "a new strategy names nothing", Run: newNamesNothing[K]},
+		{Name: "a key is named at most once until it is written again", Run: namesOnce[K]},
+		{Name: "only keys that were written are named", Run: namesWritten[K]},
+		{Name: "a released key is not named", Run: namesNoReleased[K]},
+		{Name: "the last mark of a key counts", Run: lastMarkCounts[K]},
+		{Name: "marks of unknown keys do nothing", Run: unknownKeys[K]},
+		{Name: "concurrent use", Run: concurrentUse[K]},
+		{Name: "Bounded keeps to its capacity", Run: boundedKeeps[K]},
+		{Name: "Resetter forgets every key", Run: resetterForgets[K]},
+		{Name: "Blind strategies do not look at reads", Run: blindToReads[K]},
+		{Name: "Marker takes marks of any entry", Run: markerMarks[K]},
+	}
+}
+
+// meta is that of a fresh entry.
+func meta() *entry.Meta {
+	return &entry.New(struct{}{}, entry.At(time.Now()), entry.Life{UpdateAfter: time.Minute, ExpireAfter: time.Hour}).Meta
+}
+
+// read tells the strategy of a read as the engine does.
+func read[K comparable](s eviction.Strategy[K], key K, m *entry.Meta) {
+	if marker, ok := s.(eviction.Marker); ok {
+		marker.Mark(m)
+		return
+	}
+	s.MarkRead(key)
+}
+
+// drain asks until nothing is named, at most a number of times.
+func drain[K comparable](t checks.TB, s eviction.Strategy[K], most int) []K {
+	t.Helper()
+	var named []K
+	for range most + 1 {
+		key, ok := s.NextToRelease()
+		if !ok {
+			return named
+		}
+		named = append(named, key)
+	}
+	t.Fatalf("the strategy has named %d keys and goes on, though at most %d were to name: %v", len(named), most, named)
+	return nil
+}
+
+func newNamesNothing[K comparable](t checks.TB, s subject[K]) {
+	if key, ok := s.new().NextToRelease(); ok {
+		t.Fatalf("it names %v", key)
+	}
+}
+
+func namesOnce[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	due := map[K]bool{} // written since it was last named
+	check := func(asked string) {
+		for _, key := range drain(t, strategy, len(s.keys)) {
+			if !due[key] {
+				t.Fatalf("%v is named %s, and was not written since it was named last", key, asked)
+			}
+			due[key] = false
+		}
+	}
+	for round := range 3 {
+		for i, key := range s.keys {
+			strategy.MarkWritten(key, meta())
+			due[key] = true
+			if i%2 == round%2 {
+				check("between writes")
+			}
+		}
+	}
+	check("at the end")
+}
+
+func namesWritten[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	half := len(s.keys) / 2
+	written := map[K]bool{}
+	reads := func() {
+		for _, key := range s.keys[half:] {
+			strategy.MarkRead(key)
+		}
+	}
+	check := func() {
+		for _, key := range drain(t, strategy, len(s.keys)) {
+			if !written[key] {
+				t.Errorf("it names %v, which was never written", key)
+			}
+		}
+	}
+	reads()
+	for _, key := range s.keys[:half] {
+		strategy.MarkWritten(key, meta())
+		written[key] = true
+	}
+	check()
+	reads()
+	check()
+}
+
+func namesNoReleased[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	for _, key := range s.keys {
+		strategy.MarkWritten(key, meta())
+	}
+	gone := map[K]bool{}
+	for i, key := range s.keys {
+		if i%2 == 0 {
+			strategy.MarkReleased(key)
+			gone[key] = true
+		}
+	}
+	for _, key := range drain(t, strategy, len(s.keys)) {
+		if gone[key] {
+			t.Errorf("it names %v, which was released", key)
+		}
+	}
+	for _, key := range s.keys {
+		strategy.MarkReleased(key)
+	}
+	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+		t.Errorf("it names %v after every key was released", named)
+	}
+}
+
+func lastMarkCounts[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	for range 3 { // written, written, released: gone
+		for _, key := range s.keys {
+			strategy.MarkWritten(key, meta())
+			strategy.MarkWritten(key, meta())
+			strategy.MarkReleased(key)
+		}
+	}
+	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+		t.Errorf("it names %v, all of which were released last", named)
+	}
+	bounded, ok := strategy.(eviction.Bounded)
+	if !ok {
+		return
+	}
+	for _, key := range s.keys { // released, written: there
+		strategy.MarkReleased(key)
+		strategy.MarkWritten(key, meta())
+	}
+	if named := drain(t, strategy, len(s.keys)); len(named) < len(s.keys)-bounded.Capacity() {
+		t.Errorf("of %d keys that were written last it names %d, and lets %d live", len(s.keys), len(named), bounded.Capacity())
+	}
+}
+
+func unknownKeys[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	for _, key := range s.keys {
+		strategy.MarkRead(key)
+		strategy.MarkReleased(key)
+		strategy.MarkReleased(key)
+	}
+	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+		t.Errorf("it names %v, none of which were written", named)
+	}
+}
+
+// concurrentUse is for the race detector, and counts: a key can be named no
+// more often than it was written.
+func concurrentUse[K comparable](t checks.TB, s subject[K]) {
+	const rounds = 200
+	strategy := s.new()
+	written, named := make([]atomic.Int64, len(s.keys)), make([]atomic.Int64, len(s.keys))
+	at := map[K]int{}
+	for i, key := range s.keys {
+		at[key] = i
+	}
+	name := func() {
+		key, ok := strategy.NextToRelease()
+		if !ok {
+			return
+		}
+		i, known := at[key]
+		if !known {
+			t.Errorf("it names %v, which was never written", key)
+			return
+		}
+		named[i].Add(1)
+	}
+	var wg sync.WaitGroup
+	for i, key := range s.keys { // marks of one key come in order
+		wg.Go(func() {
+			for round := range rounds {
+				m := meta()
+				written[i].Add(1)
+				strategy.MarkWritten(key, m)
+				name()
+				read(strategy, key, m)
+				if round%3 == 0 {
+					strategy.MarkReleased(key)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for range len(s.keys) {
+		name()
+	}
+	for i, key := range s.keys {
+		if n, w := named[i].Load(), written[i].Load(); n > w {
+			t.Errorf("%v is named %d times, and was written %d times", key, n, w)
+		}
+	}
+	if key, ok := strategy.NextToRelease(); ok {
+		if _, bounded := strategy.(eviction.Bounded); bounded {
+			t.Errorf("it still names %v, after it has named as many keys as there are", key)
+		}
+	}
+}
+
+func boundedKeeps[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	bounded, ok := strategy.(eviction.Bounded)
+	if !ok {
+		return
+	}
+	capacity := bounded.Capacity()
+	if capacity < 0 || capacity >= len(s.keys) {
+		t.Fatalf("its capacity is %d: the check needs one of 0 to %d, below the number of keys", capacity, len(s.keys)-1)
+	}
+	live := map[K]bool{}
+	for round := range 3 {
+		for _, key := range s.keys {
+			strategy.MarkWritten(key, meta())
+			live[key] = true
+			before := len(live)
+			if victim, ok := strategy.NextToRelease(); ok { // once a write, as the engine asks
+				if before <= capacity {
+					t.Fatalf("it names %v while %d keys live, and lets %d live", victim, before, capacity)
+				}
+				strategy.MarkReleased(victim)
+				delete(live, victim)
+			}
+			if len(live) > capacity {
+				t.Fatalf("after the write of %v in round %d, %d keys live, and it lets %d live", key, round, len(live), capacity)
+			}
+		}
+	}
+}
+
+func resetterForgets[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	resetter, ok := strategy.(eviction.Resetter)
+	if !ok {
+		return
+	}
+	for _, key := range s.keys {
+		strategy.MarkWritten(key, meta())
+	}
+	resetter.Reset()
+	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+		t.Fatalf("it names %v after Reset", named)
+	}
+	boundedKeeps(t, subject[K]{func() eviction.Strategy[K] { return strategy }, s.keys})
+}
+
+// names is what a strategy names while every key is written twice.
+func names[K comparable](strategy eviction.Strategy[K], keys []K, reads bool) []K {
+	var named []K
+	for range 2 {
+		for _, key := range keys {
+			strategy.MarkWritten(key, meta())
+			if reads {
+				for _, other := range keys[:len(keys)/2] {
+					strategy.MarkRead(other)
+				}
+			}
+			if victim, ok := strategy.NextToRelease(); ok {
+				strategy.MarkReleased(victim)
+				named = append(named, victim)
+			}
+		}
+	}
+	return named
+}
+
+func blindToReads[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	if _, blind := strategy.(eviction.Blind); !blind {
+		return
+	}
+	if _, marker := strategy.(eviction.Marker); marker {
+		t.Errorf("it is a Marker too, and would never be told of a read")
+	}
+	first, again, with := names(strategy, s.keys, false), names(s.new(), s.keys, false), names(s.new(), s.keys, true)
+	if !equal(first, again) {
+		return // it leaves something to chance
+	}
+	if !equal(first, with) {
+		t.Errorf("it names %v, and with reads %v: to be Blind is to say that reads make no difference", first, with)
+	}
+}
+
+func equal[K comparable](a, b []K) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// markerMarks marks entries that are there, gone and not there yet, while keys
+// are written.
+func markerMarks[K comparable](t checks.TB, s subject[K]) {
+	strategy := s.new()
+	marker, ok := strategy.(eviction.Marker)
+	if !ok {
+		return
+	}
+	for _, key := range s.keys {
+		m := meta()
+		marker.Mark(m) // before it is written
+		strategy.MarkWritten(key, m)
+		marker.Mark(m)
+		strategy.MarkReleased(key)
+		marker.Mark(m) // a reader that comes late
+	}
+	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+		t.Errorf("it names %v, all of which were released: a mark must not bring a key back", named)
+	}
+	m := meta()
+	strategy.MarkWritten(s.keys[0], m)
+	if n := testing.AllocsPerRun(10, func() { marker.Mark(m) }); n > 0 {
+		t.Errorf("Mark allocates %v times: it is called on every hit", n)
+	}
+}

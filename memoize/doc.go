@@ -1,0 +1,111 @@
+// Package memoize turns a slow function into one that answers at once and stays
+// fresh: callers are served from a cache while one background refresh runs, and
+// everyone who must wait waits on that one load.
+//
+//	users, err := memoize.New(db.LoadUser)   // func(context.Context, int64) (*User, error)
+//	u, err := users.Call(ctx, 42)
+//
+// # The path of a call
+//
+//  1. Take the configuration's snapshot, which the call and the refresh that it
+//     starts see to their ends. Not configured: ErrNotConfigured. Bypassed: ask
+//     the source and touch nothing.
+//  2. Make the key of the argument.
+//  3. Look into the storage. A storage that fails or is slow reads as empty.
+//  4. If an entry is there, mark it read for the eviction strategy.
+//  5. Decide what the entry is worth now: missing, fresh, stale or expired.
+//  6. Fresh: go to 9.
+//  7. Join or lead the update of the key, in one atomic step. The leader's load
+//     runs on a context of its own: look into the storage again if an update
+//     has ended meanwhile; call the source under the method timeout; build the
+//     entry, whose life counts from the source's return; publish it; tell the
+//     eviction strategy and take what it names; wake everybody who waits;
+//     release what was named.
+//  8. Stale: do not wait. Missing, expired or forced: wait, under the caller's
+//     own context. A forced call joins the next update of the key, not one that
+//     runs already.
+//  9. Postprocess the value and return it.
+//
+// # Guarantees
+//
+//   - G1: One load per key. At most one current load of a key runs per process. A
+//     load that an invalidation or the method timeout superseded may still run,
+//     for Go can't stop it: then one more may run beside it. Superseded loads
+//     are counted, and bounded by config.MaxRunaway: past that a key waits for
+//     its superseded load while that one is in its time, and fails with
+//     ErrRunaway when it is not.
+//   - G2: Never expired. A value at or past its expires-after is not served from
+//     the storage. Time is monotonic. Where no boundary of the entry is near, a
+//     reading of the clock that is a few milliseconds old decides: a process
+//     that was stopped, or starved for longer than 100 ms, may misjudge an entry
+//     by that long in the first moments after; config.ExactClock rules that out.
+//     The result of a load is returned to those who waited for it, whatever life
+//     it was given.
+//   - G3: Stale never waits. A stale hit returns at once and costs nearly what a
+//     fresh one costs; a thousand stale hits start one goroutine.
+//   - G4: Invalidation is final. A call that begins after Invalidate has returned
+//     never gets, and no storage in force keeps, a value whose load began
+//     before it. Across processes this holds as far as the storage sees to it;
+//     it is as durable as the storage's acknowledgement.
+//   - G5: Everyone keeps their own deadline. A caller leaves when its own context
+//     ends, and harms nobody: the load runs on, with the context's values and
+//     without its cancellation, others get its value, and it is stored. A hit
+//     does not look at the context; a call that would have to wait with a
+//     context that is done starts nothing.
+//   - G6: A hung source is contained. At the method timeout callers are released
+//     with a typed error even if the source ignores its context, and the key can
+//     be loaded again. A late result is stored if nothing newer was published,
+//     set or invalidated for the key since its load began, else dropped and
+//     counted.
+//   - G7: A panic is an error. A panic in the source, a builder, a strategy, a key
+//     function or a postprocessing reaches every waiter as an error with the
+//     stack, and so does a runtime.Goexit during a load; they never kill the
+//     process from a background load and never wedge a key. A runtime.Goexit on
+//     a caller's own goroutine, in a key function or a postprocessing, ends that
+//     goroutine and nothing else.
+//   - G8: Failure never replaces good. A failed load is not cached and leaves the
+//     current entry alone. Failed background refreshes of a key are delayed:
+//     first by a tenth of the stale window, at most a second, doubling to at
+//     most a quarter of the window, less up to a half by chance. A cold, expired
+//     or forced call always tries.
+//   - G9: The store cannot hurt. A slow, failing or corrupt storage reads as a
+//     miss within its own budget and is reported; a failed write costs no caller
+//     its value. config.MaxLoads keeps a dead storage from becoming a stampede on
+//     the source.
+//   - G10: One call, one configuration. A call and the refresh it starts see one
+//     snapshot; a change is seen by the next call; invalidation reaches the
+//     storages of every snapshot still in use.
+//   - G11: Bounded. Memory by capacity, background loads by config.MaxBackground,
+//     waiters without a goroutine each. No goroutine while no call, load or
+//     sweep runs; an instance that is dropped is collected. Close drains, or
+//     cancels at its context's end, and says what still runs. Expired entries go
+//     without anyone reading them.
+//   - G12: Keys are injective. In memory two arguments are the same key exactly
+//     when == says so, and the shared text agrees. A key that is not equal to
+//     itself (NaN) is loaded and never stored. Keys that contain a pointer, a
+//     channel or a time.Time are refused, with the remedy.
+//   - G13: A fresh hit allocates nothing, nor a stale one that starts no refresh,
+//     as far as the storage in memory, key function and postprocessing permit.
+//
+// # Where user code runs
+//
+// No lock of the package's is held while the source, a builder, a key function,
+// a postprocessing, an observer, a strategy or a storage is called. Two steps
+// keep others from changing what is stored for the same key, not from reading
+// it: while a storage's Offer or Release runs for a key, and while the strategy
+// is told of it. User code called there must not invalidate, set or touch that
+// same key.
+//
+// A source may call the function it is the source of, for other keys. For the
+// key that it loads it would wait for itself: ErrRecursion. Two sources that
+// wait for each other's keys in opposite orders do so until the method timeout.
+//
+// # Extending
+//
+// A new place to keep entries implements storage.Storage, and what it can of
+// the package's optional interfaces; a new policy eviction.Strategy; a life of
+// its own per value entry.Builder; keys config.KeyExtractor; a registry of
+// updates statuses.UpdateStatuses. Each of these packages has a conformance
+// suite to try an implementation with, in storagetest, evictiontest and
+// statusestest.
+package memoize

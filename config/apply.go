@@ -60,10 +60,7 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 	positive(&d, "MaxBatch", &s.Limits.MaxBatch, d.maxBatch)
 	positive(&d, "StoreBudget for reads", &s.Limits.StoreRead, d.storeRead)
 	positive(&d, "StoreBudget for writes", &s.Limits.StoreWrite, d.storeWrite)
-	if err := errors.Join(d.errs...); err != nil {
-		return err
-	}
-	return s.Validate()
+	return errors.Join(append(d.errs, s.Validate())...)
 }
 
 // applyLife makes the builder, if options say anything of it.

@@ -9,7 +9,8 @@ import (
 // CacheConfiguration says how a function is memoized. Snapshot is called once
 // by every call of the function, concurrently: it should be one atomic load,
 // and return the same pointer until something changes. What it returns is never
-// changed. A nil snapshot, or one that Validate refuses, fails the call.
+// changed. If a later snapshot is nil or one that Validate refuses, the one
+// before stays in force and the function's observer is told.
 type CacheConfiguration[A any, K comparable, V any] interface {
 	Snapshot() *Settings[A, K, V]
 }
@@ -57,7 +58,7 @@ type Live[A any, K comparable, V any] struct {
 	current  atomic.Pointer[Settings[A, K, V]]
 	mu       sync.Mutex // held by one change at a time
 	watchers map[*Watcher[A, K, V]]struct{}
-	err      error
+	err      error // of the configuration it was made from
 }
 
 // Mutable starts from the present settings of another configuration, whose
@@ -78,8 +79,13 @@ func Mutable[A any, K comparable, V any](from CacheConfiguration[A, K, V]) *Live
 // Snapshot returns the settings in force.
 func (c *Live[A, K, V]) Snapshot() *Settings[A, K, V] { return c.current.Load() }
 
-// Err is what was wrong when the configuration was made.
-func (c *Live[A, K, V]) Err() error { return c.err }
+// Err is what was wrong when the configuration was made, until Replace puts it
+// right.
+func (c *Live[A, K, V]) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
 
 // Apply changes settings. All the options take effect in one step, for calls
 // that begin from now on; where one of them is wrong, or a part of theirs
@@ -91,53 +97,60 @@ func (c *Live[A, K, V]) Err() error { return c.err }
 // the storage they began with. A new strategy is told of the keys that are held
 // and releases down to its capacity before Apply returns.
 func (c *Live[A, K, V]) Apply(opts ...Option) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	next := *c.current.Load()
-	if err := next.apply(opts); err != nil {
-		return err
-	}
-	return c.put(&next)
+	return c.change(func() (*Settings[A, K, V], error) {
+		if c.err != nil {
+			return nil, c.err
+		}
+		next := *c.current.Load()
+		return &next, next.apply(opts)
+	})
 }
 
 // Replace puts settings of your own in force, under the rules of Apply.
 func (c *Live[A, K, V]) Replace(settings Settings[A, K, V]) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := settings.Validate(); err != nil {
-		return err
-	}
-	c.err = nil
-	return c.put(&settings)
+	return c.change(func() (*Settings[A, K, V], error) { return &settings, settings.Validate() })
 }
 
-// put asks every function, and only if all agree puts next in force.
-func (c *Live[A, K, V]) put(next *Settings[A, K, V]) error {
-	changes := make([]Change, 0, len(c.watchers))
-	for w := range c.watchers {
-		change, err := w.Prepare(next)
-		if err != nil {
-			for _, prepared := range changes {
-				prepared.Abort()
-			}
-			return err
-		}
-		changes = append(changes, change)
+// change puts the settings that next returns in force, if every function that
+// uses the configuration agrees. What follows from it is done with no lock
+// held, for strategies and observers are told of it.
+func (c *Live[A, K, V]) change(next func() (*Settings[A, K, V], error)) error {
+	changes, err := c.prepare(next)
+	if err != nil {
+		return err
 	}
-	c.current.Store(next)
 	for _, change := range changes {
 		change.Commit()
 	}
 	return nil
 }
 
+func (c *Live[A, K, V]) prepare(settings func() (*Settings[A, K, V], error)) (changes []Change, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next, err := settings()
+	if err != nil {
+		return nil, err
+	}
+	for w := range c.watchers {
+		change, err := w.Prepare(next)
+		if err != nil {
+			for _, prepared := range changes {
+				prepared.Abort()
+			}
+			return nil, err
+		}
+		changes = append(changes, change)
+	}
+	c.err = nil
+	c.current.Store(next)
+	return changes, nil
+}
+
 // Watcher is how a function takes part in a change. Prepare is called with the
 // settings to come, one change at a time; either Commit or Abort follows,
-// Commit after the settings are in force. Prepare must not call back into the
-// configuration.
+// Commit after the settings are in force, or when others that came after them
+// are. Prepare must not call back into the configuration.
 type Watcher[A any, K comparable, V any] struct {
 	Prepare func(next *Settings[A, K, V]) (Change, error)
 }

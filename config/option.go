@@ -96,7 +96,9 @@ func Builder[K comparable, V any](b entry.Builder[K, V]) Option {
 
 // Capacity is how many values are kept; the least recently updated goes first.
 // Zero keeps none and still makes callers who come together share a load.
-// Default 4096. It takes the place of Evict.
+// Default 4096. It takes the place of Evict. A value is released after those who
+// waited for the load that pushed it out have been answered, so for a moment
+// there may be a few more.
 func Capacity(n int) Option {
 	return setting("Capacity", func(dr *draft) { dr.capacity = &n })
 }
@@ -177,7 +179,8 @@ func Bypass(yes bool) Option {
 }
 
 // Name is what the function is called in events, logs, errors and the keys of
-// a shared storage. Default: the name of the Go function.
+// a shared storage. Default: the name of the Go function, which for a closure
+// says little (main.main.func1).
 func Name(name string) Option { return wiring("Name", func(w *Wiring) { w.Name = name }) }
 
 // Clock makes the function live on the clock given, as a test does that drives

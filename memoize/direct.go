@@ -13,6 +13,7 @@ import (
 // and turns a panic into an error, as every run does.
 type directLoad[A, V any] struct {
 	ctx    loadContext
+	late   chan struct{} // closed at the method timeout
 	result chan answer[V]
 }
 
@@ -28,32 +29,19 @@ func (e *engine[A, K, V]) straight(ctx context.Context, p *plan[A, K, V], arg A)
 		e.troubled(ctx, observe.Event{Kind: observe.Runaway, Err: ErrRunaway})
 		return r, e.refused(newLoadError(e.name, e.showArg(arg), Failed, ErrRunaway))
 	}
-	d := &directLoad[A, V]{result: make(chan answer[V], 1)}
-	d.ctx.Context = context.WithoutCancel(ctx)
-	d.ctx.deadline = e.time.clock.Now().Add(p.timeout)
+	d := e.launchDirect(ctx, p, arg)
 	stop := context.AfterFunc(ctx, func() { d.ctx.end(ctx.Err()) })
 	defer stop()
-	e.counters.loads.Add(1)
-	e.loads.add(d)
-	go d.run(e.source, arg, &e.loads)
-	timer := e.time.clock.Timer(p.timeout)
-	defer timer.Stop()
 	var a answer[V]
 	select {
 	case a = <-d.result:
-	case <-timer.C:
-		e.counters.late.Add(1)
-		e.loads.giveUp(d)
-		d.ctx.end(context.DeadlineExceeded)
+	case <-d.late:
 		return r, e.refused(newLoadError(e.name, e.showArg(arg), TimedOut, ErrLoadTimeout))
 	case <-ctx.Done():
 		return r, e.leaves(ctx.Err())
 	}
 	if a.err != nil {
 		e.counters.loadsFailed.Add(1)
-		if p, ok := a.err.(*PanicError); ok {
-			_ = e.panicked(ctx, p)
-		}
 		if e.plainErrors {
 			return r, e.refused(a.err)
 		}
@@ -63,14 +51,34 @@ func (e *engine[A, K, V]) straight(ctx context.Context, p *plan[A, K, V], arg A)
 	return e.finish(ctx, p, Result[V]{Value: a.value, State: entry.Missing, Why: Direct})
 }
 
-func (d *directLoad[A, V]) run(src source[A, V], arg A, running *loads) {
-	a := answer[V]{err: &PanicError{Value: ErrGoexit, Stack: debug.Stack()}}
-	defer func() {
-		running.remove(d)
-		d.ctx.end(context.Canceled)
-		d.result <- a
+// launchDirect runs the source. It is given up at the method timeout, whether
+// its caller is still there or not.
+func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], arg A) *directLoad[A, V] {
+	d := &directLoad[A, V]{late: make(chan struct{}), result: make(chan answer[V], 1)}
+	d.ctx.Context = context.WithoutCancel(ctx)
+	d.ctx.deadline = e.time.clock.Now().Add(p.timeout)
+	e.counters.loads.Add(1)
+	e.loads.add(d)
+	timer := e.time.clock.AfterFunc(p.timeout, func() {
+		e.counters.late.Add(1)
+		e.loads.giveUp(d)
+		close(d.late)
+		d.ctx.end(context.DeadlineExceeded)
+	})
+	go func() {
+		a := answer[V]{err: &PanicError{Value: ErrGoexit, Stack: debug.Stack()}}
+		defer func() {
+			timer.Stop()
+			if p, ok := a.err.(*PanicError); ok {
+				_ = e.panicked(&d.ctx, p)
+			}
+			d.ctx.end(context.Canceled)
+			e.loads.remove(d)
+			d.result <- a
+		}()
+		a = e.source.ask(&d.ctx, []A{arg})[0]
 	}()
-	a = src.ask(&d.ctx, []A{arg})[0]
+	return d
 }
 
 // showArg is an argument as people see it, where no key was made of it.

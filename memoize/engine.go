@@ -195,10 +195,10 @@ func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) {
 }
 
 // commitChange puts a prepared change in force, unless a call came first that
-// saw the new settings and did.
+// saw the new settings and did, or another change has come after it.
 func (e *engine[A, K, V]) commitChange(c *change[A, K, V]) {
 	e.mu.Lock()
-	if e.closed || e.plan.Load().settings == c.next.settings {
+	if e.closed || e.plan.Load().settings == c.next.settings || e.configuration.Snapshot() != c.next.settings {
 		e.unbindLocked(c.bound)
 		e.mu.Unlock()
 		return

@@ -109,6 +109,7 @@ func TestG9HungStorageHoldsFewGoroutines(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		synctest.Wait()
 		if n := runtime.NumGoroutine() - before; n > 64 {
 			t.Errorf("a storage that never returns holds %d goroutines", n)
 		}

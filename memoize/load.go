@@ -107,7 +107,9 @@ func (l *load[A, K, V]) loadAll() {
 	if len(waiting) == 0 {
 		return
 	}
-	for i, a := range l.ask(args) {
+	answers := l.ask(args)
+	l.timer.Stop() // what follows has budgets of its own
+	for i, a := range answers {
 		l.conclude(waiting[i], a)
 	}
 }
@@ -216,7 +218,9 @@ func (l *load[A, K, V]) fail(j *job[A, K, V], cause error) {
 	err := newLoadError(l.name, l.show(j.key), Failed, cause)
 	if !l.isOver() {
 		l.counters.loadsFailed.Add(1)
-		l.failing(&l.ctx, j.key, l.cause, cause)
+		if !errors.Is(cause, ErrNoValue) { // that is an answer: the source works
+			l.failing(&l.ctx, j.key, l.cause, cause)
+		}
 		l.delay(j, cause)
 	}
 	l.end(j, nil, err)

@@ -27,8 +27,8 @@ type Stats struct {
 
 	Loads       uint64 // runs of the source that began
 	Refreshes   uint64 // those of them in the background
-	LoadsFailed uint64 // runs that ended with an error, in time
-	Late        uint64 // runs that the method timeout superseded
+	LoadsFailed uint64 // keys whose run ended with an error, in time
+	Late        uint64 // keys whose run the method timeout superseded
 	Fenced      uint64 // results not stored, for an invalidation or a Set
 	Superseded  uint64 // late results not stored, for something newer
 	Shed        uint64 // refreshes not started, for their limit

@@ -84,8 +84,18 @@ func (s *sweeper) stop() {
 }
 
 // sweep drops what has expired from a storage in memory. Others see to that
-// themselves.
+// themselves. It runs on the timer's goroutine, which a panic must not reach.
 func (e *engine[A, K, V]) sweep() {
+	err := safely(func() error {
+		e.sweepOnce()
+		return nil
+	})
+	if err != nil {
+		_ = e.panicked(e.life, err)
+	}
+}
+
+func (e *engine[A, K, V]) sweepOnce() {
 	p := e.plan.Load()
 	held, ok := p.settings.Storage.(storage.Ranger[K, V])
 	if !ok || !p.local || p.off == ErrClosed {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/bind"
 	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/statuses"
 	"github.com/perennial-go/perennial/storage"
@@ -243,6 +244,9 @@ func (e *engine[A, K, V]) close(ctx context.Context) error {
 		e.retired = append(e.retired, last)
 		for _, s := range e.supports {
 			s.Unbind()
+		}
+		if b, ok := e.statuses.(bind.Binder); ok {
+			b.Unbind()
 		}
 		e.sweeper.stop()
 	}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func Example() {
+	main()
+	// Output:
+	// looking up Chile
+	// Santiago
+	// looking up Kenya
+	// Nairobi
+	// Santiago
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -568,9 +569,18 @@ func TestG8FailureNeverReplacesGood(t *testing.T) {
 func TestG8BackOff(t *testing.T) { // E6, E14
 	synctest.Test(t, func(t *testing.T) {
 		var fail atomic.Bool
-		var tries []time.Time
+		var mu sync.Mutex
+		var seen []time.Time
+		tried := func() []time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(seen)
+		}
 		f, err := memoize.New(func(context.Context, int) (int, error) {
-			if tries = append(tries, time.Now()); fail.Load() {
+			if fail.Load() {
+				mu.Lock()
+				seen = append(seen, time.Now())
+				mu.Unlock()
 				time.Sleep(5 * time.Millisecond)
 				return 0, errors.New("down")
 			}
@@ -579,7 +589,6 @@ func TestG8BackOff(t *testing.T) { // E6, E14
 		must(t, f, err)
 		f.Call(t.Context(), 1)
 		fail.Store(true)
-		tries = nil
 		for began := time.Now(); time.Since(began) < 300*time.Millisecond; time.Sleep(time.Millisecond) {
 			before := time.Now()
 			if v, err := f.Call(t.Context(), 1); v != 1 || err != nil {
@@ -591,6 +600,7 @@ func TestG8BackOff(t *testing.T) { // E6, E14
 		}
 		// The stale window is 200 ms: delays of at most 20, 40, 50, 50 ms, at
 		// least half of that, each after 5 ms of load.
+		tries := tried()
 		if n := len(tries); n < 4 || n > 8 {
 			t.Errorf("%d tries within the stale window", n)
 		}
@@ -602,12 +612,12 @@ func TestG8BackOff(t *testing.T) { // E6, E14
 			}
 		}
 		time.Sleep(time.Millisecond)
-		n := len(tries)
+		n := len(tried())
 		for range 3 { // expired calls always try
 			f.Call(t.Context(), 1)
 		}
-		if len(tries) != n+3 {
-			t.Errorf("%d tries by 3 expired calls", len(tries)-n)
+		if m := len(tried()); m != n+3 {
+			t.Errorf("%d tries by 3 expired calls", m-n)
 		}
 	})
 }

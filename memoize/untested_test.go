@@ -1397,3 +1397,62 @@ func TestFunctionsShareNothing(t *testing.T) {
 		}
 	})
 }
+
+// In the seed the strategy is not told of an invalidation, and a key that is
+// gone takes a place.
+func TestInvalidationTellsTheStrategy(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		strategy := &mockStrategy[string]{}
+		f := keyed(returning[args]("value"), config.Evict[string](strategy))
+		wants(t, "value")(f.Call(t.Context(), testArgs))
+		noError(t, f.Invalidate(t.Context(), testArgs))
+		strategy.exactly(t, "released key", 1)
+	})
+}
+
+// A timeout of the source's own is a failure like any other: in the seed it
+// can't be told from the method timeout.
+func TestSourcesOwnTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		source := returning[string](1)
+		source.fails(context.DeadlineExceeded)
+		f := memoize.Must(memoize.New(source.load))
+		_, err := f.Call(t.Context(), "key")
+		if l := loadError(t, err, memoize.Failed, context.DeadlineExceeded); l.Timeout() || errors.Is(err, memoize.ErrLoadTimeout) {
+			t.Fatalf("%v passes for the method timeout", err)
+		}
+	})
+}
+
+// A builder that makes no entry fails the load.
+func TestBuilderMakesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := memoize.Must(memoize.New(returning[string](1).load, config.Builder(entry.BuilderFunc[string, int](
+			func(string, int, entry.Instant) *entry.Entry[int] { return nil }))))
+		_, err := f.Call(t.Context(), "key")
+		var l *memoize.LoadError
+		if !errors.As(err, &l) || !strings.Contains(err.Error(), "builder returned nil") {
+			t.Fatalf("got %v, want a *LoadError that names the builder", err)
+		}
+		if err := f.Set(t.Context(), "key", 2); err == nil || f.Len() != 0 {
+			t.Fatalf("Set: %v, %d entries", err, f.Len())
+		}
+	})
+}
+
+// Postprocessing and keys change for the next call.
+func TestPostprocessingAndKeysChange(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		live := mutable(minuteAndHour...)
+		source := returning[string](1)
+		f := memoize.Must(memoize.Memoize(source.load, live))
+		wants(t, 1)(f.Call(t.Context(), "key"))
+		noError(t, live.Apply(config.Postprocess(config.CopyBy(func(v int) int { return v + 10 }))))
+		wants(t, 11)(f.Call(t.Context(), "key"))
+		wantCalls(t, source, 1)
+		noError(t, live.Apply(config.Keys(config.KeyOf(strings.ToUpper))))
+		wants(t, 11)(f.Call(t.Context(), "key"))
+		wants(t, 11)(f.Call(t.Context(), "Key"))
+		wantCalls(t, source, 2)
+	})
+}

@@ -37,8 +37,8 @@ type report struct {
 // runDemo serves at a free port, sends a crowd there, and prints what its calls
 // cost, beside those of the source alone.
 func runDemo(ctx context.Context, w io.Writer, tool goTool) (err error) {
-	const updateAfter = 5 * time.Second // short, to see pages go stale
-	c := crowd{readers: 16, lasts: 10 * time.Second, pause: 3 * time.Millisecond}
+	const updateAfter = 4 * time.Second // short, to see pages go stale
+	c := crowd{readers: 16, lasts: 8 * time.Second, pause: 2 * time.Millisecond}
 	if c.packages, err = tool.list(ctx); err != nil {
 		return err
 	}

@@ -9,10 +9,15 @@ import (
 	"testing"
 )
 
-// Every test that docs/seeds.md names exists, and no cell of its tables is
-// empty.
+// Every test that the pages name exists, every test of the kind that a page is
+// about is named, and no cell of their tables is empty.
 func TestDocsNameTestsThatExist(t *testing.T) {
-	const page = "../docs/seeds.md"
+	checkPage(t, "../docs/seeds.md", `^Test(Seed|Defect)\d`, 100, 60)
+	checkPage(t, "../docs/guarantees.md", `^TestG\d`, 20, 50)
+}
+
+func checkPage(t *testing.T, page, about string, leastRows, leastNamed int) {
+	t.Helper()
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +31,7 @@ func TestDocsNameTestsThatExist(t *testing.T) {
 		}
 	}
 	for name := range tests {
-		if regexp.MustCompile(`^Test(Seed|Defect)\d`).MatchString(name) && !named[name] {
+		if regexp.MustCompile(about).MatchString(name) && !named[name] {
 			t.Errorf("%s does not name %s", page, name)
 		}
 	}
@@ -50,7 +55,7 @@ func TestDocsNameTestsThatExist(t *testing.T) {
 		}
 		rows++
 	}
-	if rows < 100 || len(named) < 60 {
+	if rows < leastRows || len(named) < leastNamed {
 		t.Errorf("%s has %d rows and names %d tests: has it been cut?", page, rows, len(named))
 	}
 }

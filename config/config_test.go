@@ -194,7 +194,8 @@ func TestOf(t *testing.T) {
 	s := *made().Snapshot()
 	s.MethodTimeout = time.Second
 	c := config.Of(s)
-	if c.Err() != nil || c.Snapshot().MethodTimeout != time.Second || c.Snapshot() != c.Snapshot() {
+	first, second := c.Snapshot(), c.Snapshot()
+	if c.Err() != nil || first.MethodTimeout != time.Second || first != second {
 		t.Errorf("got %v, %v; want the settings that were given, always the same", c.Snapshot(), c.Err())
 	}
 }

@@ -152,13 +152,10 @@ func TestG2ClockThatGoesBack(t *testing.T) {
 	mock.Set(time.Unix(1_000_000, 0).Add(59 * time.Minute))
 	f.Peek(t.Context(), 1)
 	mock.Set(time.Unix(900_000, 0))
-	for range 3 {
-		if r, err := f.Result(t.Context(), 1); err != nil || r.State != entry.Stale || r.Age != 59*time.Minute {
-			t.Errorf("time went back: %v, %v", r, err)
-		}
-		must(t, f, f.Wait(t.Context()))
-		break
+	if r, err := f.Result(t.Context(), 1); err != nil || r.State != entry.Stale || r.Age != 59*time.Minute {
+		t.Errorf("time went back: %v, %v", r, err)
 	}
+	must(t, f, f.Wait(t.Context()))
 	if len(events) != 1 || events[0].Duration != 59*time.Minute+100_000*time.Second {
 		t.Errorf("events: %v", events)
 	}

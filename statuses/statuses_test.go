@@ -63,7 +63,7 @@ func TestLockTimeoutAfterTheEnd(t *testing.T) {
 		if !updating(r, "key") {
 			t.Fatal("the timer of an update that has ended ended a newer one")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if end, err := next.Wait(t.Context()); err != nil || !errors.Is(end.Err, statuses.ErrLockTimeout) {
 			t.Fatalf("got %+v, %v; want ErrLockTimeout", end, err)

@@ -73,6 +73,9 @@ func Mutable[A any, K comparable, V any](from CacheConfiguration[A, K, V]) *Live
 		c.err = f.Err()
 	}
 	c.current.Store(from.Snapshot())
+	if c.err == nil && c.current.Load() == nil {
+		c.err = errors.New("config: Mutable is given a configuration without settings: its Snapshot is nil")
+	}
 	return c
 }
 
@@ -94,8 +97,9 @@ func (c *Live[A, K, V]) Err() error {
 // Clock and so on) are refused.
 //
 // A storage in memory that is put in force is cleared; loads that run end in
-// the storage they began with. A new strategy is told of the keys that are held
-// and releases down to its capacity before Apply returns.
+// the storage they began with. Any other may hold what was invalidated while it
+// was out of force, and would serve it: clear it before it comes back. A new
+// strategy is told of the keys that are held and releases down to its capacity.
 func (c *Live[A, K, V]) Apply(opts ...Option) error {
 	return c.change(func() (*Settings[A, K, V], error) {
 		if c.err != nil {

@@ -136,7 +136,8 @@ func MaxBackground(n int) Option {
 // MaxRunaway is how many loads that an invalidation or the method timeout
 // superseded may still run, above zero. With that many late ones, no load
 // starts; with that many in all, a key whose superseded load still runs waits
-// for it. Default 64.
+// for it. Loads that run when the limit is reached may still become late, so
+// there may be as many more as MaxLoads lets run. Default 64.
 func MaxRunaway(n int) Option {
 	return setting("MaxRunaway", func(dr *draft) { dr.maxRunaway = &n })
 }
@@ -172,7 +173,8 @@ func Configured(yes bool) Option {
 }
 
 // Bypass is the switch for an outage of the cache itself: while it is true
-// every call goes to the source, and the cache is neither read nor written.
+// every call goes to the source, and neither reads nor writes the cache. Set and
+// Invalidate still do, so that it is not out of date when it is used again.
 // Default false.
 func Bypass(yes bool) Option {
 	return setting("Bypass", func(dr *draft) { dr.bypass = &yes })
@@ -256,6 +258,10 @@ func Split(opts []Option) (settings []Option, w Wiring, err error) {
 		default:
 			settings = append(settings, o)
 		}
+	}
+	if d.wiring.Statuses == (any)(absent{}) {
+		d.errs = append(d.errs, errors.New("config: UpdateStatuses is given nil: leave the option out for the default"))
+		d.wiring.Statuses = nil
 	}
 	return settings, d.wiring, errors.Join(d.errs...)
 }

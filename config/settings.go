@@ -114,6 +114,12 @@ func (s *Settings[A, K, V]) Validate() error {
 			fault("%s is nil: fill in every part, or set Configured to false until then", part.name)
 		}
 	}
+	if !canCompare(s.Storage) {
+		fault("Storage is a %T, which can't be compared with the next one: give a pointer to it", s.Storage)
+	}
+	if !canCompare(s.Eviction) {
+		fault("Eviction is a %T, which can't be compared with the next one: give a pointer to it", s.Eviction)
+	}
 	if s.MethodTimeout < 0 || s.MethodTimeout == 0 && s.Configured {
 		fault("method timeout is %v: every load would fail; give more than zero", s.MethodTimeout)
 	}
@@ -131,6 +137,8 @@ func (s *Settings[A, K, V]) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+func canCompare(part any) bool { return part == nil || reflect.ValueOf(part).Comparable() }
 
 func isNil(part any) bool {
 	if part == nil {

@@ -29,5 +29,15 @@ func (i Instant) Add(d time.Duration) Instant {
 	return sum
 }
 
-// Sub is the duration from other to i.
-func (i Instant) Sub(other Instant) time.Duration { return time.Duration(i - other) }
+// Sub is the duration from other to i, or the longest there is, of its sign,
+// where that is longer.
+func (i Instant) Sub(other Instant) time.Duration {
+	d := time.Duration(i - other)
+	switch {
+	case i >= other && d < 0:
+		return math.MaxInt64
+	case i < other && d > 0:
+		return math.MinInt64
+	}
+	return d
+}

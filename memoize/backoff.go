@@ -43,7 +43,7 @@ func (b *backoff[K]) until(key K) (entry.Instant, bool) {
 // the time for which the entry is stale, at most a second; it doubles up to a
 // quarter of that time; chance takes off up to a half.
 func (b *backoff[K]) delay(key K, stale *entry.Meta, now entry.Instant) (entry.Instant, time.Duration) {
-	window := stale.ExpiresAfter().Sub(stale.UpdateAfter())
+	window := max(0, stale.ExpiresAfter().Sub(stale.UpdateAfter()))
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.failed == nil {

@@ -27,7 +27,7 @@ func (e *engine[A, K, V]) budget(ctx context.Context, limit time.Duration, done 
 		done(errStoreBusy, false)
 		return errStoreBusy
 	}
-	opCtx := &loadContext{Context: context.WithoutCancel(ctx), deadline: e.time.clock.Now().Add(limit)}
+	opCtx := &loadContext{Context: context.WithoutCancel(ctx), deadline: e.time.deadline(limit)}
 	const (
 		running = iota
 		returned

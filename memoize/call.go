@@ -16,7 +16,10 @@ func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result
 		return r, e.refused(err)
 	}
 	if p.bypass {
-		return e.straight(ctx, p, arg)
+		if r, err = e.straight(ctx, p, arg); err != nil {
+			return r, err
+		}
+		return e.finish(ctx, p, r)
 	}
 	key, err := e.key(ctx, p, arg) // 2
 	if err != nil {

@@ -20,16 +20,20 @@ type directLoad[A, V any] struct {
 func (d *directLoad[A, V]) cancel()       { d.ctx.end(context.Canceled) }
 func (d *directLoad[A, V]) refresh() bool { return false }
 
-// straight asks the source for the call alone.
+// straight asks the source for the call alone. Its value is not postprocessed
+// yet.
 func (e *engine[A, K, V]) straight(ctx context.Context, p *plan[A, K, V], arg A) (r Result[V], err error) {
 	if err := ctx.Err(); err != nil {
 		return r, e.leaves(err)
 	}
-	if _, _, late := e.loads.counts(); late >= p.limits.MaxRunaway {
+	if e.loads.late.Load() >= int64(p.limits.MaxRunaway) {
 		e.troubled(ctx, observe.Event{Kind: observe.Runaway, Err: ErrRunaway})
 		return r, e.refused(newLoadError(e.name, e.showArg(arg), Failed, ErrRunaway))
 	}
 	d := e.launchDirect(ctx, p, arg)
+	if d == nil {
+		return r, e.refused(ErrClosed)
+	}
 	stop := context.AfterFunc(ctx, func() { d.ctx.end(ctx.Err()) })
 	defer stop()
 	var a answer[V]
@@ -48,17 +52,20 @@ func (e *engine[A, K, V]) straight(ctx context.Context, p *plan[A, K, V], arg A)
 		return r, e.refused(newLoadError(e.name, e.showArg(arg), Failed, a.err))
 	}
 	e.counters.end(loaded)
-	return e.finish(ctx, p, Result[V]{Value: a.value, State: entry.Missing, Why: Direct})
+	return Result[V]{Value: a.value, State: entry.Missing, Why: Direct}, nil
 }
 
 // launchDirect runs the source. It is given up at the method timeout, whether
-// its caller is still there or not.
+// its caller is still there or not. After Close there is none.
 func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], arg A) *directLoad[A, V] {
 	d := &directLoad[A, V]{late: make(chan struct{}), result: make(chan answer[V], 1)}
 	d.ctx.Context = context.WithoutCancel(ctx)
-	d.ctx.deadline = e.time.clock.Now().Add(p.timeout)
+	d.ctx.load = d
+	d.ctx.deadline = e.time.deadline(p.timeout)
+	if p = e.begin(p, d); p == nil {
+		return nil
+	}
 	e.counters.loads.Add(1)
-	e.loads.add(d)
 	timer := e.time.clock.AfterFunc(p.timeout, func() {
 		e.counters.late.Add(1)
 		e.loads.giveUp(d)
@@ -73,7 +80,7 @@ func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], ar
 				_ = e.panicked(&d.ctx, p)
 			}
 			d.ctx.end(context.Canceled)
-			e.loads.remove(d)
+			e.finished(p, d)
 			d.result <- a
 		}()
 		a = e.source.ask(&d.ctx, []A{arg})[0]

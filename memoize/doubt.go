@@ -3,10 +3,12 @@ package memoize
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/perennial-go/perennial/entry"
 )
 
-// maxDoubt bounds the keys in doubt. Past it the whole storage is, until it has
-// been cleared.
+// maxDoubt bounds the keys in doubt. Past it everything is that was created
+// before.
 const maxDoubt = 1 << 16
 
 // doubts are the keys of which it is not known what the storage holds: a write
@@ -17,7 +19,9 @@ type doubts[K comparable] struct {
 	any  atomic.Bool // spares the lock while nothing is written or in doubt
 	mu   sync.Mutex
 	keys map[K]*doubt
-	all  bool
+
+	overflowed atomic.Bool
+	before     atomic.Int64 // what was created up to this instant is in doubt, once overflowed
 }
 
 // doubt is what is known of a key that is being written or in doubt.
@@ -40,7 +44,13 @@ func (d *doubts[K]) has(key K) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	k := d.keys[key]
-	return d.all || k != nil && k.bad
+	return k != nil && k.bad
+}
+
+// reject tells whether an entry is in doubt because there was no room to
+// remember that its key is.
+func (d *doubts[K]) reject(created entry.Instant) bool {
+	return d.overflowed.Load() && int64(created) <= d.before.Load()
 }
 
 // begin is called before a write.
@@ -77,18 +87,19 @@ func (d *doubts[K]) end(w writing[K], acknowledged bool) {
 	if w.of.writing == 0 && !w.of.bad {
 		delete(d.keys, w.key)
 	}
-	d.any.Store(d.all || len(d.keys) > 0)
+	d.any.Store(len(d.keys) > 0)
 }
 
 // suspect is called when a write has failed or been left.
-func (d *doubts[K]) suspect(w writing[K]) {
+func (d *doubts[K]) suspect(w writing[K], now entry.Instant) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.any.Store(true)
 	if w.of == nil {
-		d.all = true
+		d.before.Store(int64(now))
+		d.overflowed.Store(true)
 		return
 	}
+	d.any.Store(true)
 	w.of.bad = true
 	d.keys[w.key] = w.of // it may have come back between
 }
@@ -97,7 +108,7 @@ func (d *doubts[K]) suspect(w writing[K]) {
 func (d *doubts[K]) cleared() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.all = false
+	d.overflowed.Store(false)
 	for key, k := range d.keys {
 		if k.writing == 0 {
 			delete(d.keys, key)

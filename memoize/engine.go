@@ -35,21 +35,34 @@ type engine[A any, K comparable, V any] struct {
 	counters      counters
 	loads         loads
 	backoff       backoff[K]
-	doubt         doubts[K]
 	overdue       atomic.Int64 // operations of the storage that were left and still run
 	sweeper       sweeper
 	clearing      atomic.Int64 // storages that are being cleared
 	supports      []*invalidation.Support[A]
+	remains       *remains
 	life          context.Context // ends when Close gives up
 	endLife       context.CancelFunc
 
-	mu        sync.Mutex
-	bound     map[bind.Binder]int // parts that serve this function, by how many plans have them
-	parts     map[*plan[A, K, V]][]bind.Binder
-	retired   []*plan[A, K, V]
-	rejected  *config.Settings[A, K, V]
-	closed    bool
-	stopWatch func()
+	mu       sync.Mutex
+	retired  []*plan[A, K, V] // out of force, and loads run under them
+	rejected *config.Settings[A, K, V]
+	closed   bool
+}
+
+// remains is what a function leaves with others, to be taken away when it is
+// closed or nobody uses it any more. It does not lead back to the function.
+type remains struct {
+	bindings bind.Bindings
+	undo     []func()
+	once     sync.Once
+}
+
+func (r *remains) clear() {
+	r.once.Do(func() {
+		for _, undo := range r.undo {
+			undo()
+		}
+	})
 }
 
 // newEngine wires a function up, or says everything that is wrong, errs among
@@ -58,7 +71,7 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	e := &engine[A, K, V]{
 		source: src, configuration: c,
 		plainErrors: w.PlainErrors, identityKeys: w.IdentityKeys,
-		bound: map[bind.Binder]int{}, parts: map[*plan[A, K, V]][]bind.Binder{},
+		remains: new(remains),
 	}
 	e.name, e.hide = w.Name, w.HideKeys
 	if e.name == "" {
@@ -127,49 +140,49 @@ func (e *engine[A, K, V]) takeStatuses(given any) error {
 	return nil
 }
 
-// enter puts the first settings in force and binds everything that serves one
-// function, or undoes what it did.
-func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) error {
-	var undo []func()
-	fail := func(err error) error {
-		for _, u := range undo {
-			u()
+// enter binds everything that serves one function and puts the first settings
+// in force, or undoes what it did.
+func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) (err error) {
+	defer func() {
+		if err != nil {
+			e.remains.clear()
 		}
-		return err
-	}
+	}()
 	if b, ok := e.statuses.(bind.Binder); ok {
 		if err := b.Bind(e.name); err != nil {
-			return fail(fmt.Errorf("memoize: %s can't use its registry of updates: %w", e.name, err))
+			return fmt.Errorf("memoize: %s can't use its registry of updates: %w", e.name, err)
 		}
-		undo = append(undo, b.Unbind)
+		e.remains.undo = append(e.remains.undo, b.Unbind)
 	}
-	for _, s := range e.supports {
-		if err := s.Bind(handle[A, K, V]{e}); err != nil {
-			return fail(err)
+	for _, support := range e.supports {
+		if err := support.Bind(handle[A, K, V]{e.name, weak.Make(e)}); err != nil {
+			return err
 		}
-		undo = append(undo, s.Unbind)
+		e.remains.undo = append(e.remains.undo, support.Unbind)
 	}
 	e.mu.Lock()
-	c, err := e.prepareLocked(s)
-	if err != nil {
-		e.mu.Unlock()
-		return fail(err)
-	}
-	p := e.commitLocked(c)
+	p, err := e.prepareLocked(s)
 	e.mu.Unlock()
-	e.committed(c, p)
-	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
-		e.watch(live)
+	if err != nil {
+		return err
 	}
+	e.commit(p)
+	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
+		e.remains.undo = append(e.remains.undo, e.watch(live))
+	}
+	runtime.AddCleanup(e, func(r *remains) {
+		r.clear()
+		r.bindings.ReleaseAll()
+	}, e.remains)
 	return nil
 }
 
 // watch takes part in changes of a live configuration, without keeping a
 // function alive that nobody uses any more.
-func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) {
+func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) (stop func()) {
 	self := weak.Make(e)
-	e.stopWatch = live.Watch(&config.Watcher[A, K, V]{Prepare: func(next *config.Settings[A, K, V]) (config.Change, error) {
-		nothing := config.Change{Commit: func() {}, Abort: func() {}}
+	nothing := config.Change{Commit: func() {}, Abort: func() {}}
+	return live.Watch(&config.Watcher[A, K, V]{Prepare: func(s *config.Settings[A, K, V]) (config.Change, error) {
 		e := self.Value()
 		if e == nil {
 			return nothing, nil
@@ -179,33 +192,15 @@ func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) {
 		if e.closed {
 			return nothing, nil
 		}
-		c, err := e.prepareLocked(next)
+		next, err := e.prepareLocked(s)
 		if err != nil {
 			return nothing, err
 		}
 		return config.Change{
-			Commit: func() { e.commitChange(c) },
-			Abort: func() {
-				e.mu.Lock()
-				defer e.mu.Unlock()
-				e.unbindLocked(c.bound)
-			},
+			Commit: func() { e.commit(next) },
+			Abort:  func() { e.remains.bindings.Release(next.bound) },
 		}, nil
 	}})
-}
-
-// commitChange puts a prepared change in force, unless a call came first that
-// saw the new settings and did, or another change has come after it.
-func (e *engine[A, K, V]) commitChange(c *change[A, K, V]) {
-	e.mu.Lock()
-	if e.closed || e.plan.Load().settings == c.next.settings || e.configuration.Snapshot() != c.next.settings {
-		e.unbindLocked(c.bound)
-		e.mu.Unlock()
-		return
-	}
-	p := e.commitLocked(c)
-	e.mu.Unlock()
-	e.committed(c, p)
 }
 
 // nameOf is the name of a Go function as people write it.
@@ -260,8 +255,8 @@ func (e *engine[A, K, V]) clockWentBack(d time.Duration) {
 // inside tells whether the call is made by a load that it would wait for: the
 // one that runs the update, or with a nil update any of the key.
 func (e *engine[A, K, V]) inside(ctx context.Context, key K, update statuses.Update[V]) bool {
-	for c := outerLoad(ctx); c != nil; c = c.outer() {
-		l, ok := c.load.(*load[A, K, V])
+	for outer := range chain(ctx) {
+		l, ok := outer.(*load[A, K, V])
 		if !ok || l.engine != e {
 			continue
 		}

@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"context"
+	"weak"
 )
 
 // Func is a memoized function: A is the type of its argument, V of its value.
@@ -145,16 +146,33 @@ func (e *engine[A, K, V]) straightCall(ctx context.Context, arg A) (V, error) {
 		return none, e.refused(err)
 	}
 	r, err := e.straight(ctx, p, arg)
+	if err == nil {
+		r, err = e.finish(ctx, p, r)
+	}
 	return r.Value, err
 }
 
 func (e *engine[A, K, V]) title() string { return e.name }
 
-// handle is an engine as an invalidation.Target.
-type handle[A any, K comparable, V any] struct{ e *engine[A, K, V] }
-
-func (h handle[A, K, V]) Name() string { return h.e.name }
-func (h handle[A, K, V]) Invalidate(ctx context.Context, arg A) error {
-	return h.e.invalidateArg(ctx, arg)
+// handle is an engine as an invalidation.Target. It does not keep a function
+// alive that nobody uses any more: there is nothing left to invalidate then.
+type handle[A any, K comparable, V any] struct {
+	name string
+	self weak.Pointer[engine[A, K, V]]
 }
-func (h handle[A, K, V]) InvalidateAll(ctx context.Context) error { return h.e.forgetAll(ctx) }
+
+func (h handle[A, K, V]) Name() string { return h.name }
+
+func (h handle[A, K, V]) Invalidate(ctx context.Context, arg A) error {
+	if e := h.self.Value(); e != nil {
+		return e.invalidateArg(ctx, arg)
+	}
+	return ErrClosed
+}
+
+func (h handle[A, K, V]) InvalidateAll(ctx context.Context) error {
+	if e := h.self.Value(); e != nil {
+		return e.forgetAll(ctx)
+	}
+	return ErrClosed
+}

@@ -60,7 +60,7 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 
 // empty invalidates whatever a plan's storage holds.
 func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
-	if held, ok := p.settings.Storage.(storage.Ranger[K, V]); ok && p.local {
+	if held, ok := p.settings.Storage.(storage.Ranger[K, V]); ok {
 		var errs []error
 		for key := range held.Range(ctx) {
 			errs = append(errs, e.invalidate(ctx, key))
@@ -82,7 +82,7 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 	if err := e.budget(ctx, p.limits.StoreWrite, func(error, bool) {}, c.Clear); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	e.doubt.cleared()
+	p.doubt.cleared()
 	if r, ok := p.settings.Eviction.(eviction.Resetter); ok {
 		r.Reset()
 	}

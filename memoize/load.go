@@ -44,11 +44,19 @@ func (e *engine[A, K, V]) launch(ctx context.Context, p *plan[A, K, V], cause ob
 	if ctx == nil { // a stale hit needs none
 		ctx = context.Background()
 	}
-	l := &load[A, K, V]{engine: e, plan: p, cause: cause, seen: seen, jobs: jobs}
+	l := &load[A, K, V]{engine: e, cause: cause, seen: seen, jobs: jobs}
 	l.ctx.Context = context.WithoutCancel(ctx)
 	l.ctx.load = l
-	p.use()
-	e.loads.add(l)
+	l.ctx.apart = cause == observe.Refresh
+	if l.plan = e.begin(p, l); l.plan == nil {
+		for i := range jobs {
+			l.end(&l.jobs[i], nil, newLoadError(e.name, e.show(jobs[i].key), Failed, ErrClosed))
+		}
+		if cause == observe.Refresh {
+			e.loads.unreserve()
+		}
+		return
+	}
 	go l.run()
 }
 
@@ -74,13 +82,19 @@ func (l *load[A, K, V]) startAll() {
 			l.fail(j, err)
 		}
 	}
-	l.ctx.deadline = l.time.clock.Now().Add(l.plan.timeout)
+	l.ctx.deadline = l.time.deadline(l.plan.timeout)
 	l.timer = l.time.clock.AfterFunc(l.plan.timeout, l.timeout)
 }
 
 // takeSlot waits for one of MaxLoads. It is false where the method timeout came
-// first.
+// first. A load within another of the function takes none: the outer one would
+// wait with its own for the inner ones'.
 func (l *load[A, K, V]) takeSlot() bool {
+	for outer := range chain(&l.ctx) {
+		if o, ok := outer.(*load[A, K, V]); ok && o != l && o.engine == l.engine {
+			return true
+		}
+	}
 	if err := l.plan.slots.Acquire(&l.ctx, 1); err != nil {
 		l.failAll(err)
 		return false
@@ -108,9 +122,18 @@ func (l *load[A, K, V]) loadAll() {
 		return
 	}
 	answers := l.ask(args)
-	l.timer.Stop() // what follows has budgets of its own
-	for i, a := range answers {
-		l.conclude(waiting[i], a)
+	if len(answers) == 1 {
+		l.conclude(waiting[0], answers[0])
+		return
+	}
+	for i, a := range answers { // user code that panics for one key spares the others
+		err := safely(func() error {
+			l.conclude(waiting[i], a)
+			return nil
+		})
+		if err != nil {
+			l.fail(waiting[i], l.panicked(&l.ctx, err))
+		}
 	}
 }
 
@@ -142,7 +165,7 @@ func (l *load[A, K, V]) ask(args []A) []answer[V] {
 		l.counters.refreshes.Add(1)
 	}
 	key := l.jobs[0].key
-	l.emit(&l.ctx, observe.Event{Kind: observe.LoadStarted, Cause: l.cause, Count: len(args)}, key)
+	l.emitFor(len(args), observe.Event{Kind: observe.LoadStarted}, key)
 	began := l.time.now()
 	answers := l.source.ask(&l.ctx, args)
 	var err error
@@ -155,8 +178,17 @@ func (l *load[A, K, V]) ask(args []A) []answer[V] {
 	if p, ok := answers[0].err.(*PanicError); ok {
 		_ = l.panicked(&l.ctx, p)
 	}
-	l.emit(&l.ctx, observe.Event{Kind: observe.LoadEnded, Cause: l.cause, Count: len(args), Duration: l.time.now().Sub(began), Err: err}, key)
+	l.emitFor(len(args), observe.Event{Kind: observe.LoadEnded, Duration: l.time.now().Sub(began), Err: err}, key)
 	return answers
+}
+
+// emitFor tells of an event of the whole load. It names the key if there is one.
+func (l *load[A, K, V]) emitFor(keys int, ev observe.Event, key K) {
+	if ev.Cause, ev.Count = l.cause, keys; keys == 1 {
+		l.emit(&l.ctx, ev, key)
+	} else {
+		l.tell(&l.ctx, ev)
+	}
 }
 
 // conclude ends a key's update with what the source said.
@@ -182,16 +214,29 @@ func (l *load[A, K, V]) conclude(j *job[A, K, V], a answer[V]) {
 		l.end(j, built, nil)
 		return
 	}
-	victim, named, _, err := l.store(&l.ctx, l.plan, j.key, built) // a fault is reported, and costs nobody the value
+	ctx := l.storing()
+	victim, named, fault, err := l.store(ctx, l.plan, j.key, built)
 	if err != nil {
 		l.fail(j, err)
 		return
 	}
 	l.backoff.clear(j.key)
-	l.end(j, built, nil)
-	if named {
-		l.evict(&l.ctx, l.plan, victim)
+	l.end(j, built, nil) // a fault was reported, and costs nobody the value
+	if fault == nil {
+		l.emit(ctx, observe.Event{Kind: observe.Stored}, j.key)
 	}
+	if named {
+		l.evict(ctx, l.plan, victim)
+	}
+}
+
+// storing is the context that results are stored under: a late one is stored
+// too, and the storage has a budget of its own.
+func (l *load[A, K, V]) storing() context.Context {
+	if l.plan.local {
+		return &l.ctx
+	}
+	return context.WithoutCancel(&l.ctx)
 }
 
 // end ends a key's update and wakes everybody.
@@ -256,25 +301,25 @@ func (l *load[A, K, V]) dropped(j *job[A, K, V], why error) {
 }
 
 // timeout releases everybody who waits, at the method timeout. The source may
-// go on; what it returns is looked at then. It runs on the timer's goroutine.
+// go on; what it returns is looked at then. It runs on the timer's goroutine:
+// what must be done comes before user code is told.
 func (l *load[A, K, V]) timeout() {
-	late := false
+	late := make([]bool, len(l.jobs))
 	for i := range l.jobs {
-		j := &l.jobs[i]
-		if !j.update.Late(newLoadError(l.name, l.show(j.key), TimedOut, ErrLoadTimeout)) {
-			continue // it is being stored, or over
-		}
-		late = true
-		l.counters.late.Add(1)
-		l.delay(j, ErrLoadTimeout)
-		l.failing(&l.ctx, j.key, l.cause, ErrLoadTimeout)
-		l.emit(&l.ctx, observe.Event{Kind: observe.Late, Duration: l.plan.timeout, Err: ErrLoadTimeout}, j.key)
+		j := &l.jobs[i] // false where it is being stored, or over
+		late[i] = j.update.Late(newLoadError(l.name, l.show(j.key), TimedOut, ErrLoadTimeout))
 	}
-	if late {
-		l.loads.giveUp(l)
-		l.giveBack()
-	}
+	l.loads.giveUp(l)
+	l.giveBack()
 	l.ctx.end(context.DeadlineExceeded)
+	for i := range l.jobs {
+		if j := &l.jobs[i]; late[i] {
+			l.counters.late.Add(1)
+			l.delay(j, ErrLoadTimeout)
+			l.failing(&l.ctx, j.key, l.cause, ErrLoadTimeout)
+			l.emit(&l.ctx, observe.Event{Kind: observe.Late, Duration: l.plan.timeout, Err: ErrLoadTimeout}, j.key)
+		}
+	}
 }
 
 // survive turns a panic or a runtime.Goexit of user code into an error for
@@ -302,8 +347,7 @@ func (l *load[A, K, V]) cleanUp() {
 	}
 	l.giveBack()
 	l.ctx.end(context.Canceled)
-	l.retire(l.plan)
-	l.loads.remove(l)
+	l.finished(l.plan, l)
 }
 
 // giveBack gives the load's places back, once.

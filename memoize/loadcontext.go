@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 )
@@ -10,9 +11,10 @@ import (
 // started it, but neither its deadline nor its cancellation. It ends at the
 // method timeout, on the function's clock, or when the load is over.
 type loadContext struct {
-	context.Context // for the values
-	deadline        time.Time
-	load            any // the *load that it is the context of, for recursion
+	context.Context           // for the values
+	deadline        time.Time // zero on a clock that was handed in: nobody else lives in its time
+	load            running   // what it is the context of, for recursion
+	apart           bool      // nobody in the outer load waits for this one
 
 	mu    sync.Mutex
 	done  chan struct{} // made when somebody asks
@@ -29,8 +31,26 @@ func outerLoad(ctx context.Context) *loadContext {
 	return outer
 }
 
-// outer is the load within which this one was started, or nil.
-func (c *loadContext) outer() *loadContext { return outerLoad(c.Context) }
+// outer is the load within which this one was started and which may wait for
+// it, or nil.
+func (c *loadContext) outer() *loadContext {
+	if c.apart {
+		return nil
+	}
+	return outerLoad(c.Context)
+}
+
+// chain yields the loads that may wait for what is done under a context, the
+// innermost first. Those that have ended wait for nothing.
+func chain(ctx context.Context) iter.Seq[running] {
+	return func(yield func(running) bool) {
+		for c := outerLoad(ctx); c != nil; c = c.outer() {
+			if c.load != nil && c.Err() == nil && !yield(c.load) {
+				return
+			}
+		}
+	}
+}
 
 func (c *loadContext) Value(key any) any {
 	if key == (loadKey{}) {
@@ -39,7 +59,7 @@ func (c *loadContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-func (c *loadContext) Deadline() (time.Time, bool) { return c.deadline, true }
+func (c *loadContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
 
 func (c *loadContext) Done() <-chan struct{} {
 	c.mu.Lock()

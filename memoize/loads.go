@@ -10,11 +10,11 @@ import (
 type loads struct {
 	ended      atomic.Uint64 // updates that have ended
 	background atomic.Int64  // refreshes that run or are about to
+	late       atomic.Int64  // loads that were given up and still run
 
 	mu      sync.Mutex
-	running map[running]struct{}
-	late    int           // loads that were given up and still run, not in running
-	changed chan struct{} // closed at the next end, nil while nobody waits
+	running map[running]bool // whether it was given up
+	changed chan struct{}    // closed at the next end, nil while nobody waits
 }
 
 // running is a load, whatever the types of its function.
@@ -41,18 +41,18 @@ func (l *loads) add(r running) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.running == nil {
-		l.running = map[running]struct{}{}
+		l.running = map[running]bool{}
 	}
-	l.running[r] = struct{}{}
+	l.running[r] = false
 }
 
-// giveUp counts a load as late.
+// giveUp counts a load as late, if it still runs.
 func (l *loads) giveUp(r running) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.running[r]; ok {
-		delete(l.running, r)
-		l.late++
+	if late, runs := l.running[r]; runs && !late {
+		l.running[r] = true
+		l.late.Add(1)
 		l.signal()
 	}
 }
@@ -60,11 +60,10 @@ func (l *loads) giveUp(r running) {
 func (l *loads) remove(r running) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.running[r]; ok {
-		delete(l.running, r)
-	} else {
-		l.late--
+	if l.running[r] {
+		l.late.Add(-1)
 	}
+	delete(l.running, r)
 	l.signal()
 }
 
@@ -75,30 +74,46 @@ func (l *loads) signal() {
 	}
 }
 
-// counts is how many loads run in their time, and how many past it.
-func (l *loads) counts() (inTime, refreshes, late int) {
+// counts is how many loads run in their time, and how many of them are
+// refreshes.
+func (l *loads) counts() (inTime, refreshes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for r := range l.running {
+	for r, late := range l.running {
+		if late {
+			continue
+		}
+		inTime++
 		if r.refresh() {
 			refreshes++
 		}
 	}
-	return len(l.running), refreshes, l.late
+	return inTime, refreshes
 }
 
-// wait waits until those of the loads that run now are over or late, except
-// the one that is asked from.
-func (l *loads) wait(ctx context.Context, now map[running]struct{}) error {
+// now is the loads that run, but for those that are left out.
+func (l *loads) now(without map[running]bool) []running {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var now []running
+	for r := range l.running {
+		if !without[r] {
+			now = append(now, r)
+		}
+	}
+	return now
+}
+
+// wait waits until the loads are over, or given up where that is enough.
+func (l *loads) wait(ctx context.Context, these []running, lateToo bool) error {
 	for {
 		l.mu.Lock()
-		left := 0
-		for r := range now {
-			if _, ok := l.running[r]; ok {
-				left++
-			}
+		waits := false
+		for _, r := range these {
+			late, runs := l.running[r]
+			waits = waits || runs && (lateToo || !late)
 		}
-		if left == 0 {
+		if !waits {
 			l.mu.Unlock()
 			return nil
 		}
@@ -113,25 +128,4 @@ func (l *loads) wait(ctx context.Context, now map[running]struct{}) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// snapshot is the loads that run now.
-func (l *loads) snapshot() map[running]struct{} {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := make(map[running]struct{}, len(l.running))
-	for r := range l.running {
-		now[r] = struct{}{}
-	}
-	return now
-}
-
-// cancelAll ends the contexts of all loads in their time, and is how many they
-// are. Late ones have been cancelled.
-func (l *loads) cancelAll() int {
-	now := l.snapshot()
-	for r := range now {
-		r.cancel()
-	}
-	return len(now)
 }

@@ -93,11 +93,15 @@ func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([
 	p, err := e.snapshot()
 	if err != nil || p.bypass {
 		for i, arg := range args {
-			if values[i], errs[i] = *new(V), err; err != nil {
-				e.counters.end(failed)
+			if err != nil {
+				errs[i] = e.refused(err)
 				continue
 			}
-			values[i], errs[i] = e.straightCall(ctx, arg)
+			r, err := e.straight(ctx, p, arg)
+			if err == nil {
+				r, err = e.finish(ctx, p, r)
+			}
+			values[i], errs[i] = r.Value, err
 		}
 		return values, manyError(errs)
 	}
@@ -205,7 +209,13 @@ func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale
 				continue
 			}
 			a.stale.SetQuiet(entry.Never)
-			jobs = append(jobs, job[A, K, V]{key: a.key, arg: a.arg, update: update, stale: a.stale})
+			j := job[A, K, V]{key: a.key, arg: a.arg, update: update, stale: a.stale}
+			if role == statuses.Queued { // it waits for another load first, and must not hold up the rest
+				e.loads.background.Add(1)
+				e.launch(ctx, p, observe.Refresh, seen, j)
+				continue
+			}
+			jobs = append(jobs, j)
 		}
 		if len(jobs) == 0 {
 			e.loads.unreserve()
@@ -227,8 +237,7 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 		case ctx.Err() != nil:
 			a.err = e.leaves(ctx.Err())
 			continue
-		case a.key != a.key:
-			a.result, a.err = e.straight(ctx, p, a.arg)
+		case a.key != a.key: // NaN: below, for it is waited for at once
 			continue
 		case force && e.inside(ctx, a.key, nil):
 			a.err = e.refused(ErrRecursion)
@@ -253,6 +262,9 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 	}
 	for _, a := range missing {
 		if a.update == nil {
+			if a.err == nil {
+				a.result, a.err = e.straight(ctx, p, a.arg)
+			}
 			continue
 		}
 		end, err := a.update.Wait(ctx)

@@ -1,9 +1,7 @@
 package memoize
 
 import (
-	"context"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -34,19 +32,26 @@ type plan[A any, K comparable, V any] struct {
 	marker   eviction.Marker          // or learns of them through the mark word
 	limits   config.Limits
 	slots    *semaphore.Weighted // MaxLoads
+	doubt    *doubts[K]          // of what the storage holds
+	sweeps   bool                // expired entries are swept from the storage
+	bound    []bind.Binder       // parts that serve this function
 
 	uses    atomic.Int64 // loads that run under it
 	retired atomic.Bool  // another is in force
+	dropped bool         // and nothing runs under it any more; guarded by the engine's lock
 }
 
 func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V]) *plan[A, K, V] {
 	p := &plan[A, K, V]{settings: s, bypass: s.Bypass, timeout: s.MethodTimeout, limits: s.Limits.WithDefaults()}
 	p.slots = semaphore.NewWeighted(int64(p.limits.MaxLoads))
+	p.doubt = new(doubts[K])
 	p.identity = config.IsIdentity(s.Keys)
 	if !config.IsNoPostprocessing(s.Postprocessing) {
 		p.post = s.Postprocessing
 	}
 	_, p.local = s.Storage.(storage.Local)
+	_, ranges := s.Storage.(storage.Ranger[K, V])
+	p.sweeps = p.local && ranges
 	p.memory, _ = s.Storage.(*storage.InMemory[K, V])
 	_, p.blind = s.Eviction.(eviction.Blind)
 	p.marker, _ = s.Eviction.(eviction.Marker)
@@ -75,133 +80,154 @@ func (p *plan[A, K, V]) markSeeing(key K, e *entry.Entry[V]) error {
 	})
 }
 
-func (p *plan[A, K, V]) use() { p.uses.Add(1) }
-
 // snapshot is the plan in force, which a call sees to its end.
 func (e *engine[A, K, V]) snapshot() (*plan[A, K, V], error) {
 	p := e.plan.Load()
 	if e.live {
 		if s := e.configuration.Snapshot(); s != p.settings {
-			p = e.adopt(s)
+			p = e.adopt()
 		}
 	}
 	return p, p.off
 }
 
-// adopt puts settings in force that a configuration came up with by itself. If
-// they can't be used, those before them stay.
-func (e *engine[A, K, V]) adopt(s *config.Settings[A, K, V]) *plan[A, K, V] {
+// begin lets a load run under a plan, or under the one in force if nothing
+// runs under the first any more: invalidation does not reach its storage. It is
+// nil once the function is closed.
+func (e *engine[A, K, V]) begin(p *plan[A, K, V], r running) *plan[A, K, V] {
 	e.mu.Lock()
-	now := e.plan.Load()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	if p.dropped {
+		p = e.plan.Load()
+	}
+	p.uses.Add(1)
+	e.loads.add(r)
+	return p
+}
+
+// finished ends what begin began.
+func (e *engine[A, K, V]) finished(p *plan[A, K, V], r running) {
+	if p.uses.Add(-1) == 0 && p.retired.Load() {
+		e.drop()
+	}
+	e.loads.remove(r)
+}
+
+// drop lets go of plans that are out of force and that nothing runs under.
+func (e *engine[A, K, V]) drop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.retired = slices.DeleteFunc(e.retired, func(p *plan[A, K, V]) bool {
+		if p.uses.Load() == 0 {
+			p.dropped = true
+			e.remains.bindings.Release(p.bound)
+		}
+		return p.dropped
+	})
+}
+
+// adopt puts settings in force that the configuration has come up with. If they
+// can't be used, those before them stay.
+func (e *engine[A, K, V]) adopt() *plan[A, K, V] {
+	e.mu.Lock()
+	now, s := e.plan.Load(), e.configuration.Snapshot()
 	if e.closed || s == now.settings || s != nil && s == e.rejected {
 		e.mu.Unlock()
 		return now
 	}
-	change, err := e.prepareLocked(s)
+	next, err := e.prepareLocked(s)
 	if err != nil {
 		e.rejected = s
-		e.mu.Unlock()
-		e.troubled(context.Background(), observe.Event{Kind: observe.ConfigRejected, Err: err})
+	}
+	e.mu.Unlock()
+	if err != nil {
+		e.troubled(e.life, observe.Event{Kind: observe.ConfigRejected, Err: err})
 		return now
 	}
-	p := e.commitLocked(change)
-	e.mu.Unlock()
-	e.committed(change, p)
-	return p
-}
-
-// change is settings that may be put in force, their parts bound.
-type change[A any, K comparable, V any] struct {
-	next  *plan[A, K, V]
-	bound []bind.Binder
-	last  *plan[A, K, V] // set on commit
+	e.commit(next)
+	return e.plan.Load()
 }
 
 // prepareLocked checks settings and binds their parts. The engine's lock is
 // held.
-func (e *engine[A, K, V]) prepareLocked(s *config.Settings[A, K, V]) (*change[A, K, V], error) {
+func (e *engine[A, K, V]) prepareLocked(s *config.Settings[A, K, V]) (*plan[A, K, V], error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	c := &change[A, K, V]{next: newPlan(s)}
+	p := newPlan(s)
 	for _, part := range []any{s.Storage, s.Eviction} {
 		b, ok := part.(bind.Binder)
-		if !ok || !reflect.TypeOf(part).Comparable() {
+		if !ok {
 			continue
 		}
-		if e.bound[b] == 0 {
-			if err := b.Bind(e.name); err != nil {
-				e.unbindLocked(c.bound)
-				return nil, fmt.Errorf("memoize: %s can't use %v: %w", e.name, part, err)
-			}
+		if err := e.remains.bindings.Take(b, e.name); err != nil {
+			e.remains.bindings.Release(p.bound)
+			return nil, fmt.Errorf("memoize: %s can't use %v: %w", e.name, part, err)
 		}
-		e.bound[b]++
-		c.bound = append(c.bound, b)
+		p.bound = append(p.bound, b)
 	}
-	return c, nil
+	return p, nil
 }
 
-func (e *engine[A, K, V]) unbindLocked(parts []bind.Binder) {
-	for _, b := range parts {
-		if e.bound[b]--; e.bound[b] == 0 {
-			delete(e.bound, b)
-			b.Unbind()
-		}
+// commit puts a prepared plan in force, unless somebody else did or another has
+// come after it.
+func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
+	if last := e.plan.Load(); last != nil && last.settings.Storage != next.settings.Storage {
+		e.clearMemory(next)
 	}
-}
-
-// commitLocked puts a change in force. The engine's lock is held.
-func (e *engine[A, K, V]) commitLocked(c *change[A, K, V]) *plan[A, K, V] {
+	e.mu.Lock()
 	last := e.plan.Load()
-	if last != nil && last.settings.Storage != c.next.settings.Storage && c.next.local {
-		if s, ok := c.next.settings.Storage.(storage.Clearer); ok {
-			_ = s.Clear(context.Background()) // in memory: can't fail
-		}
+	_, applied := e.configuration.(*config.Live[A, K, V])
+	if e.closed || last != nil && (last.settings == next.settings || applied && e.configuration.Snapshot() != next.settings) {
+		e.remains.bindings.Release(next.bound)
+		e.mu.Unlock()
+		return
 	}
-	e.parts[c.next] = c.bound
-	c.last = last
-	e.plan.Store(c.next)
 	if last != nil {
+		if last.settings.Storage == next.settings.Storage {
+			next.doubt = last.doubt
+		}
+		if last.limits.MaxLoads == next.limits.MaxLoads {
+			next.slots = last.slots
+		}
 		last.retired.Store(true)
 		e.retired = append(e.retired, last)
 	}
-	return c.next
+	e.plan.Store(next)
+	e.mu.Unlock()
+	e.drop()
+	e.arrange(last, next)
 }
 
-// committed does what a change brings with it, with no lock held.
-func (e *engine[A, K, V]) committed(c *change[A, K, V], p *plan[A, K, V]) {
-	last := c.last
-	if last != nil {
-		e.retire(nil)
-		if last.settings.Storage != p.settings.Storage && last.settings.Eviction == p.settings.Eviction {
-			e.forgetKeys(last)
-		}
+// clearMemory empties a storage in memory that comes into force: it may hold
+// what was invalidated while it was not.
+func (e *engine[A, K, V]) clearMemory(next *plan[A, K, V]) {
+	c, ok := next.settings.Storage.(storage.Clearer)
+	if !ok || !next.local {
+		return
 	}
-	if last == nil || last.settings.Eviction != p.settings.Eviction {
-		e.feed(p)
+	if err := safely(func() error { return c.Clear(e.life) }); err != nil {
+		e.tell(e.life, observe.Event{Kind: observe.StoreFault, Err: err})
+	}
+}
+
+// arrange does what a change brings with it.
+func (e *engine[A, K, V]) arrange(last, next *plan[A, K, V]) {
+	sameStrategy := last != nil && last.settings.Eviction == next.settings.Eviction
+	sameStorage := last != nil && last.settings.Storage == next.settings.Storage
+	if sameStrategy && !sameStorage {
+		e.forgetKeys(last)
+	}
+	if !sameStrategy || !sameStorage {
+		e.feed(next)
 	}
 	if last != nil {
 		e.troubles.ends(observe.ConfigRejected)
-		e.tell(context.Background(), observe.Event{Kind: observe.ConfigChanged})
+		e.tell(e.life, observe.Event{Kind: observe.ConfigChanged})
 	}
-}
-
-// retire drops plans that nothing runs under any more. A load that ends passes
-// its own.
-func (e *engine[A, K, V]) retire(ended *plan[A, K, V]) {
-	if ended != nil && (ended.uses.Add(-1) > 0 || !ended.retired.Load()) {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.retired = slices.DeleteFunc(e.retired, func(p *plan[A, K, V]) bool {
-		if p.uses.Load() > 0 {
-			return false
-		}
-		e.unbindLocked(e.parts[p])
-		delete(e.parts, p)
-		return true
-	})
 }
 
 // inUse is the plan in force and those that loads still run under.
@@ -223,7 +249,7 @@ func (e *engine[A, K, V]) feed(p *plan[A, K, V]) {
 		when entry.Instant
 	}
 	var keys []written
-	for key, stored := range held.Range(context.Background()) {
+	for key, stored := range held.Range(e.life) {
 		keys = append(keys, written{key, stored.Created()})
 	}
 	slices.SortFunc(keys, func(a, b written) int { return int(min(1, max(-1, a.when-b.when))) })
@@ -238,11 +264,13 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 			return victim, false
 		}
 		defer e.statuses.Free(key, false)
-		stored, _ := p.settings.Storage.Get(e.life, key)
+		stored, _ := e.look(e.life, p, key)
 		if stored == nil {
 			return victim, false
 		}
-		e.sweeper.arm(stored.KeepUntil())
+		if p.sweeps {
+			e.sweeper.arm(stored.KeepUntil())
+		}
 		err := safely(func() error {
 			p.settings.Eviction.MarkWritten(key, &stored.Meta)
 			victim, named = p.settings.Eviction.NextToRelease()
@@ -261,13 +289,17 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 // forgetKeys tells a strategy that stays in force that what a storage held that
 // does not is gone.
 func (e *engine[A, K, V]) forgetKeys(last *plan[A, K, V]) {
-	if r, ok := last.settings.Eviction.(eviction.Resetter); ok {
-		r.Reset()
-		return
-	}
-	if held, ok := last.settings.Storage.(storage.Ranger[K, V]); ok && last.local {
-		for key := range held.Range(context.Background()) {
-			last.settings.Eviction.MarkReleased(key)
+	err := safely(func() error {
+		if r, ok := last.settings.Eviction.(eviction.Resetter); ok {
+			r.Reset()
+		} else if held, ok := last.settings.Storage.(storage.Ranger[K, V]); ok && last.local {
+			for key := range held.Range(e.life) {
+				last.settings.Eviction.MarkReleased(key)
+			}
 		}
+		return nil
+	})
+	if err != nil {
+		_ = e.panicked(e.life, err)
 	}
 }

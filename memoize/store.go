@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/observe"
 )
 
@@ -19,7 +20,7 @@ func (e *engine[A, K, V]) look(ctx context.Context, p *plan[A, K, V], key K) (*e
 
 // lookGuarded looks into a storage that is not ours.
 func (e *engine[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
-	if e.doubt.has(key) {
+	if !p.local && p.doubt.has(key) {
 		return nil, nil
 	}
 	got := make(chan *entry.Entry[V], 1) // for it may come when nobody waits any more
@@ -37,7 +38,11 @@ func (e *engine[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key
 	switch {
 	case err == nil:
 		e.healed(ctx, observe.StoreFault, observe.StoreOK)
-		return <-got, nil
+		stored := <-got
+		if stored != nil && !p.local && p.doubt.reject(stored.Created()) {
+			return nil, nil
+		}
+		return stored, nil
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return nil, err
 	}
@@ -56,8 +61,9 @@ func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, bu
 	if fault != nil {
 		return victim, false, fault, nil
 	}
-	e.sweeper.arm(built.KeepUntil())
-	e.emit(ctx, observe.Event{Kind: observe.Stored}, key)
+	if p.sweeps {
+		e.sweeper.arm(built.KeepUntil())
+	}
 	err = safely(func() error {
 		victim, named = e.tellWritten(p, key, &built.Meta)
 		return nil
@@ -68,19 +74,27 @@ func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, bu
 	return victim, named, nil, nil
 }
 
-// tellWritten tells the strategies concerned of a write. A load that ends after
-// the configuration changed may write for a strategy that is out of force.
+// strategyOf is the strategy that keeps account of a plan's storage, or nil. A
+// load that ends after the configuration has changed may write to a storage that
+// another strategy sees to now, or that is out of force while its strategy is
+// not.
+func (e *engine[A, K, V]) strategyOf(p *plan[A, K, V]) eviction.Strategy[K] {
+	now := e.plan.Load()
+	switch {
+	case now == p:
+	case now.settings.Storage == p.settings.Storage:
+		return now.settings.Eviction
+	case now.settings.Eviction == p.settings.Eviction:
+		return nil
+	}
+	return p.settings.Eviction
+}
+
+// tellWritten tells the strategy of a write.
 func (e *engine[A, K, V]) tellWritten(p *plan[A, K, V], key K, m *entry.Meta) (victim K, named bool) {
-	strategy := p.settings.Eviction
-	if now := e.plan.Load(); now != p && now.off != ErrClosed {
-		sameStorage := now.settings.Storage == p.settings.Storage
-		sameStrategy := now.settings.Eviction == strategy
-		switch {
-		case sameStorage && !sameStrategy:
-			strategy = now.settings.Eviction
-		case !sameStorage && sameStrategy:
-			return victim, false
-		}
+	strategy := e.strategyOf(p)
+	if strategy == nil {
+		return victim, false
 	}
 	strategy.MarkWritten(key, m)
 	return strategy.NextToRelease()
@@ -93,12 +107,10 @@ func (e *engine[A, K, V]) release(ctx context.Context, p *plan[A, K, V], key K) 
 	if err != nil {
 		return err
 	}
-	strategy := p.settings.Eviction
-	if now := e.plan.Load(); now != p && now.settings.Storage == p.settings.Storage {
-		strategy = now.settings.Eviction
-	}
 	err = safely(func() error {
-		strategy.MarkReleased(key)
+		if strategy := e.strategyOf(p); strategy != nil {
+			strategy.MarkReleased(key)
+		}
 		return nil
 	})
 	if err != nil {
@@ -109,16 +121,20 @@ func (e *engine[A, K, V]) release(ctx context.Context, p *plan[A, K, V], key K) 
 
 // evict releases what a strategy has named.
 func (e *engine[A, K, V]) evict(ctx context.Context, p *plan[A, K, V], victim K) {
-	if e.statuses.Hold(e.life, victim, false) != nil {
-		return // closed
-	}
-	defer e.statuses.Free(victim, false)
-	if e.release(ctx, p, victim) != nil {
-		return // reported
+	if !e.evictHeld(ctx, p, victim) {
+		return // closed, or reported
 	}
 	e.backoff.clear(victim)
 	e.counters.evicted.Add(1)
 	e.emit(ctx, observe.Event{Kind: observe.Evicted}, victim)
+}
+
+func (e *engine[A, K, V]) evictHeld(ctx context.Context, p *plan[A, K, V], victim K) bool {
+	if e.statuses.Hold(e.life, victim, false) != nil {
+		return false
+	}
+	defer e.statuses.Free(victim, false)
+	return e.release(ctx, p, victim) == nil
 }
 
 // write changes what is stored for a key. A failure is reported, and leaves the
@@ -131,10 +147,10 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], key K, op
 		}
 		return err
 	}
-	w := e.doubt.begin(key)
-	err := e.budget(ctx, p.limits.StoreWrite, func(err error, left bool) { e.doubt.end(w, err == nil && !left) }, op)
+	w := p.doubt.begin(key)
+	err := e.budget(ctx, p.limits.StoreWrite, func(err error, left bool) { p.doubt.end(w, err == nil && !left) }, op)
 	if err != nil {
-		e.doubt.suspect(w)
+		p.doubt.suspect(w, e.time.now())
 		e.storeFault(ctx, key, err)
 		return err
 	}

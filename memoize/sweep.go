@@ -86,25 +86,28 @@ func (s *sweeper) stop() {
 // sweep drops what has expired from a storage in memory. Others see to that
 // themselves. It runs on the timer's goroutine, which a panic must not reach.
 func (e *engine[A, K, V]) sweep() {
+	e.sweeper.begin()
+	p := e.plan.Load()
+	if !p.sweeps || p.off == ErrClosed {
+		return
+	}
+	began, nearest := e.time.now(), entry.Never
 	err := safely(func() error {
-		e.sweepOnce()
+		nearest = e.sweepOnce(p, began)
 		return nil
 	})
 	if err != nil {
 		_ = e.panicked(e.life, err)
+		nearest = began.Add(time.Second) // look again
 	}
+	e.sweeper.rest(e.time.now().Sub(began))
+	e.sweeper.arm(nearest)
 }
 
-func (e *engine[A, K, V]) sweepOnce() {
-	p := e.plan.Load()
-	held, ok := p.settings.Storage.(storage.Ranger[K, V])
-	if !ok || !p.local || p.off == ErrClosed {
-		return
-	}
-	e.sweeper.begin()
-	began := e.time.now()
-	slice, nearest := began, entry.Never
-	seen := 0
+// sweepOnce looks at every entry, and returns the nearest end of those left.
+func (e *engine[A, K, V]) sweepOnce(p *plan[A, K, V], began entry.Instant) entry.Instant {
+	held := p.settings.Storage.(storage.Ranger[K, V])
+	slice, nearest, seen := began, entry.Never, 0
 	for key, stored := range held.Range(e.life) {
 		if seen++; seen%64 == 0 && e.time.now().Sub(slice) > sweepSlice {
 			runtime.Gosched()
@@ -112,25 +115,21 @@ func (e *engine[A, K, V]) sweepOnce() {
 		}
 		if end := stored.KeepUntil(); end > began {
 			nearest = min(nearest, end)
-		} else {
-			e.expire(p, key, began)
+		} else if e.expire(p, key, began) {
+			e.backoff.clear(key)
+			e.counters.expired.Add(1)
+			e.emit(e.life, observe.Event{Kind: observe.Dropped}, key)
 		}
 	}
-	e.sweeper.rest(e.time.now().Sub(began))
-	e.sweeper.arm(nearest)
+	return nearest
 }
 
 // expire drops a key's entry if it is still the expired one.
-func (e *engine[A, K, V]) expire(p *plan[A, K, V], key K, now entry.Instant) {
+func (e *engine[A, K, V]) expire(p *plan[A, K, V], key K, now entry.Instant) bool {
 	if e.statuses.Hold(e.life, key, false) != nil {
-		return // closed
+		return false // closed
 	}
 	defer e.statuses.Free(key, false)
-	stored, _ := p.settings.Storage.Get(e.life, key)
-	if stored == nil || stored.KeepUntil() > now || e.release(e.life, p, key) != nil {
-		return
-	}
-	e.backoff.clear(key)
-	e.counters.expired.Add(1)
-	e.emit(e.life, observe.Event{Kind: observe.Dropped}, key)
+	stored, _ := e.look(e.life, p, key)
+	return stored != nil && stored.KeepUntil() <= now && e.release(e.life, p, key) == nil
 }

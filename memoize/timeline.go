@@ -37,9 +37,9 @@ func (t *timeline) now() entry.Instant {
 	if !t.handed {
 		return entry.Instant(coarse.Exact() + t.offset)
 	}
-	read := t.clock.Now().UnixNano()
 	for {
-		latest := t.latest.Load()
+		latest := t.latest.Load() // before the clock, or another's later reading looks like a step back
+		read := t.clock.Now().UnixNano()
 		if read < latest {
 			if t.back.CompareAndSwap(false, true) {
 				t.backwards(time.Duration(latest - read))
@@ -51,6 +51,15 @@ func (t *timeline) now() entry.Instant {
 			return entry.Instant(read)
 		}
 	}
+}
+
+// deadline is the time of the world in which something that may take d must
+// end. A clock that was handed in has none.
+func (t *timeline) deadline(d time.Duration) time.Time {
+	if t.handed {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
 }
 
 // decide is the time and what the entry, which is not nil, is worth then. A

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/perennial-go/perennial/entry"
-	"github.com/perennial-go/perennial/internal/bind"
 	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/statuses"
 	"github.com/perennial-go/perennial/storage"
@@ -177,11 +176,11 @@ func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K
 	if _, state := e.time.decide(&stored.Meta); !state.Servable() {
 		return victim, false, false, nil
 	}
-	built, err := e.build(ctx, p, key, stored.Value)
+	built, err := e.build(ctx, p, key, stored.Value) // for its life alone
 	if err != nil {
 		return victim, false, false, err
 	}
-	built = entry.Restore(built.Value, stored.Created(), built.UpdateAfter(), built.ExpiresAfter())
+	built = entry.Restore(stored.Value, stored.Created(), built.UpdateAfter(), built.ExpiresAfter())
 	victim, named, fault, err := e.store(ctx, p, key, built)
 	if fault != nil {
 		return victim, false, false, fmt.Errorf("%w: %w", ErrUnavailable, fault)
@@ -192,6 +191,9 @@ func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K
 
 func (e *engine[A, K, V]) keyText(ctx context.Context, arg A) (string, error) {
 	p := e.plan.Load()
+	if p.settings.Keys == nil {
+		return "", ErrNotConfigured
+	}
 	key, err := e.key(ctx, p, arg)
 	if err != nil {
 		return "", err
@@ -212,7 +214,7 @@ func (e *engine[A, K, V]) length() int {
 
 func (e *engine[A, K, V]) stats() Stats {
 	s := e.counters.snapshot()
-	s.LoadsRunning, s.RefreshesRunning, _ = e.loads.counts()
+	s.LoadsRunning, s.RefreshesRunning = e.loads.counts()
 	if c, ok := e.statuses.(interface{ Counts() statuses.Counts }); ok {
 		s.SupersededRunning = c.Counts().Superseded
 	}
@@ -220,18 +222,20 @@ func (e *engine[A, K, V]) stats() Stats {
 	return s
 }
 
-// wait waits for what runs now, except the load that it is called in.
+// waitLoads waits for what runs now, except the loads that it is called in.
 func (e *engine[A, K, V]) waitLoads(ctx context.Context) error {
-	now := e.loads.snapshot()
-	for c := outerLoad(ctx); c != nil; c = c.outer() {
-		if l, ok := c.load.(*load[A, K, V]); ok {
-			delete(now, l)
-		}
-	}
-	return e.loads.wait(ctx, now)
+	return e.loads.wait(ctx, e.loads.now(outerLoads(ctx)), false)
 }
 
-// close lets nothing begin any more and waits for what runs.
+func outerLoads(ctx context.Context) map[running]bool {
+	outer := map[running]bool{}
+	for l := range chain(ctx) {
+		outer[l] = true
+	}
+	return outer
+}
+
+// close lets nothing begin any more and waits for what runs, late loads too.
 func (e *engine[A, K, V]) close(ctx context.Context) error {
 	e.mu.Lock()
 	if !e.closed {
@@ -242,28 +246,21 @@ func (e *engine[A, K, V]) close(ctx context.Context) error {
 		e.plan.Store(end)
 		last.retired.Store(true)
 		e.retired = append(e.retired, last)
-		for _, s := range e.supports {
-			s.Unbind()
-		}
-		if b, ok := e.statuses.(bind.Binder); ok {
-			b.Unbind()
-		}
 		e.sweeper.stop()
 	}
 	e.mu.Unlock()
-	if e.stopWatch != nil {
-		e.stopWatch()
-	}
-	e.retire(nil)
-	err := e.waitLoads(ctx)
+	e.remains.clear()
+	e.drop()
+	without := outerLoads(ctx)
+	err := e.loads.wait(ctx, e.loads.now(without), true)
 	if err == nil {
-		_, _, late := e.loads.counts()
-		if late == 0 {
-			e.endLife()
-		}
+		e.endLife()
 		return nil
 	}
-	n := e.loads.cancelAll()
+	left := e.loads.now(without)
+	for _, r := range left {
+		r.cancel()
+	}
 	e.endLife()
-	return &CloseError{Func: e.name, Running: n, Err: err}
+	return &CloseError{Func: e.name, Running: len(left), Err: err}
 }

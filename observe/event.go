@@ -83,8 +83,10 @@ type Event struct {
 
 // Observer is told of every event it wants. Observe is called by the goroutine
 // to which the event happened, concurrently, with no lock held; a slow observer
-// slows loads down. A panic in it is logged and otherwise ignored. The context
-// is that of the load, with the values of the call that started it.
+// slows loads down. A panic in it is logged and otherwise ignored. It must not
+// call the function that it observes and wait for the same key: a fault of the
+// storage is told of while the key is being written. The context is that of the
+// load, with the values of the call that started it.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }

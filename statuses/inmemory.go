@@ -152,6 +152,7 @@ func (r *InMemory[K, V]) Begin(key K, claim Claim) (Update[V], Role) {
 		current.forced = true
 		return current, Join
 	case rec.next != nil:
+		rec.next.forced = true // it may have been led by one who only needed a value
 		return rec.next, Join
 	}
 	rec.next = r.newUpdate(s, rec)

@@ -1,0 +1,49 @@
+package bind
+
+import "sync"
+
+// Bindings counts the parts that serve a function. It may be kept after the
+// function is gone, to let them go.
+type Bindings struct {
+	mu    sync.Mutex
+	parts map[Binder]int
+}
+
+// Take binds a part to the function, unless it is bound to it already, and
+// counts it.
+func (b *Bindings) Take(part Binder, owner string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.parts == nil {
+		b.parts = map[Binder]int{}
+	}
+	if b.parts[part] == 0 {
+		if err := part.Bind(owner); err != nil {
+			return err
+		}
+	}
+	b.parts[part]++
+	return nil
+}
+
+// Release counts parts off, and lets those go that are not in use any more.
+func (b *Bindings) Release(parts []Binder) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, part := range parts {
+		if b.parts[part]--; b.parts[part] == 0 {
+			delete(b.parts, part)
+			part.Unbind()
+		}
+	}
+}
+
+// ReleaseAll lets every part go.
+func (b *Bindings) ReleaseAll() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for part := range b.parts {
+		part.Unbind()
+	}
+	b.parts = nil
+}

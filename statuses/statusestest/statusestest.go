@@ -700,17 +700,25 @@ func exclusion(t checks.TB, r registry) {
 		if n := inside.Add(1); n != 1 {
 			t.Errorf("%s is one of %d who change what is stored", who, n)
 		}
-		runtime.Gosched()
+		for range 20 { // long enough for whoever is let in beside it to be seen
+			runtime.Gosched()
+		}
 		inside.Add(-1)
 	}
 	ctx, cancel := lengthily()
 	defer cancel()
+	put, _ := r.Begin(key, statuses.Put) // whatever chance does below, somebody publishes
+	if put.Publish(ctx) == nil {
+		published.Add(1)
+		alone("a leader")
+	}
+	put.End(made(1), nil)
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {
 			for round := range rounds {
 				if worker%4 == 3 {
-					fence := round%2 == 0
+					fence := round%10 == 0
 					if err := r.Hold(ctx, key, fence); err != nil {
 						t.Errorf("Hold: %v", err)
 						return

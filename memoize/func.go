@@ -123,7 +123,8 @@ func (f *Func[A, V]) Stats() Stats { return f.verbs.stats() }
 func (f *Func[A, V]) Wait(ctx context.Context) error { return f.verbs.waitLoads(ctx) }
 
 // Close makes calls that begin from now on fail with ErrClosed, and waits for
-// the loads that run. If its context ends first, it cancels them and returns a
+// the loads that run, also for those that were given up at the method timeout:
+// give its context a deadline. If its context ends first, it cancels them and returns a
 // *CloseError that says how many still run. A storage that was handed in stays
 // open. Close may be called again, to wait again.
 func (f *Func[A, V]) Close(ctx context.Context) error { return f.verbs.close(ctx) }

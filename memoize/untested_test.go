@@ -1154,6 +1154,7 @@ func TestHungSource(t *testing.T) {
 		_, err := f.Call(t.Context(), "key")
 		loadError(t, err, memoize.Failed, memoize.ErrRunaway)
 		wantCalls(t, source, 2)
+		synctest.Wait() // callers are released before the load is counted as late
 		if s := f.Stats(); s.SupersededRunning != 2 || s.LoadsRunning != 0 || s.Late != 2 {
 			t.Fatalf("%d superseded loads and %d others run, %d were late; want 2, 0 and 2", s.SupersededRunning, s.LoadsRunning, s.Late)
 		}

@@ -523,7 +523,7 @@ func TestG13HitsDoNotAllocate(t *testing.T) {
 	}
 	ctx := t.Context()
 	checkAllocs(t, "string", "abc", ctx)
-	checkAllocs(t, "int", 1<<40, ctx)
+	checkAllocs(t, "int64", int64(1)<<40, ctx)
 	checkAllocs(t, "struct", key{"acme", 42}, ctx)
 	checkAllocs(t, "array", [4]int64{1, 2, 3, 4}, ctx)
 }

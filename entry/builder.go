@@ -15,6 +15,13 @@ type Builder[K comparable, V any] interface {
 	Build(key K, value V, now Instant) *Entry[V]
 }
 
+// Spanner is a Builder that gives a value a life and changes nothing else. The
+// engine asks for the life alone then, and spares an allocation: it makes the
+// entry where it is kept. Span is called as Build is.
+type Spanner[K comparable, V any] interface {
+	Span(key K, value V, now Instant) (updateAfter, expiresAfter Instant)
+}
+
 // BuilderFunc is a function as a Builder.
 type BuilderFunc[K comparable, V any] func(key K, value V, now Instant) *Entry[V]
 
@@ -25,9 +32,15 @@ func (f BuilderFunc[K, V]) Build(key K, value V, now Instant) *Entry[V] { return
 // expiry of a token. A life that Validate refuses is used as it stands: an
 // expire-after of zero or less is not worth storing, and is expired at once.
 func LifeOf[K comparable, V any](life func(value V) Life) Builder[K, V] {
-	return BuilderFunc[K, V](func(_ K, value V, now Instant) *Entry[V] {
-		return New(value, now, life(value))
-	})
+	return lifeOf[K, V](life)
+}
+
+type lifeOf[K comparable, V any] func(value V) Life
+
+func (f lifeOf[K, V]) Build(_ K, value V, now Instant) *Entry[V] { return New(value, now, f(value)) }
+
+func (f lifeOf[K, V]) Span(_ K, value V, now Instant) (updateAfter, expiresAfter Instant) {
+	return f(value).span(now)
 }
 
 // LifeSpan is the Builder that gives every value the same life. It can be
@@ -67,6 +80,11 @@ func (b *LifeSpan[K, V]) Build(_ K, value V, now Instant) *Entry[V] {
 	return New(value, now, b.Life())
 }
 
+// Span is the present life as instants.
+func (b *LifeSpan[K, V]) Span(_ K, _ V, now Instant) (updateAfter, expiresAfter Instant) {
+	return b.Life().span(now)
+}
+
 // String names the builder and the life it gives.
 func (b *LifeSpan[K, V]) String() string {
 	life := b.Life()
@@ -78,21 +96,43 @@ func (b *LifeSpan[K, V]) String() string {
 // once. A life only becomes shorter, never longer; how much is a fixed
 // function of the key within one process.
 func Jittered[K comparable, V any](inner Builder[K, V], share float64) Builder[K, V] {
-	seed := maphash.MakeSeed()
-	return BuilderFunc[K, V](func(key K, value V, now Instant) *Entry[V] {
-		e := inner.Build(key, value, now)
-		if e == nil {
-			return nil
-		}
-		const unit = 1 << 53
-		factor := 1 - share*float64(maphash.Comparable(seed, key)%unit)/unit
-		shorten := func(end Instant) Instant {
-			if end <= e.created {
-				return end
-			}
-			return min(end, e.created.Add(time.Duration(float64(end.Sub(e.created))*factor)))
-		}
-		e.updateAfter, e.expiresAfter = shorten(e.updateAfter), shorten(e.expiresAfter)
-		return e
-	})
+	j := jittered[K, V]{inner, share, maphash.MakeSeed()}
+	if spanner, ok := inner.(Spanner[K, V]); ok {
+		return jitteredSpan[K, V]{j, spanner}
+	}
+	return j
+}
+
+type jittered[K comparable, V any] struct {
+	inner Builder[K, V]
+	share float64
+	seed  maphash.Seed
+}
+
+func (j jittered[K, V]) Build(key K, value V, now Instant) *Entry[V] {
+	e := j.inner.Build(key, value, now)
+	if e != nil {
+		e.updateAfter, e.expiresAfter = j.shorten(key, e.created, e.updateAfter), j.shorten(key, e.created, e.expiresAfter)
+	}
+	return e
+}
+
+func (j jittered[K, V]) shorten(key K, created, end Instant) Instant {
+	if end <= created {
+		return end
+	}
+	const unit = 1 << 53
+	factor := 1 - j.share*float64(maphash.Comparable(j.seed, key)%unit)/unit
+	return min(end, created.Add(time.Duration(float64(end.Sub(created))*factor)))
+}
+
+// jitteredSpan is jittered where the builder within only gives lives.
+type jitteredSpan[K comparable, V any] struct {
+	jittered[K, V]
+	spanner Spanner[K, V]
+}
+
+func (j jitteredSpan[K, V]) Span(key K, value V, now Instant) (updateAfter, expiresAfter Instant) {
+	updateAfter, expiresAfter = j.spanner.Span(key, value, now)
+	return j.shorten(key, now, updateAfter), j.shorten(key, now, expiresAfter)
 }

@@ -13,6 +13,13 @@ type Entry[V any] struct {
 	Value V
 }
 
+// Fill makes an entry where it stands, for a storage that keeps entries within
+// records of its own. Nobody else may have the entry yet.
+func (e *Entry[V]) Fill(value V, created, updateAfter, expiresAfter Instant) {
+	e.Value = value
+	e.init(created, updateAfter, expiresAfter)
+}
+
 // New builds the entry of a value that was created at the given instant and
 // lives as life says. Use it in a Builder of your own.
 func New[V any](value V, created Instant, life Life) *Entry[V] {
@@ -46,6 +53,7 @@ type Meta struct {
 
 	quiet atomic.Int64
 	mark  atomic.Uint32
+	place atomic.Uint32
 }
 
 func (m *Meta) init(created, updateAfter, expiresAfter Instant) {
@@ -91,3 +99,10 @@ func (m *Meta) SetQuiet(until Instant) { m.quiet.Store(int64(until)) }
 // Mark is a word for the eviction strategy that the entry is under: what a
 // read leaves there costs neither a lock nor a look-up.
 func (m *Meta) Mark() *atomic.Uint32 { return &m.mark }
+
+// Place is another word for the strategy: where it keeps account of the entry,
+// which spares it a look-up of the key. It is 0 until SetPlace.
+func (m *Meta) Place() uint32 { return m.place.Load() }
+
+// SetPlace sets what Place returns.
+func (m *Meta) SetPlace(place uint32) { m.place.Store(place) }

@@ -39,3 +39,8 @@ func (l Life) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// span is the life as instants of a value that was created at now.
+func (l Life) span(now Instant) (updateAfter, expiresAfter Instant) {
+	return now.Add(l.UpdateAfter), now.Add(l.ExpireAfter)
+}

@@ -5,13 +5,20 @@ import "github.com/perennial-go/perennial/entry"
 // Strategy chooses which key to release. One strategy serves one function. Its
 // methods are called concurrently and with no lock of the engine's held; calls
 // for one key come in the order in which its entries were written and released.
+//
+// The entry that is replaced or gone is the one that the strategy was last told
+// of, so a strategy may keep its place for the key in it (Meta.Place) instead of
+// looking the key up. It must not rely on the place alone: another strategy may
+// have been in force meanwhile.
 type Strategy[K comparable] interface {
 	// MarkRead is told that the key's entry was found, even if expired.
 	MarkRead(key K)
-	// MarkWritten is told that the key's entry was written.
-	MarkWritten(key K, e *entry.Meta)
+	// MarkWritten is told that an entry of the key was written in place of
+	// old, which is nil where there was none.
+	MarkWritten(key K, e, old *entry.Meta)
 	// MarkReleased is told that the key's entry is gone, for whatever reason.
-	MarkReleased(key K)
+	// It is nil where there was none.
+	MarkReleased(key K, old *entry.Meta)
 	// NextToRelease names a key to be released now, or none. It is asked once
 	// after each write. A key that was named is not named again until it is
 	// written again.

@@ -26,7 +26,7 @@ func TestNoneConforms(t *testing.T) { evictiontest.Run(t, eviction.None[string],
 func TestNoneNamesNothing(t *testing.T) {
 	s := eviction.None[string]()
 	for _, key := range keys {
-		s.MarkWritten(key, nil)
+		s.MarkWritten(key, new(entry.Meta), nil)
 		if victim, ok := s.NextToRelease(); ok {
 			t.Fatalf("it names %q", victim)
 		}
@@ -52,14 +52,18 @@ func TestLeastRecentlyUpdatedOrder(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := eviction.LeastRecentlyUpdated[string](c.capacity)
 			var named []string
+			held := map[string]*entry.Meta{}
 			for _, step := range strings.Fields(c.does) {
 				switch key := step[1:]; step[0] {
 				case 'r':
 					s.MarkRead(key)
 				case 'x':
-					s.MarkReleased(key)
+					s.MarkReleased(key, held[key])
+					delete(held, key)
 				case 'w':
-					s.MarkWritten(key, &entry.Meta{})
+					e := new(entry.Meta)
+					s.MarkWritten(key, e, held[key])
+					held[key] = e
 					victim, _ := s.NextToRelease()
 					named = append(named, victim)
 				}
@@ -78,15 +82,19 @@ func FuzzLeastRecentlyUpdated(f *testing.F) {
 	f.Fuzz(func(t *testing.T, capacity int, does []byte) {
 		s := eviction.LeastRecentlyUpdated[byte](capacity)
 		var order []byte // the oldest first
+		held := map[byte]*entry.Meta{}
 		drop := func(key byte) { order = slices.DeleteFunc(order, func(k byte) bool { return k == key }) }
 		for i := 0; i+1 < len(does); i += 2 {
 			key := does[i+1]
 			if does[i] == 'x' {
-				s.MarkReleased(key)
+				s.MarkReleased(key, held[key])
+				delete(held, key)
 				drop(key)
 				continue
 			}
-			s.MarkWritten(key, nil)
+			e := new(entry.Meta)
+			s.MarkWritten(key, e, held[key])
+			held[key] = e
 			drop(key)
 			order = append(order, key)
 			victim, ok := s.NextToRelease()

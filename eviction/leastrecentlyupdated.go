@@ -1,7 +1,6 @@
 package eviction
 
 import (
-	"container/list"
 	"fmt"
 	"sync"
 
@@ -16,81 +15,62 @@ import (
 //
 // It is py-memoize's LeastRecentlyUpdatedEvictionStrategy.
 func LeastRecentlyUpdated[K comparable](capacity int) Strategy[K] {
-	return &leastRecentlyUpdated[K]{order: newWriteOrder[K](), capacity: max(0, capacity)}
+	return &leastRecentlyUpdated[K]{capacity: max(0, capacity)}
 }
 
 type leastRecentlyUpdated[K comparable] struct {
 	bind.Once
 	mu       sync.Mutex
-	order    writeOrder[K]
+	written  order[K] // the longest unwritten first
 	capacity int
 }
 
 func (s *leastRecentlyUpdated[K]) MarkRead(K) {}
 
-func (s *leastRecentlyUpdated[K]) MarkWritten(key K, _ *entry.Meta) {
+func (s *leastRecentlyUpdated[K]) MarkWritten(key K, e, old *entry.Meta) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.order.touch(key)
+	if place := s.placeOf(key, old); place != 0 {
+		s.written.toEnd(place)
+		e.SetPlace(place)
+		return
+	}
+	e.SetPlace(s.written.add(key))
 }
 
-func (s *leastRecentlyUpdated[K]) MarkReleased(key K) {
+func (s *leastRecentlyUpdated[K]) MarkReleased(key K, old *entry.Meta) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.order.remove(key)
+	if place := s.placeOf(key, old); place != 0 {
+		s.written.remove(place)
+	}
+}
+
+// placeOf is the place of the key whose entry is given, or 0.
+func (s *leastRecentlyUpdated[K]) placeOf(key K, e *entry.Meta) uint32 {
+	if e == nil || !s.written.holds(e.Place(), key) {
+		return 0
+	}
+	return e.Place()
 }
 
 func (s *leastRecentlyUpdated[K]) NextToRelease() (key K, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.order.len() <= s.capacity {
+	if s.written.length <= s.capacity {
 		return key, false
 	}
-	return s.order.takeOldest(), true
+	return s.written.takeFirst(), true
 }
 
 func (s *leastRecentlyUpdated[K]) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.order = newWriteOrder[K]()
+	s.written = order[K]{}
 }
 
 func (s *leastRecentlyUpdated[K]) IgnoresReads() {}
 func (s *leastRecentlyUpdated[K]) Capacity() int { return s.capacity }
 func (s *leastRecentlyUpdated[K]) String() string {
 	return fmt.Sprintf("LeastRecentlyUpdated[capacity %d]", s.capacity)
-}
-
-// writeOrder is the pure policy: keys from the longest untouched to the last
-// touched. It is not safe for concurrent use.
-type writeOrder[K comparable] struct {
-	keys *list.List
-	at   map[K]*list.Element
-}
-
-func newWriteOrder[K comparable]() writeOrder[K] {
-	return writeOrder[K]{keys: list.New(), at: map[K]*list.Element{}}
-}
-
-func (o writeOrder[K]) len() int { return len(o.at) }
-
-func (o writeOrder[K]) touch(key K) {
-	if at, ok := o.at[key]; ok {
-		o.keys.MoveToBack(at)
-		return
-	}
-	o.at[key] = o.keys.PushBack(key)
-}
-
-func (o writeOrder[K]) remove(key K) {
-	if at, ok := o.at[key]; ok {
-		o.keys.Remove(at)
-		delete(o.at, key)
-	}
-}
-
-func (o writeOrder[K]) takeOldest() K {
-	key := o.keys.Remove(o.keys.Front()).(K)
-	delete(o.at, key)
-	return key
 }

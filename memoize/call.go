@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"context"
+	"unsafe"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/observe"
@@ -9,11 +10,15 @@ import (
 )
 
 // call is the one path that every call takes. Its steps are those of the
-// package's documentation, in their order.
+// package's documentation, in their order. What a hit in memory needs is written
+// out, for each call of a function would be a good part of its cost.
 func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result[V], err error) {
-	p, err := e.snapshot() // 1
-	if err != nil {
-		return r, e.refused(err)
+	p := e.plan.Load() // 1
+	if e.live {
+		p = e.latest(p)
+	}
+	if p.off != nil {
+		return r, e.refused(p.off)
 	}
 	if p.bypass {
 		if r, err = e.straight(ctx, p, arg); err != nil {
@@ -21,29 +26,37 @@ func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result
 		}
 		return e.finish(ctx, p, r)
 	}
-	key, err := e.key(ctx, p, arg) // 2
-	if err != nil {
+	var key K // 2
+	if p.identity {
+		key = *(*K)(unsafe.Pointer(&arg)) // A is K: identity says so
+	} else if key, err = e.key(ctx, p, arg); err != nil {
 		return r, e.refused(err)
 	}
-	seen := e.loads.ended.Load()
-	current, err := e.look(ctx, p, key) // 3
-	if err != nil {
-		return r, e.leaves(err)
+	var current *entry.Entry[V] // 3
+	var seen uint64
+	if p.memory != nil {
+		current = p.memory.Find(key)
+	} else {
+		seen = e.loads.ended.Load()
+		if current, err = e.look(ctx, p, key); err != nil {
+			return r, e.leaves(err)
+		}
 	}
-	state := entry.Missing
 	if current != nil {
 		if err := p.markRead(key, current); err != nil { // 4
 			return r, e.refused(e.panicked(ctx, err))
 		}
-		var now entry.Instant
-		now, state = e.time.decide(&current.Meta) // 5
-		if state.Servable() && !force {
+		now, age, state := e.time.decide(&current.Meta) // 5
+		if (state == entry.Fresh || state == entry.Stale) && !force {
 			if state == entry.Stale {
 				e.ahead(ctx, p, key, arg, current, now, seen) // 7, and does not wait
 			}
-			age := current.Age(now)
 			e.counters.hit(state, age)
-			return e.finish(ctx, p, Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}) // 6
+			r = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}
+			if p.post == nil {
+				return r, nil // 6
+			}
+			return e.finish(ctx, p, r)
 		}
 	}
 	r, err = e.wait(ctx, p, key, arg, force, seen) // 7 and 8
@@ -73,7 +86,7 @@ func (e *engine[A, K, V]) ahead(ctx context.Context, p *plan[A, K, V], key K, ar
 		return
 	}
 	stale.SetQuiet(entry.Never)
-	e.launch(ctx, p, observe.Refresh, seen, job[A, K, V]{key: key, arg: arg, update: update, stale: stale})
+	e.launch(ctx, p, observe.Refresh, seen, job[A, K, V]{key: key, arg: arg, update: update, stale: stale, queued: role == statuses.Queued})
 }
 
 // wait joins or leads the key's update and waits for its end, under the
@@ -94,7 +107,7 @@ func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg
 	}
 	update, role := e.statuses.Begin(key, claim)
 	if role != statuses.Join {
-		e.launch(ctx, p, cause, seen, job[A, K, V]{key: key, arg: arg, update: update})
+		e.launch(ctx, p, cause, seen, job[A, K, V]{key: key, arg: arg, update: update, queued: role == statuses.Queued})
 	} else if e.inside(ctx, key, update) {
 		return r, e.refused(ErrRecursion)
 	}
@@ -115,7 +128,7 @@ func (e *engine[A, K, V]) settle(ctx context.Context, p *plan[A, K, V], key K, e
 	if end.Fenced {
 		why = Fenced
 		if stored, _ := e.look(ctx, p, key); stored != nil {
-			_, state := e.time.decide(&stored.Meta)
+			_, _, state := e.time.decide(&stored.Meta)
 			if state == entry.Fresh || state == entry.Stale && end.Err != nil {
 				end.Entry, end.Err = stored, nil
 			}
@@ -129,8 +142,8 @@ func (e *engine[A, K, V]) settle(ctx context.Context, p *plan[A, K, V], key K, e
 	} else {
 		e.counters.end(loaded)
 	}
-	now, state := e.time.decide(&end.Entry.Meta)
-	return Result[V]{Value: end.Entry.Value, Age: end.Entry.Age(now), State: state, Why: why}, nil
+	_, age, state := e.time.decide(&end.Entry.Meta)
+	return Result[V]{Value: end.Entry.Value, Age: age, State: state, Why: why}, nil
 }
 
 // finish does what is done on every return of a value.

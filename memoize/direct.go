@@ -11,14 +11,14 @@ import (
 // directLoad is a run of the source past the cache: nothing is looked up,
 // joined or stored. It obeys the method timeout and the limit of runaway loads
 // and turns a panic into an error, as every run does.
-type directLoad[A, V any] struct {
-	ctx    loadContext
+type directLoad[A any, K comparable, V any] struct {
+	flight
+	engine *engine[A, K, V]
+	plan   *plan[A, K, V]
+	arg    A
 	late   chan struct{} // closed at the method timeout
 	result chan answer[V]
 }
-
-func (d *directLoad[A, V]) cancel()       { d.ctx.end(context.Canceled) }
-func (d *directLoad[A, V]) refresh() bool { return false }
 
 // straight asks the source for the call alone. Its value is not postprocessed
 // yet.
@@ -57,36 +57,38 @@ func (e *engine[A, K, V]) straight(ctx context.Context, p *plan[A, K, V], arg A)
 
 // launchDirect runs the source. It is given up at the method timeout, whether
 // its caller is still there or not. After Close there is none.
-func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], arg A) *directLoad[A, V] {
-	d := &directLoad[A, V]{late: make(chan struct{}), result: make(chan answer[V], 1)}
-	d.ctx.Context = context.WithoutCancel(ctx)
-	d.ctx.load = d
-	d.ctx.deadline = e.time.deadline(p.timeout)
-	if p = e.begin(p, d); p == nil {
+func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], arg A) *directLoad[A, K, V] {
+	d := &directLoad[A, K, V]{engine: e, plan: p, arg: arg, late: make(chan struct{}), result: make(chan answer[V], 1)}
+	d.owner, d.ctx.Context = d, valuesOf(ctx)
+	if !e.begin(&d.plan, &d.flight, true) {
 		return nil
 	}
 	e.counters.loads.Add(1)
-	timer := e.time.clock.AfterFunc(p.timeout, func() {
-		e.counters.late.Add(1)
-		e.loads.giveUp(d)
-		close(d.late)
-		d.ctx.end(context.DeadlineExceeded)
-	})
-	go func() {
-		a := answer[V]{err: &PanicError{Value: ErrGoexit, Stack: debug.Stack()}}
-		defer func() {
-			timer.Stop()
-			if p, ok := a.err.(*PanicError); ok {
-				_ = e.panicked(&d.ctx, p)
-			}
-			d.ctx.end(context.Canceled)
-			e.finished(p, d)
-			d.result <- a
-		}()
-		a = e.source.ask(&d.ctx, []A{arg})[0]
-	}()
+	go e.loads.worker()
 	return d
 }
+
+func (d *directLoad[A, K, V]) run() {
+	a := answer[V]{err: &PanicError{Value: ErrGoexit, Stack: debug.Stack()}}
+	defer func() {
+		if p, ok := a.err.(*PanicError); ok {
+			_ = d.engine.panicked(&d.ctx, p)
+		}
+		d.ctx.end(context.Canceled)
+		d.engine.finished(d.plan, &d.flight)
+		d.result <- a
+	}()
+	a = d.engine.source.ask(&d.ctx, []A{d.arg})[0]
+}
+
+func (d *directLoad[A, K, V]) timeout() {
+	d.engine.counters.late.Add(1)
+	d.engine.loads.giveUp(&d.flight)
+	close(d.late)
+	d.ctx.end(context.DeadlineExceeded)
+}
+
+func (d *directLoad[A, K, V]) refresh() bool { return false }
 
 // showArg is an argument as people see it, where no key was made of it.
 func (e *engine[A, K, V]) showArg(arg A) string {

@@ -103,6 +103,11 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	_, fixed := c.(*config.Fixed[A, K, V])
 	e.live = !fixed
 	self := weak.Make(e)
+	e.loads.init(&e.time, func() {
+		if e := self.Value(); e != nil {
+			e.loads.expire()
+		}
+	})
 	e.sweeper.init(e.time.clock, e.time.now, func() {
 		if e := self.Value(); e != nil {
 			e.sweep()
@@ -181,6 +186,11 @@ func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) (err error) {
 // function alive that nobody uses any more.
 func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) (stop func()) {
 	self := weak.Make(e)
+	e.loads.init(&e.time, func() {
+		if e := self.Value(); e != nil {
+			e.loads.expire()
+		}
+	})
 	nothing := config.Change{Commit: func() {}, Abort: func() {}}
 	return live.Watch(&config.Watcher[A, K, V]{Prepare: func(s *config.Settings[A, K, V]) (config.Change, error) {
 		e := self.Value()
@@ -256,7 +266,7 @@ func (e *engine[A, K, V]) clockWentBack(d time.Duration) {
 // one that runs the update, or with a nil update any of the key.
 func (e *engine[A, K, V]) inside(ctx context.Context, key K, update statuses.Update[V]) bool {
 	for outer := range chain(ctx) {
-		l, ok := outer.(*load[A, K, V])
+		l, ok := outer.owner.(*load[A, K, V])
 		if !ok || l.engine != e {
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -83,8 +82,6 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	p.doubt.cleared()
-	if r, ok := p.settings.Eviction.(eviction.Resetter); ok {
-		r.Reset()
-	}
+	e.forget(p)
 	return nil
 }

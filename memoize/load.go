@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
-	"sync"
-
-	"github.com/benbjohnson/clock"
+	"sync/atomic"
+	"time"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/observe"
@@ -15,18 +14,17 @@ import (
 
 // load is one run of the source, for one key or a batch of them.
 type load[A any, K comparable, V any] struct {
+	flight
 	*engine[A, K, V]
 	plan  *plan[A, K, V]
 	cause observe.Cause
 	seen  uint64 // updates that had ended when the storage was looked at
-	ctx   loadContext
 	jobs  []job[A, K, V]
-	timer *clock.Timer
-	done  bool // run came to its end
+	one   [1]job[A, K, V] // the jobs of a load for one key
+	done  bool            // run came to its end
 
-	mu   sync.Mutex
-	over bool // late or cleaned up: its places have been given back
-	slot bool // it holds one of MaxLoads
+	slot  atomic.Bool // it holds one of MaxLoads
+	given atomic.Bool // its places have been given back: it is late or cleaned up
 }
 
 // job is what a load does for one key.
@@ -35,29 +33,39 @@ type job[A any, K comparable, V any] struct {
 	arg    A
 	update statuses.Update[V]
 	stale  *entry.Entry[V] // the entry that is refreshed, if any
+	queued bool            // it waits for another load first
 	look   bool            // look at the store before loading
 	ended  bool            // its update has ended
+	stored stored[K, V]    // what became of the value
 }
 
-// launch starts a load on a goroutine and a context of its own.
-func (e *engine[A, K, V]) launch(ctx context.Context, p *plan[A, K, V], cause observe.Cause, seen uint64, jobs ...job[A, K, V]) {
+// launch starts a load for one key.
+func (e *engine[A, K, V]) launch(ctx context.Context, p *plan[A, K, V], cause observe.Cause, seen uint64, j job[A, K, V]) {
+	l := &load[A, K, V]{engine: e, cause: cause, seen: seen, one: [1]job[A, K, V]{j}}
+	l.jobs = l.one[:]
+	l.start(ctx, p)
+}
+
+// launchMany starts a load for a batch of keys.
+func (e *engine[A, K, V]) launchMany(ctx context.Context, p *plan[A, K, V], cause observe.Cause, seen uint64, jobs []job[A, K, V]) {
+	l := &load[A, K, V]{engine: e, cause: cause, seen: seen, jobs: jobs}
+	l.start(ctx, p)
+}
+
+// start lets the load run on a goroutine and a context of its own.
+func (l *load[A, K, V]) start(ctx context.Context, p *plan[A, K, V]) {
 	if ctx == nil { // a stale hit needs none
 		ctx = context.Background()
 	}
-	l := &load[A, K, V]{engine: e, cause: cause, seen: seen, jobs: jobs}
-	l.ctx.Context = context.WithoutCancel(ctx)
-	l.ctx.load = l
-	l.ctx.apart = cause == observe.Refresh
-	if l.plan = e.begin(p, l); l.plan == nil {
-		for i := range jobs {
-			l.end(&l.jobs[i], nil, newLoadError(e.name, e.show(jobs[i].key), Failed, ErrClosed))
+	l.plan, l.owner, l.ctx.Context, l.ctx.apart = p, l, valuesOf(ctx), l.refresh()
+	if !l.begin(&l.plan, &l.flight, !l.jobs[0].queued) {
+		for i := range l.jobs {
+			l.end(&l.jobs[i], nil, newLoadError(l.name, l.show(l.jobs[i].key), Failed, ErrClosed))
 		}
-		if cause == observe.Refresh {
-			e.loads.unreserve()
-		}
+		l.giveBack()
 		return
 	}
-	go l.run()
+	go l.loads.worker()
 }
 
 // run leads the load's updates from their start to their end. Whatever user
@@ -72,8 +80,8 @@ func (l *load[A, K, V]) run() {
 	l.done = true
 }
 
-// startAll waits until the loads may begin. The method timeout counts from
-// then: what is waited for has one of its own.
+// startAll waits until the loads may begin. The method timeout of one that was
+// queued counts from then: what it waits for has one of its own.
 func (l *load[A, K, V]) startAll() {
 	for i := range l.jobs {
 		j := &l.jobs[i]
@@ -81,36 +89,53 @@ func (l *load[A, K, V]) startAll() {
 		if j.look, err = j.update.Start(&l.ctx, l.plan.limits.MaxRunaway); err != nil {
 			l.fail(j, err)
 		}
+		if j.queued {
+			l.limit(l.plan, &l.flight)
+		}
 	}
-	l.ctx.deadline = l.time.deadline(l.plan.timeout)
-	l.timer = l.time.clock.AfterFunc(l.plan.timeout, l.timeout)
 }
 
 // takeSlot waits for one of MaxLoads. It is false where the method timeout came
 // first. A load within another of the function takes none: the outer one would
 // wait with its own for the inner ones'.
 func (l *load[A, K, V]) takeSlot() bool {
-	for outer := range chain(&l.ctx) {
-		if o, ok := outer.(*load[A, K, V]); ok && o != l && o.engine == l.engine {
+	for outer := l.ctx.outer(); outer != nil; outer = outer.outer() {
+		if o, ok := outer.owner().(*load[A, K, V]); ok && o.engine == l.engine {
 			return true
 		}
 	}
-	if err := l.plan.slots.Acquire(&l.ctx, 1); err != nil {
-		l.failAll(err)
+	if !l.plan.slots.TryAcquire(1) {
+		if err := l.plan.slots.Acquire(&l.ctx, 1); err != nil {
+			l.failAll(err)
+			return false
+		}
+	}
+	l.slot.Store(true)
+	if l.given.Load() { // before it was seen to hold one
+		l.releaseSlot()
 		return false
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.over {
-		l.plan.slots.Release(1)
-		return false
-	}
-	l.slot = true
 	return true
 }
 
 // loadAll asks the source for what is not stored meanwhile.
 func (l *load[A, K, V]) loadAll() {
+	if len(l.jobs) > 1 || l.source.one == nil {
+		l.loadBatch()
+		return
+	}
+	j := &l.jobs[0]
+	if j.ended || l.lookAgain(j) {
+		return
+	}
+	began := l.asks(1)
+	a := askOne(&l.ctx, l.source.one, j.arg)
+	l.answered(1, began, a.err, a.err)
+	l.conclude(j, &a, l.time.now())
+}
+
+// loadBatch asks the source for many keys together.
+func (l *load[A, K, V]) loadBatch() {
 	var waiting []*job[A, K, V]
 	var args []A
 	for i := range l.jobs {
@@ -121,14 +146,17 @@ func (l *load[A, K, V]) loadAll() {
 	if len(waiting) == 0 {
 		return
 	}
-	answers := l.ask(args)
-	if len(answers) == 1 {
-		l.conclude(waiting[0], answers[0])
-		return
+	began := l.asks(len(args))
+	answers := l.source.ask(&l.ctx, args)
+	var err error
+	for _, a := range answers {
+		err = errors.Join(err, a.err)
 	}
-	for i, a := range answers { // user code that panics for one key spares the others
+	l.answered(len(args), began, answers[0].err, err)
+	now := l.time.now()
+	for i := range answers { // user code that panics for one key spares the others
 		err := safely(func() error {
-			l.conclude(waiting[i], a)
+			l.conclude(waiting[i], &answers[i], now)
 			return nil
 		})
 		if err != nil {
@@ -151,83 +179,90 @@ func (l *load[A, K, V]) lookAgain(j *job[A, K, V]) (found bool) {
 	if err != nil || stored == nil {
 		return false
 	}
-	if _, state := l.time.decide(&stored.Meta); state != entry.Fresh {
+	if _, _, state := l.time.decide(&stored.Meta); state != entry.Fresh {
 		return false
 	}
 	l.end(j, stored, nil)
 	return true
 }
 
-// ask runs the source.
-func (l *load[A, K, V]) ask(args []A) []answer[V] {
+// asks is called before the source runs.
+func (l *load[A, K, V]) asks(keys int) (began entry.Instant) {
 	l.counters.loads.Add(1)
-	if l.cause == observe.Refresh {
+	if l.refresh() {
 		l.counters.refreshes.Add(1)
 	}
-	key := l.jobs[0].key
-	l.emitFor(len(args), observe.Event{Kind: observe.LoadStarted}, key)
-	began := l.time.now()
-	answers := l.source.ask(&l.ctx, args)
-	var err error
-	for i := range answers {
-		err = errors.Join(err, answers[i].err)
+	if l.wants(observe.LoadStarted) {
+		l.report(observe.LoadStarted, keys, 0, nil)
 	}
-	if len(answers) == 1 {
-		err = answers[0].err
+	if l.wants(observe.LoadEnded) {
+		began = l.time.now()
 	}
-	if p, ok := answers[0].err.(*PanicError); ok {
-		_ = l.panicked(&l.ctx, p)
-	}
-	l.emitFor(len(args), observe.Event{Kind: observe.LoadEnded, Duration: l.time.now().Sub(began), Err: err}, key)
-	return answers
+	return began
 }
 
-// emitFor tells of an event of the whole load. It names the key if there is one.
-func (l *load[A, K, V]) emitFor(keys int, ev observe.Event, key K) {
-	if ev.Cause, ev.Count = l.cause, keys; keys == 1 {
-		l.emit(&l.ctx, ev, key)
+// answered is called when the source has returned: first is the error of the
+// first key, err that of all.
+func (l *load[A, K, V]) answered(keys int, began entry.Instant, first, err error) {
+	if p, ok := first.(*PanicError); ok {
+		_ = l.panicked(&l.ctx, p)
+	}
+	if l.wants(observe.LoadEnded) {
+		l.report(observe.LoadEnded, keys, l.time.now().Sub(began), err)
+	}
+}
+
+// report tells of an event of the whole load. It names the key if there is one.
+func (l *load[A, K, V]) report(kind observe.Kind, keys int, took time.Duration, err error) {
+	ev := observe.Event{Kind: kind, Cause: l.cause, Count: keys, Duration: took, Err: err}
+	if keys == 1 {
+		l.emit(&l.ctx, ev, l.jobs[0].key)
 	} else {
 		l.tell(&l.ctx, ev)
 	}
 }
 
-// conclude ends a key's update with what the source said.
-func (l *load[A, K, V]) conclude(j *job[A, K, V], a answer[V]) {
-	if a.err != nil {
-		l.fail(j, a.err)
-		return
-	}
-	l.recovered(&l.ctx, j.key)
-	now := l.time.now() // a life counts from the source's return
-	built := l.plan.settings.Builder.Build(j.key, a.value, now)
-	if built == nil {
-		l.fail(j, errNilEntry)
-		return
-	}
-	if !a.keep {
-		l.delay(j, NoStore)
-		l.end(j, built, nil)
-		return
-	}
-	if err := j.update.Publish(l.life); err != nil {
-		l.dropped(j, err)
-		l.end(j, built, nil)
-		return
-	}
-	ctx := l.storing()
-	victim, named, fault, err := l.store(ctx, l.plan, j.key, built)
-	if err != nil {
+// conclude ends a key's update with what the source said, now.
+func (l *load[A, K, V]) conclude(j *job[A, K, V], a *answer[V], now entry.Instant) {
+	if err := l.keep(j, a, now); err != nil {
 		l.fail(j, err)
 		return
 	}
+	l.end(j, j.stored.entry, nil) // a fault was reported, and costs nobody the value
+	if j.stored.kept {
+		l.note(l.storing(), observe.Stored, j.key)
+	}
+	if j.stored.named {
+		l.evict(l.storing(), l.plan, j.stored.victim)
+	}
+}
+
+// keep stores what the source said, if it may be. A life counts from the
+// source's return.
+func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], now entry.Instant) error {
+	if a.err != nil {
+		return a.err
+	}
+	l.recovered(&l.ctx, j.key)
+	b, err := l.plan.build(j.key, a.value, now)
+	switch {
+	case err != nil:
+		return err
+	case !a.keep:
+		l.delay(j, NoStore)
+		j.stored.entry = b.entry()
+		return nil
+	}
+	if err := j.update.Publish(l.life); err != nil {
+		l.dropped(j, err)
+		j.stored.entry = b.entry()
+		return nil
+	}
+	if err := l.store(l.storing(), l.plan, j.key, &b, now, &j.stored); err != nil {
+		return err
+	}
 	l.backoff.clear(j.key)
-	l.end(j, built, nil) // a fault was reported, and costs nobody the value
-	if fault == nil {
-		l.emit(ctx, observe.Event{Kind: observe.Stored}, j.key)
-	}
-	if named {
-		l.evict(ctx, l.plan, victim)
-	}
+	return nil
 }
 
 // storing is the context that results are stored under: a late one is stored
@@ -261,7 +296,7 @@ func (l *load[A, K, V]) fail(j *job[A, K, V], cause error) {
 		l.runaway(&l.ctx, j.key, cause)
 	}
 	err := newLoadError(l.name, l.show(j.key), Failed, cause)
-	if !l.isOver() {
+	if !l.given.Load() { // in time
 		l.counters.loadsFailed.Add(1)
 		if !errors.Is(cause, ErrNoValue) { // that is an answer: the source works
 			l.failing(&l.ctx, j.key, l.cause, cause)
@@ -279,7 +314,7 @@ func (l *load[A, K, V]) failAll(cause error) {
 
 // delay puts off the next background refresh after one that brought nothing.
 func (l *load[A, K, V]) delay(j *job[A, K, V], why error) {
-	if l.cause != observe.Refresh || j.stale == nil {
+	if !l.refresh() || j.stale == nil {
 		return
 	}
 	until, d := l.backoff.delay(j.key, &j.stale.Meta, l.time.now())
@@ -293,10 +328,10 @@ func (l *load[A, K, V]) dropped(j *job[A, K, V], why error) {
 	switch {
 	case errors.Is(why, statuses.ErrFenced):
 		l.counters.fenced.Add(1)
-		l.emit(&l.ctx, observe.Event{Kind: observe.Fenced}, j.key)
+		l.note(&l.ctx, observe.Fenced, j.key)
 	case errors.Is(why, statuses.ErrSuperseded):
 		l.counters.superseded.Add(1)
-		l.emit(&l.ctx, observe.Event{Kind: observe.Superseded}, j.key)
+		l.note(&l.ctx, observe.Superseded, j.key)
 	}
 }
 
@@ -309,7 +344,7 @@ func (l *load[A, K, V]) timeout() {
 		j := &l.jobs[i] // false where it is being stored, or over
 		late[i] = j.update.Late(newLoadError(l.name, l.show(j.key), TimedOut, ErrLoadTimeout))
 	}
-	l.loads.giveUp(l)
+	l.loads.giveUp(&l.flight)
 	l.giveBack()
 	l.ctx.end(context.DeadlineExceeded)
 	for i := range l.jobs {
@@ -337,9 +372,6 @@ func (l *load[A, K, V]) survive() {
 
 // cleanUp ends the load. No user code runs in it.
 func (l *load[A, K, V]) cleanUp() {
-	if l.timer != nil {
-		l.timer.Stop()
-	}
 	for i := range l.jobs {
 		if j := &l.jobs[i]; !j.ended {
 			l.end(j, nil, newLoadError(l.name, l.show(j.key), Failed, ErrGoexit))
@@ -347,30 +379,25 @@ func (l *load[A, K, V]) cleanUp() {
 	}
 	l.giveBack()
 	l.ctx.end(context.Canceled)
-	l.finished(l.plan, l)
+	l.finished(l.plan, &l.flight)
 }
 
-// giveBack gives the load's places back, once.
+// giveBack gives the load's places back, once. It may come between the two
+// steps of takeSlot, one of which then gives the slot back.
 func (l *load[A, K, V]) giveBack() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.over {
+	if l.given.Swap(true) {
 		return
 	}
-	l.over = true
-	if l.slot {
-		l.plan.slots.Release(1)
-	}
-	if l.cause == observe.Refresh {
+	l.releaseSlot()
+	if l.refresh() {
 		l.loads.unreserve()
 	}
 }
 
-func (l *load[A, K, V]) isOver() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.over
+func (l *load[A, K, V]) releaseSlot() {
+	if l.slot.Swap(false) {
+		l.plan.slots.Release(1)
+	}
 }
 
-func (l *load[A, K, V]) cancel()       { l.ctx.end(context.Canceled) }
 func (l *load[A, K, V]) refresh() bool { return l.cause == observe.Refresh }

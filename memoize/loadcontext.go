@@ -5,21 +5,33 @@ import (
 	"iter"
 	"sync"
 	"time"
+
+	"github.com/perennial-go/perennial/entry"
 )
 
 // loadContext is the context of a load: it has the values of the call that
 // started it, but neither its deadline nor its cancellation. It ends at the
 // method timeout, on the function's clock, or when the load is over.
 type loadContext struct {
-	context.Context           // for the values
-	deadline        time.Time // zero on a clock that was handed in: nobody else lives in its time
-	load            running   // what it is the context of, for recursion
-	apart           bool      // nobody in the outer load waits for this one
+	context.Context               // for the values
+	deadline        entry.Instant // Never until it is known
+	time            *timeline     // that the deadline is in
+	load            *flight       // what it is the context of, for recursion
+	apart           bool          // nobody in the outer load waits for this one
 
 	mu    sync.Mutex
 	done  chan struct{} // made when somebody asks
 	err   error
 	after map[*func()]struct{}
+}
+
+// valuesOf is a context without its end. One that never ends is itself: nothing
+// of it is left to hide.
+func valuesOf(ctx context.Context) context.Context {
+	if ctx.Done() == nil {
+		return ctx
+	}
+	return context.WithoutCancel(ctx)
 }
 
 // loadKey finds the innermost loadContext among a context's values.
@@ -40,10 +52,18 @@ func (c *loadContext) outer() *loadContext {
 	return outerLoad(c.Context)
 }
 
+// owner is what runs the source under this context, or nil.
+func (c *loadContext) owner() owner {
+	if c.load == nil || c.Err() != nil {
+		return nil
+	}
+	return c.load.owner
+}
+
 // chain yields the loads that may wait for what is done under a context, the
 // innermost first. Those that have ended wait for nothing.
-func chain(ctx context.Context) iter.Seq[running] {
-	return func(yield func(running) bool) {
+func chain(ctx context.Context) iter.Seq[*flight] {
+	return func(yield func(*flight) bool) {
 		for c := outerLoad(ctx); c != nil; c = c.outer() {
 			if c.load != nil && c.Err() == nil && !yield(c.load) {
 				return
@@ -59,7 +79,14 @@ func (c *loadContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-func (c *loadContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+// Deadline is in the time of the world. A clock that was handed in has none:
+// nobody else lives in its time.
+func (c *loadContext) Deadline() (time.Time, bool) {
+	if c.time.handed || c.deadline == entry.Never {
+		return time.Time{}, false
+	}
+	return time.Now().Add(c.deadline.Sub(c.time.now())), true
+}
 
 func (c *loadContext) Done() <-chan struct{} {
 	c.mu.Lock()

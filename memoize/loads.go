@@ -4,23 +4,56 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/entry"
 )
 
-// loads knows the loads of a function that run.
+// flight is one run of the source that goes on, whatever the types of its function.
+// What is below ctx is guarded by the lock of loads.
+type flight struct {
+	owner owner
+	ctx   loadContext
+
+	deadline   entry.Instant // when it is given up
+	late       bool          // it was
+	over       bool          // it has come back
+	prev, next *flight
+	fresh      *flight // the next of those that have no goroutine yet
+}
+
+// owner is what runs the source, on a goroutine of its own.
+type owner interface {
+	run()
+	timeout() // at the deadline, on another goroutine
+	refresh() bool
+}
+
+// loads knows the runs of a function's source that go on. One timer, armed for
+// the nearest deadline, serves them all. It is not stopped when there are none
+// for a moment: it is armed for later than most loads take, and where it finds
+// nothing to do it is not armed again.
 type loads struct {
+	time   *timeline
+	fire   func()
+	worker func() // work, made once
+
 	ended      atomic.Uint64 // updates that have ended
 	background atomic.Int64  // refreshes that run or are about to
 	late       atomic.Int64  // loads that were given up and still run
 
 	mu      sync.Mutex
-	running map[running]bool // whether it was given up
-	changed chan struct{}    // closed at the next end, nil while nobody waits
+	closed  bool
+	first   *flight
+	fresh   *flight // begun, and not taken by a goroutine yet
+	timer   *clock.Timer
+	armed   entry.Instant // what the timer is armed for, Never while it is not
+	changed chan struct{} // closed at the next end, nil while nobody waits
 }
 
-// running is a load, whatever the types of its function.
-type running interface {
-	cancel()
-	refresh() bool
+func (l *loads) init(t *timeline, fire func()) {
+	l.time, l.fire, l.worker, l.armed = t, fire, l.work, entry.Never
 }
 
 // reserve takes a place among the background refreshes.
@@ -37,34 +70,105 @@ func (l *loads) reserve(limit int) bool {
 
 func (l *loads) unreserve() { l.background.Add(-1) }
 
-func (l *loads) add(r running) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.running == nil {
-		l.running = map[running]bool{}
+// add lists a run. The lock is held.
+func (l *loads) add(r *flight, now, deadline entry.Instant) {
+	if r.next = l.first; r.next != nil {
+		r.next.prev = r
 	}
-	l.running[r] = false
+	l.first = r
+	r.fresh, l.fresh = l.fresh, r
+	l.due(r, now, deadline)
 }
 
-// giveUp counts a load as late, if it still runs.
-func (l *loads) giveUp(r running) {
+// work is the goroutine of a run. There is one for each that was added, which
+// takes any: so the runs need no closures that say which.
+func (l *loads) work() {
+	l.mu.Lock()
+	r := l.fresh
+	l.fresh, r.fresh = r.fresh, nil
+	l.mu.Unlock()
+	r.owner.run()
+}
+
+// due sets a run's deadline. The lock is held.
+func (l *loads) due(r *flight, now, deadline entry.Instant) {
+	r.deadline = deadline
+	if deadline >= l.armed {
+		return
+	}
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.armed = deadline
+	l.timer = l.time.clock.AfterFunc(max(0, deadline.Sub(now)), l.fire)
+}
+
+// expire gives up the runs whose time is over. It is what the timer does.
+func (l *loads) expire() {
+	now := l.time.now()
+	var late []*flight
+	l.mu.Lock()
+	l.armed = entry.Never
+	for r := l.first; r != nil; r = r.next {
+		deadline := r.deadline
+		if deadline <= now {
+			late = append(late, r)
+			deadline = entry.Never
+		}
+		l.due(r, now, deadline)
+	}
+	l.mu.Unlock()
+	for i, r := range late {
+		if i < len(late)-1 { // nobody waits for the user code of another
+			go r.owner.timeout()
+		} else {
+			r.owner.timeout()
+		}
+	}
+}
+
+// giveUp counts a run as late, if it still goes on.
+func (l *loads) giveUp(r *flight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if late, runs := l.running[r]; runs && !late {
-		l.running[r] = true
+	if !r.over && !r.late {
+		r.late = true
 		l.late.Add(1)
 		l.signal()
 	}
 }
 
-func (l *loads) remove(r running) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.running[r] {
+// remove takes a run that is over off the list. The lock is held.
+func (l *loads) remove(r *flight) {
+	r.over = true
+	if r.late {
 		l.late.Add(-1)
 	}
-	delete(l.running, r)
+	if r.prev != nil {
+		r.prev.next = r.next
+	} else {
+		l.first = r.next
+	}
+	if r.next != nil {
+		r.next.prev = r.prev
+	}
 	l.signal()
+	l.rest()
+}
+
+// close lets nothing be added any more.
+func (l *loads) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.rest()
+}
+
+// rest stops the timer when nothing will ever need it. The lock is held.
+func (l *loads) rest() {
+	if l.closed && l.first == nil && l.timer != nil {
+		l.timer.Stop()
+	}
 }
 
 func (l *loads) signal() {
@@ -79,24 +183,24 @@ func (l *loads) signal() {
 func (l *loads) counts() (inTime, refreshes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for r, late := range l.running {
-		if late {
+	for r := l.first; r != nil; r = r.next {
+		if r.late {
 			continue
 		}
 		inTime++
-		if r.refresh() {
+		if r.owner.refresh() {
 			refreshes++
 		}
 	}
 	return inTime, refreshes
 }
 
-// now is the loads that run, but for those that are left out.
-func (l *loads) now(without map[running]bool) []running {
+// now is the runs that go on, but for those that are left out.
+func (l *loads) now(without map[*flight]bool) []*flight {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var now []running
-	for r := range l.running {
+	var now []*flight
+	for r := l.first; r != nil; r = r.next {
 		if !without[r] {
 			now = append(now, r)
 		}
@@ -104,14 +208,13 @@ func (l *loads) now(without map[running]bool) []running {
 	return now
 }
 
-// wait waits until the loads are over, or given up where that is enough.
-func (l *loads) wait(ctx context.Context, these []running, lateToo bool) error {
+// wait waits until the runs are over, or given up where that is enough.
+func (l *loads) wait(ctx context.Context, these []*flight, lateToo bool) error {
 	for {
 		l.mu.Lock()
 		waits := false
 		for _, r := range these {
-			late, runs := l.running[r]
-			waits = waits || runs && (lateToo || !late)
+			waits = waits || !r.over && (lateToo || !r.late)
 		}
 		if !waits {
 			l.mu.Unlock()

@@ -170,11 +170,10 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], a *ask
 		a.err = e.refused(e.panicked(ctx, err))
 		return entry.Fresh
 	}
-	now, state := e.time.decide(&current.Meta)
+	_, age, state := e.time.decide(&current.Meta)
 	if !state.Servable() || force {
 		return entry.Missing
 	}
-	age := current.Age(now)
 	e.counters.hit(state, age)
 	a.result = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}
 	if state == entry.Stale {
@@ -212,6 +211,7 @@ func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale
 			j := job[A, K, V]{key: a.key, arg: a.arg, update: update, stale: a.stale}
 			if role == statuses.Queued { // it waits for another load first, and must not hold up the rest
 				e.loads.background.Add(1)
+				j.queued = true
 				e.launch(ctx, p, observe.Refresh, seen, j)
 				continue
 			}
@@ -221,7 +221,7 @@ func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale
 			e.loads.unreserve()
 			continue
 		}
-		e.launch(ctx, p, observe.Refresh, seen, jobs...)
+		e.launchMany(ctx, p, observe.Refresh, seen, jobs)
 	}
 }
 
@@ -249,7 +249,7 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 			continue
 		}
 		a.update, a.join = update, role == statuses.Join
-		j := job[A, K, V]{key: a.key, arg: a.arg, update: update}
+		j := job[A, K, V]{key: a.key, arg: a.arg, update: update, queued: role == statuses.Queued}
 		switch {
 		case role == statuses.Lead && e.source.many != nil:
 			together = append(together, j)
@@ -258,7 +258,7 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 		}
 	}
 	for batch := range slices.Chunk(together, p.limits.MaxBatch) {
-		e.launch(ctx, p, cause, seen, batch...)
+		e.launchMany(ctx, p, cause, seen, batch)
 	}
 	for _, a := range missing {
 		if a.update == nil {

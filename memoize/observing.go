@@ -47,19 +47,36 @@ func (t *troubles) ends(k observe.Kind) bool {
 	return t.bits.Load()&(1<<k) != 0 && t.bits.And(^uint32(1<<k))&(1<<k) != 0
 }
 
+// wants tells whether an event is worth putting together.
+func (o *observing[K]) wants(k observe.Kind) bool { return o.wanted&(1<<k) != 0 }
+
 // emit tells the observer of an event that concerns a key.
 func (o *observing[K]) emit(ctx context.Context, ev observe.Event, key K) {
-	if o.wanted&(1<<ev.Kind) == 0 {
+	if !o.wants(ev.Kind) {
 		return
 	}
 	ev.Key = o.show(key)
 	o.tell(ctx, ev)
 }
 
+// note is emit for events of which there is no more to say. It is what the path
+// of a load calls: a load whose frames stay small fits into the stack that its
+// goroutine begins with, and growing that costs as much as the rest of a load.
+func (o *observing[K]) note(ctx context.Context, kind observe.Kind, key K) {
+	if o.wants(kind) {
+		o.noteWanted(ctx, kind, key)
+	}
+}
+
+//go:noinline
+func (o *observing[K]) noteWanted(ctx context.Context, kind observe.Kind, key K) {
+	o.emit(ctx, observe.Event{Kind: kind}, key)
+}
+
 // tell tells the observer of an event. A panic of the observer's goes to the
 // log, for there is nobody else to tell.
 func (o *observing[K]) tell(ctx context.Context, ev observe.Event) {
-	if o.wanted&(1<<ev.Kind) == 0 {
+	if !o.wants(ev.Kind) {
 		return
 	}
 	ev.Func, ev.Time = o.name, o.time.now().Time()

@@ -24,7 +24,7 @@ type plan[A any, K comparable, V any] struct {
 
 	bypass   bool
 	timeout  time.Duration
-	identity bool                     // keys are the arguments
+	identity bool                     // keys are the arguments, as they are
 	post     config.Postprocessing[V] // nil if it changes nothing
 	local    bool                     // the storage answers at once
 	memory   *storage.InMemory[K, V]  // and is ours
@@ -33,19 +33,21 @@ type plan[A any, K comparable, V any] struct {
 	limits   config.Limits
 	slots    *semaphore.Weighted // MaxLoads
 	doubt    *doubts[K]          // of what the storage holds
+	held     *held[K]            // by the storage for the strategy, nil where it need not be known
+	span     entry.Spanner[K, V] // the builder, if it only gives lives
 	sweeps   bool                // expired entries are swept from the storage
 	bound    []bind.Binder       // parts that serve this function
 
-	uses    atomic.Int64 // loads that run under it
-	retired atomic.Bool  // another is in force
-	dropped bool         // and nothing runs under it any more; guarded by the engine's lock
+	retired atomic.Bool // another is in force
+	uses    int         // loads that run under it; guarded by the lock of loads, as is
+	dropped bool        // another is in force, and nothing runs under it any more
 }
 
-func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V]) *plan[A, K, V] {
+func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V], dynamicKeys bool) *plan[A, K, V] {
 	p := &plan[A, K, V]{settings: s, bypass: s.Bypass, timeout: s.MethodTimeout, limits: s.Limits.WithDefaults()}
 	p.slots = semaphore.NewWeighted(int64(p.limits.MaxLoads))
 	p.doubt = new(doubts[K])
-	p.identity = config.IsIdentity(s.Keys)
+	p.identity = config.IsIdentity(s.Keys) && !dynamicKeys
 	if !config.IsNoPostprocessing(s.Postprocessing) {
 		p.post = s.Postprocessing
 	}
@@ -55,73 +57,86 @@ func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V]) *plan[A, K
 	p.memory, _ = s.Storage.(*storage.InMemory[K, V])
 	_, p.blind = s.Eviction.(eviction.Blind)
 	p.marker, _ = s.Eviction.(eviction.Marker)
+	if p.memory == nil && s.Eviction != nil && !eviction.IsNone(s.Eviction) {
+		p.held = new(held[K])
+	}
+	p.span, _ = s.Builder.(entry.Spanner[K, V])
 	if !s.Configured {
 		p.off = ErrNotConfigured
 	}
 	return p
 }
 
-// markRead tells the strategy of a read. A panic of its is the error.
-func (p *plan[A, K, V]) markRead(key K, e *entry.Entry[V]) error {
-	if p.blind {
-		return nil
-	}
-	return p.markSeeing(key, e)
-}
-
-func (p *plan[A, K, V]) markSeeing(key K, e *entry.Entry[V]) error {
-	return safely(func() error {
-		if p.marker != nil {
-			p.marker.Mark(&e.Meta)
-		} else {
-			p.settings.Eviction.MarkRead(key)
-		}
-		return nil
-	})
-}
-
 // snapshot is the plan in force, which a call sees to its end.
 func (e *engine[A, K, V]) snapshot() (*plan[A, K, V], error) {
 	p := e.plan.Load()
 	if e.live {
-		if s := e.configuration.Snapshot(); s != p.settings {
-			p = e.adopt()
-		}
+		p = e.latest(p)
 	}
 	return p, p.off
 }
 
-// begin lets a load run under a plan, or under the one in force if nothing
+// latest is the plan of the configuration's own snapshot.
+func (e *engine[A, K, V]) latest(p *plan[A, K, V]) *plan[A, K, V] {
+	if e.configuration.Snapshot() == p.settings {
+		return p
+	}
+	return e.adopt()
+}
+
+// begin lets a load run under its plan, or under the one in force if nothing
 // runs under the first any more: invalidation does not reach its storage. It is
-// nil once the function is closed.
-func (e *engine[A, K, V]) begin(p *plan[A, K, V], r running) *plan[A, K, V] {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return nil
+// false once the function is closed. Unless limited, the load's time is not
+// limited yet. Whatever a load is made of must be in place before, for a
+// goroutine may take it at once.
+func (e *engine[A, K, V]) begin(p **plan[A, K, V], f *flight, limited bool) bool {
+	f.ctx.load, f.ctx.time, f.ctx.deadline = f, &e.time, entry.Never
+	now, l := e.time.now(), &e.loads
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
 	}
-	if p.dropped {
-		p = e.plan.Load()
+	for (*p).dropped {
+		*p = e.plan.Load()
 	}
-	p.uses.Add(1)
-	e.loads.add(r)
-	return p
+	(*p).uses++
+	if limited {
+		f.ctx.deadline = now.Add((*p).timeout)
+	}
+	l.add(f, now, f.ctx.deadline)
+	return true
+}
+
+// limit lets the time of a load begin.
+func (e *engine[A, K, V]) limit(p *plan[A, K, V], f *flight) {
+	now := e.time.now()
+	f.ctx.deadline = now.Add(p.timeout)
+	e.loads.mu.Lock()
+	defer e.loads.mu.Unlock()
+	e.loads.due(f, now, f.ctx.deadline)
 }
 
 // finished ends what begin began.
-func (e *engine[A, K, V]) finished(p *plan[A, K, V], r running) {
-	if p.uses.Add(-1) == 0 && p.retired.Load() {
-		e.drop()
+func (e *engine[A, K, V]) finished(p *plan[A, K, V], f *flight) {
+	e.loads.mu.Lock()
+	p.uses--
+	unused := p.uses == 0
+	e.loads.remove(f)
+	e.loads.mu.Unlock()
+	if unused && p.retired.Load() {
+		e.dropUnused()
 	}
-	e.loads.remove(r)
 }
 
-// drop lets go of plans that are out of force and that nothing runs under.
-func (e *engine[A, K, V]) drop() {
+// dropUnused lets go of plans that are out of force and that nothing runs under.
+func (e *engine[A, K, V]) dropUnused() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.loads.mu.Lock()
+	defer e.loads.mu.Unlock()
 	e.retired = slices.DeleteFunc(e.retired, func(p *plan[A, K, V]) bool {
-		if p.uses.Load() == 0 {
+		if p.uses == 0 {
 			p.dropped = true
 			e.remains.bindings.Release(p.bound)
 		}
@@ -157,7 +172,7 @@ func (e *engine[A, K, V]) prepareLocked(s *config.Settings[A, K, V]) (*plan[A, K
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	p := newPlan(s)
+	p := newPlan(s, e.dynamicKeys)
 	for _, part := range []any{s.Storage, s.Eviction} {
 		b, ok := part.(bind.Binder)
 		if !ok {
@@ -178,6 +193,9 @@ func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
 	if last := e.plan.Load(); last != nil && last.settings.Storage != next.settings.Storage {
 		e.clearMemory(next)
 	}
+	if last := e.plan.Load(); last != nil && last.settings.Eviction != next.settings.Eviction {
+		e.forget(next) // it may remember what it was told when it was in force before
+	}
 	e.mu.Lock()
 	last := e.plan.Load()
 	_, applied := e.configuration.(*config.Live[A, K, V])
@@ -189,6 +207,9 @@ func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
 	if last != nil {
 		if last.settings.Storage == next.settings.Storage {
 			next.doubt = last.doubt
+			if last.settings.Eviction == next.settings.Eviction {
+				next.held = last.held
+			}
 		}
 		if last.limits.MaxLoads == next.limits.MaxLoads {
 			next.slots = last.slots
@@ -198,7 +219,7 @@ func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
 	}
 	e.plan.Store(next)
 	e.mu.Unlock()
-	e.drop()
+	e.dropUnused()
 	e.arrange(last, next)
 }
 
@@ -271,11 +292,7 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 		if p.sweeps {
 			e.sweeper.arm(stored.KeepUntil())
 		}
-		err := safely(func() error {
-			p.settings.Eviction.MarkWritten(key, &stored.Meta)
-			victim, named = p.settings.Eviction.NextToRelease()
-			return nil
-		})
+		victim, named, err := p.written(key, &stored.Meta, nil)
 		if err != nil {
 			_ = e.panicked(e.life, err)
 		}
@@ -286,15 +303,35 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 	}
 }
 
+// forget makes a plan's strategy forget every key, if it can.
+func (e *engine[A, K, V]) forget(p *plan[A, K, V]) (can bool) {
+	r, can := p.settings.Eviction.(eviction.Resetter)
+	if !can {
+		return false
+	}
+	err := safely(func() error {
+		r.Reset()
+		return nil
+	})
+	if err != nil {
+		_ = e.panicked(e.life, err)
+	}
+	if p.held != nil {
+		p.held.clear()
+	}
+	return true
+}
+
 // forgetKeys tells a strategy that stays in force that what a storage held that
 // does not is gone.
 func (e *engine[A, K, V]) forgetKeys(last *plan[A, K, V]) {
+	if e.forget(last) {
+		return
+	}
 	err := safely(func() error {
-		if r, ok := last.settings.Eviction.(eviction.Resetter); ok {
-			r.Reset()
-		} else if held, ok := last.settings.Storage.(storage.Ranger[K, V]); ok && last.local {
-			for key := range held.Range(e.life) {
-				last.settings.Eviction.MarkReleased(key)
+		if held, ok := last.settings.Storage.(storage.Ranger[K, V]); ok && last.local {
+			for key, gone := range held.Range(e.life) {
+				last.settings.Eviction.MarkReleased(key, &gone.Meta)
 			}
 		}
 		return nil

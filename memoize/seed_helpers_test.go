@@ -238,7 +238,7 @@ func (s *mockStrategy[K]) done(what string) {
 	}
 }
 func (s *mockStrategy[K]) MarkRead(key K) { s.add("read %v", key); s.done("read") }
-func (s *mockStrategy[K]) MarkWritten(key K, m *entry.Meta) {
+func (s *mockStrategy[K]) MarkWritten(key K, m, _ *entry.Meta) {
 	if m == nil {
 		s.add("written %v without an entry", key)
 		return
@@ -246,7 +246,10 @@ func (s *mockStrategy[K]) MarkWritten(key K, m *entry.Meta) {
 	s.add("written %v", key)
 	s.done("written")
 }
-func (s *mockStrategy[K]) MarkReleased(key K) { s.add("released %v", key); s.done("released") }
+func (s *mockStrategy[K]) MarkReleased(key K, _ *entry.Meta) {
+	s.add("released %v", key)
+	s.done("released")
+}
 func (s *mockStrategy[K]) NextToRelease() (key K, ok bool) {
 	s.add("next")
 	s.done("next")

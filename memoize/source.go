@@ -68,12 +68,15 @@ func askOne[A, V any](ctx context.Context, source func(context.Context, A) (V, e
 
 // safely runs user code. A panic becomes an error.
 func safely(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = &PanicError{Value: r, Stack: debug.Stack()}
-		}
-	}()
+	defer recovering(&err)
 	return f()
+}
+
+// recovering is deferred around user code: it makes a panic an error.
+func recovering(err *error) {
+	if r := recover(); r != nil {
+		*err = &PanicError{Value: r, Stack: debug.Stack()}
+	}
 }
 
 // batchOf makes a source of a function that takes many keys.

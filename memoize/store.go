@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/perennial-go/perennial/entry"
-	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/observe"
 )
 
@@ -13,7 +12,7 @@ import (
 // reads as empty; the error is that of the caller's own context.
 func (e *engine[A, K, V]) look(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
 	if p.memory != nil {
-		return p.memory.Get(ctx, key)
+		return p.memory.Find(key), nil
 	}
 	return e.lookGuarded(ctx, p, key)
 }
@@ -50,73 +49,89 @@ func (e *engine[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key
 	return nil, nil
 }
 
-// store writes an entry and tells the strategy, which may name a key. A fault is
-// the storage's, an error the strategy's. The caller is the only one who changes
-// what is stored for the key.
-func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, built *entry.Entry[V]) (victim K, named bool, fault, err error) {
-	if built.KeepUntil() <= e.time.now() { // nobody could ever be served it
-		return victim, false, e.release(ctx, p, key), nil
-	}
-	fault = e.write(ctx, p, key, func(ctx context.Context) error { return p.settings.Storage.Offer(ctx, key, built) })
-	if fault != nil {
-		return victim, false, fault, nil
-	}
-	if p.sweeps {
-		e.sweeper.arm(built.KeepUntil())
-	}
-	err = safely(func() error {
-		victim, named = e.tellWritten(p, key, &built.Meta)
-		return nil
-	})
-	if err != nil {
-		return victim, false, nil, e.panicked(ctx, err)
-	}
-	return victim, named, nil, nil
+// stored is what became of an entry that was to be stored.
+type stored[K comparable, V any] struct {
+	entry  *entry.Entry[V] // as it is kept, or would have been
+	victim K               // what the strategy names to be released
+	named  bool
+	kept   bool  // the storage has it
+	fault  error // the storage's
 }
 
-// strategyOf is the strategy that keeps account of a plan's storage, or nil. A
-// load that ends after the configuration has changed may write to a storage that
-// another strategy sees to now, or that is out of force while its strategy is
-// not.
-func (e *engine[A, K, V]) strategyOf(p *plan[A, K, V]) eviction.Strategy[K] {
+// store writes what was built and tells the strategy, which may name a key. What
+// became of it is put down in s. The error is the strategy's. The caller is the only one who changes what is stored
+// for the key.
+func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b *built[V], now entry.Instant, s *stored[K, V]) (err error) {
+	if b.expiresAfter <= now { // nobody could ever be served it
+		s.entry, s.fault = b.entry(), e.release(ctx, p, key)
+		s.kept = s.fault == nil
+		return nil
+	}
+	var old *entry.Meta
+	if p.memory != nil {
+		var replaced *entry.Entry[V]
+		if s.entry, replaced = p.memory.Put(key, b.value, b.created, b.updateAfter, b.expiresAfter); replaced != nil {
+			old = &replaced.Meta
+		}
+	} else if s.entry, s.fault = e.offer(ctx, p, key, b); s.fault != nil {
+		return nil
+	}
+	s.kept = true
+	if p.sweeps {
+		e.sweeper.arm(b.expiresAfter)
+	}
+	if account := e.accountOf(p); account != nil {
+		if s.victim, s.named, err = account.written(key, &s.entry.Meta, old); err != nil {
+			return e.panicked(ctx, err)
+		}
+	}
+	return nil
+}
+
+// offer writes to a storage that is not ours.
+func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b *built[V]) (*entry.Entry[V], error) {
+	offered := b.entry()
+	return offered, e.write(ctx, p, key, func(ctx context.Context) error { return p.settings.Storage.Offer(ctx, key, offered) })
+}
+
+// accountOf is the plan whose strategy keeps account of a plan's storage, or
+// nil. A load that ends after the configuration has changed may write to a
+// storage that another strategy sees to now, or that is out of force while its
+// strategy is not.
+func (e *engine[A, K, V]) accountOf(p *plan[A, K, V]) *plan[A, K, V] {
 	now := e.plan.Load()
 	switch {
 	case now == p:
 	case now.settings.Storage == p.settings.Storage:
-		return now.settings.Eviction
+		return now
 	case now.settings.Eviction == p.settings.Eviction:
 		return nil
 	}
-	return p.settings.Eviction
-}
-
-// tellWritten tells the strategy of a write.
-func (e *engine[A, K, V]) tellWritten(p *plan[A, K, V], key K, m *entry.Meta) (victim K, named bool) {
-	strategy := e.strategyOf(p)
-	if strategy == nil {
-		return victim, false
-	}
-	strategy.MarkWritten(key, m)
-	return strategy.NextToRelease()
+	return p
 }
 
 // release drops the key's entry from a plan's storage and tells its strategy.
 // The caller is the only one who changes what is stored for the key.
 func (e *engine[A, K, V]) release(ctx context.Context, p *plan[A, K, V], key K) error {
-	err := e.write(ctx, p, key, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) })
-	if err != nil {
+	var old *entry.Meta
+	if p.memory != nil {
+		if taken := p.memory.Take(key); taken != nil {
+			old = &taken.Meta
+		}
+	} else if err := e.drop(ctx, p, key); err != nil {
 		return err
 	}
-	err = safely(func() error {
-		if strategy := e.strategyOf(p); strategy != nil {
-			strategy.MarkReleased(key)
+	if account := e.accountOf(p); account != nil {
+		if err := account.released(key, old); err != nil {
+			return e.panicked(ctx, err)
 		}
-		return nil
-	})
-	if err != nil {
-		return e.panicked(ctx, err)
 	}
 	return nil
+}
+
+// drop releases from a storage that is not ours.
+func (e *engine[A, K, V]) drop(ctx context.Context, p *plan[A, K, V], key K) error {
+	return e.write(ctx, p, key, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) })
 }
 
 // evict releases what a strategy has named.
@@ -126,7 +141,7 @@ func (e *engine[A, K, V]) evict(ctx context.Context, p *plan[A, K, V], victim K)
 	}
 	e.backoff.clear(victim)
 	e.counters.evicted.Add(1)
-	e.emit(ctx, observe.Event{Kind: observe.Evicted}, victim)
+	e.note(ctx, observe.Evicted, victim)
 }
 
 func (e *engine[A, K, V]) evictHeld(ctx context.Context, p *plan[A, K, V], victim K) bool {

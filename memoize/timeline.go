@@ -53,28 +53,18 @@ func (t *timeline) now() entry.Instant {
 	}
 }
 
-// deadline is the time of the world in which something that may take d must
-// end. A clock that was handed in has none.
-func (t *timeline) deadline(d time.Duration) time.Time {
-	if t.handed {
-		return time.Time{}
-	}
-	return time.Now().Add(d)
-}
-
-// decide is the time and what the entry, which is not nil, is worth then. A
-// coarse reading serves where no boundary of the entry lies within the slack
-// behind it: the reading is never ahead.
-func (t *timeline) decide(m *entry.Meta) (entry.Instant, entry.State) {
+// decide is the time, how old the entry, which is not nil, is then, and what it
+// is worth. A coarse reading serves where no boundary of the entry lies within
+// the slack behind it: the reading is never ahead.
+func (t *timeline) decide(m *entry.Meta) (now entry.Instant, age time.Duration, state entry.State) {
 	if t.coarse {
 		if reading := coarse.Now(); reading != 0 {
-			now := entry.Instant(reading + t.offset)
-			soon := now.Add(coarse.Slack)
-			if state := m.StateAt(now); state == m.StateAt(soon) {
-				return now, state
+			now = entry.Instant(reading + t.offset)
+			if state = m.StateAt(now); state == m.StateAt(now.Add(coarse.Slack)) {
+				return now, m.Age(now), state
 			}
 		}
 	}
-	now := t.now()
-	return now, m.StateAt(now)
+	now = t.now()
+	return now, m.Age(now), m.StateAt(now)
 }

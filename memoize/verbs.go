@@ -49,7 +49,7 @@ func (e *engine[A, K, V]) peek(ctx context.Context, arg A) (*plan[A, K, V], *ent
 	if stored == nil {
 		return p, nil
 	}
-	if _, state := e.time.decide(&stored.Meta); !state.Servable() {
+	if _, _, state := e.time.decide(&stored.Meta); !state.Servable() {
 		return p, nil
 	}
 	return p, stored
@@ -85,13 +85,13 @@ func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
 	if key != key {
 		return fmt.Errorf("%w: it is not equal to itself, so what is set could not be found again", ErrKey)
 	}
-	built, err := e.build(ctx, p, key, value)
+	b, err := e.build(ctx, p, key, value)
 	if err != nil {
 		return err
 	}
-	victim, named, err := e.put(ctx, p, key, built)
-	if named {
-		e.evict(ctx, p, victim)
+	s, err := e.put(ctx, p, key, b)
+	if s.named {
+		e.evict(ctx, p, s.victim)
 	}
 	if errors.Is(err, statuses.ErrFenced) || errors.Is(err, statuses.ErrSuperseded) {
 		return e.giveWay(ctx, p, key)
@@ -119,37 +119,36 @@ func (e *engine[A, K, V]) giveWay(ctx context.Context, p *plan[A, K, V], key K) 
 	return nil
 }
 
-func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, built *entry.Entry[V]) (victim K, named bool, err error) {
+func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b built[V]) (s stored[K, V], err error) {
 	update, _ := e.statuses.Begin(key, statuses.Put)
-	defer update.End(built, nil)
-	defer e.loads.ended.Add(1)
+	defer func() {
+		e.loads.ended.Add(1)
+		if s.entry == nil {
+			s.entry = b.entry()
+		}
+		update.End(s.entry, nil)
+	}()
 	if err := update.Publish(ctx); err != nil {
-		return victim, false, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
+		return s, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
 	}
 	e.backoff.clear(key)
-	victim, named, fault, err := e.store(ctx, p, key, built)
-	if fault != nil {
-		return victim, false, fmt.Errorf("%w: %w", ErrUnavailable, fault)
+	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
+		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
-	return victim, named, err
+	return s, err
 }
 
-// build makes the entry of a value that comes from a caller.
-func (e *engine[A, K, V]) build(ctx context.Context, p *plan[A, K, V], key K, value V) (built *entry.Entry[V], err error) {
-	err = safely(func() error {
-		built = p.settings.Builder.Build(key, value, e.time.now())
-		return nil
-	})
-	if err != nil {
-		return nil, e.panicked(ctx, err)
+// build gives a value that comes from a caller its life.
+func (e *engine[A, K, V]) build(ctx context.Context, p *plan[A, K, V], key K, value V) (b built[V], err error) {
+	b, err = func() (b built[V], err error) {
+		defer recovering(&err)
+		return p.build(key, value, e.time.now())
+	}()
+	if _, ok := err.(*PanicError); ok {
+		_ = e.panicked(ctx, err)
 	}
-	if built == nil {
-		return nil, errNilEntry
-	}
-	return built, nil
+	return b, err
 }
-
-var errNilEntry = errors.New("memoize: the builder returned nil: return entry.New(value, now, life)")
 
 // touch gives the stored value a new life.
 func (e *engine[A, K, V]) touch(ctx context.Context, arg A) (bool, error) {
@@ -157,36 +156,35 @@ func (e *engine[A, K, V]) touch(ctx context.Context, arg A) (bool, error) {
 	if err != nil || p.bypass || key != key {
 		return false, err
 	}
-	victim, named, ok, err := e.touchHeld(ctx, p, key)
-	if named {
-		e.evict(ctx, p, victim)
+	s, ok, err := e.touchHeld(ctx, p, key)
+	if s.named {
+		e.evict(ctx, p, s.victim)
 	}
 	return ok, err
 }
 
-func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K) (victim K, named, ok bool, err error) {
+func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K) (s stored[K, V], ok bool, err error) {
 	if err := e.statuses.Hold(ctx, key, false); err != nil {
-		return victim, false, false, err
+		return s, false, err
 	}
 	defer e.statuses.Free(key, false)
-	stored, err := e.look(ctx, p, key)
-	if stored == nil {
-		return victim, false, false, err
+	current, err := e.look(ctx, p, key)
+	if current == nil {
+		return s, false, err
 	}
-	if _, state := e.time.decide(&stored.Meta); !state.Servable() {
-		return victim, false, false, nil
+	if _, _, state := e.time.decide(&current.Meta); !state.Servable() {
+		return s, false, nil
 	}
-	built, err := e.build(ctx, p, key, stored.Value) // for its life alone
+	b, err := e.build(ctx, p, key, current.Value) // for its life alone
 	if err != nil {
-		return victim, false, false, err
+		return s, false, err
 	}
-	built = entry.Restore(stored.Value, stored.Created(), built.UpdateAfter(), built.ExpiresAfter())
-	victim, named, fault, err := e.store(ctx, p, key, built)
-	if fault != nil {
-		return victim, false, false, fmt.Errorf("%w: %w", ErrUnavailable, fault)
+	b = built[V]{value: current.Value, created: current.Created(), updateAfter: b.updateAfter, expiresAfter: b.expiresAfter}
+	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
+		return s, false, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
 	e.backoff.clear(key)
-	return victim, named, true, err
+	return s, true, err
 }
 
 func (e *engine[A, K, V]) keyText(ctx context.Context, arg A) (string, error) {
@@ -227,8 +225,8 @@ func (e *engine[A, K, V]) waitLoads(ctx context.Context) error {
 	return e.loads.wait(ctx, e.loads.now(outerLoads(ctx)), false)
 }
 
-func outerLoads(ctx context.Context) map[running]bool {
-	outer := map[running]bool{}
+func outerLoads(ctx context.Context) map[*flight]bool {
+	outer := map[*flight]bool{}
 	for l := range chain(ctx) {
 		outer[l] = true
 	}
@@ -241,16 +239,17 @@ func (e *engine[A, K, V]) close(ctx context.Context) error {
 	if !e.closed {
 		e.closed = true
 		last := e.plan.Load()
-		end := newPlan(last.settings)
+		end := newPlan(last.settings, e.dynamicKeys)
 		end.off = ErrClosed
 		e.plan.Store(end)
 		last.retired.Store(true)
 		e.retired = append(e.retired, last)
 		e.sweeper.stop()
+		e.loads.close()
 	}
 	e.mu.Unlock()
 	e.remains.clear()
-	e.drop()
+	e.dropUnused()
 	without := outerLoads(ctx)
 	err := e.loads.wait(ctx, e.loads.now(without), true)
 	if err == nil {
@@ -259,7 +258,7 @@ func (e *engine[A, K, V]) close(ctx context.Context) error {
 	}
 	left := e.loads.now(without)
 	for _, r := range left {
-		r.cancel()
+		r.ctx.end(context.Canceled)
 	}
 	e.endLife()
 	return &CloseError{Func: e.name, Running: len(left), Err: err}

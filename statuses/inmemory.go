@@ -20,6 +20,7 @@ type InMemory[K comparable, V any] struct {
 	lockTimeout time.Duration
 	clock       clock.Clock
 	seed        maphash.Seed
+	wakes       *sync.Pool // channels for one token: the first waiter of an update needs no new one
 	shards      [16]shard[K, V]
 
 	sequence   atomic.Uint64 // orders starts and fences of all keys
@@ -36,6 +37,7 @@ func NewInMemory[K comparable, V any](lockTimeout time.Duration, c clock.Clock) 
 		c = clock.New()
 	}
 	r := &InMemory[K, V]{lockTimeout: lockTimeout, clock: c, seed: maphash.MakeSeed()}
+	r.wakes = &sync.Pool{New: func() any { return make(chan struct{}, 1) }}
 	for i := range r.shards {
 		r.shards[i].records = map[K]*record[K, V]{}
 	}
@@ -47,7 +49,8 @@ func NewInMemory[K comparable, V any](lockTimeout time.Duration, c clock.Clock) 
 type shard[K comparable, V any] struct {
 	mu      sync.Mutex
 	records map[K]*record[K, V]
-	_       [40]byte // a cache line each
+	spare   *record[K, V] // the last that was dropped, for the next one
+	_       [32]byte      // a cache line each
 }
 
 // record is what goes on for one key. It exists while anything does.
@@ -104,10 +107,14 @@ func (r *InMemory[K, V]) shard(key K) *shard[K, V] {
 // record finds or makes the key's record. The shard's lock is held.
 func (s *shard[K, V]) record(key K) *record[K, V] {
 	rec := s.records[key]
-	if rec == nil {
-		rec = &record[K, V]{key: key}
-		s.records[key] = rec
+	if rec != nil {
+		return rec
 	}
+	if rec, s.spare = s.spare, nil; rec == nil {
+		rec = new(record[K, V])
+	}
+	rec.key = key
+	s.records[key] = rec
 	return rec
 }
 
@@ -117,10 +124,13 @@ func (s *shard[K, V]) settle(rec *record[K, V]) {
 	s.drop(rec)
 }
 
-// drop forgets a record for which nothing goes on. The lock is held.
+// drop forgets a record for which nothing goes on. An update that has ended may
+// still point to it, and does not look at it. The lock is held.
 func (s *shard[K, V]) drop(rec *record[K, V]) {
 	if rec.idle() {
 		delete(s.records, rec.key)
+		*rec = record[K, V]{}
+		s.spare = rec
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 )
 
 // update is guarded by its shard's lock, except for outcome, which is written
-// before done is closed and only read after.
+// before anybody is woken and only read after.
 type update[K comparable, V any] struct {
 	registry *InMemory[K, V]
 	shard    *shard[K, V]
@@ -34,13 +34,14 @@ type update[K comparable, V any] struct {
 	began  uint64 // where its start stands among all starts and fences
 	timer  *clock.Timer
 
-	released bool // done is closed
-	done     chan struct{}
+	released bool          // those who wait have been woken
+	first    chan struct{} // wakes the first who waits, nil while there is none
+	done     chan struct{} // that of all others, closed to wake them; nil while there are none
 	outcome  Outcome[V]
 }
 
 func (r *InMemory[K, V]) newUpdate(s *shard[K, V], rec *record[K, V]) *update[K, V] {
-	u := &update[K, V]{registry: r, shard: s, rec: rec, done: make(chan struct{})}
+	u := &update[K, V]{registry: r, shard: s, rec: rec}
 	rec.open++
 	if r.lockTimeout > 0 {
 		u.timer = r.clock.AfterFunc(r.lockTimeout, func() { u.Late(ErrLockTimeout) })
@@ -86,6 +87,8 @@ func (u *update[K, V]) Publish(ctx context.Context) error {
 	defer s.mu.Unlock()
 	for {
 		switch {
+		case u.phase == ended:
+			return ErrEnded
 		case u.fenced:
 			return ErrFenced
 		case u.began < rec.floor:
@@ -169,21 +172,65 @@ func (u *update[K, V]) release(o Outcome[V]) {
 	if u.timer != nil {
 		u.timer.Stop()
 	}
-	close(u.done)
+	if u.first != nil {
+		u.first <- struct{}{}
+	}
+	if u.done != nil {
+		close(u.done)
+	}
 }
 
 // Wait implements Update. An update that has ended is returned even if the
 // context has ended too.
 func (u *update[K, V]) Wait(ctx context.Context) (Outcome[V], error) {
-	select {
-	case <-u.done:
+	wake, first := u.waits()
+	if wake == nil {
 		return u.outcome, nil
-	default:
 	}
-	select {
-	case <-u.done:
-		return u.outcome, nil
-	case <-ctx.Done():
-		return Outcome[V]{}, ctx.Err()
+	if done := ctx.Done(); done == nil { // nobody can leave: spares a select
+		<-wake
+	} else {
+		select {
+		case <-wake:
+		case <-done:
+			if !u.leaves(first) {
+				return Outcome[V]{}, ctx.Err()
+			}
+			<-wake // it is there, or on its way
+		}
 	}
+	if first {
+		u.registry.wakes.Put(wake)
+	}
+	return u.outcome, nil
+}
+
+// waits is the channel to wait on, nil where the update has ended.
+func (u *update[K, V]) waits() (wake chan struct{}, first bool) {
+	s := u.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case u.released:
+		return nil, false
+	case u.first == nil:
+		u.first = u.registry.wakes.Get().(chan struct{})
+		return u.first, true
+	case u.done == nil:
+		u.done = make(chan struct{})
+	}
+	return u.done, false
+}
+
+// leaves tells whether the update has ended after all. If not, the one who
+// leaves is not woken.
+func (u *update[K, V]) leaves(first bool) (released bool) {
+	s := u.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first && !u.released {
+		u.registry.wakes.Put(u.first)
+		u.first = nil
+	}
+	return u.released
 }

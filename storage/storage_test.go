@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -56,19 +57,56 @@ func TestInMemoryGrowsUnderReaders(t *testing.T) {
 	}
 }
 
-// What is held is the entry itself.
-func TestInMemoryKeepsByReference(t *testing.T) {
-	s := storage.NewInMemory[string, string]()
-	e := value("value")
-	_ = s.Offer(t.Context(), "key", e)
+// Values are held as they are, and writes say what they have replaced.
+func TestInMemoryKeepsValuesAsTheyAre(t *testing.T) {
+	s := storage.NewInMemory[string, *int]()
+	v := new(int)
+	kept, replaced := s.Put("key", v, 1, 2, 3)
+	if replaced != nil {
+		t.Fatalf("the first write replaces %v", replaced)
+	}
 	for key, got := range s.Range(t.Context()) {
-		if key != "key" || got != e {
-			t.Fatalf("got %q, %v; want the entry that was offered", key, got)
+		if key != "key" || got != kept || got.Value != v || got.Created() != 1 || got.UpdateAfter() != 2 || got.ExpiresAfter() != 3 {
+			t.Fatalf("got %q, %v; want the entry that was put", key, got)
 		}
 	}
+	if _, replaced = s.Put("key", v, 4, 5, 6); replaced != kept {
+		t.Fatalf("the second write replaces %v, not the entry of the first", replaced)
+	}
+	if taken := s.Take("key"); taken == nil || taken.Created() != 4 || s.Take("key") != nil {
+		t.Fatalf("took %v", taken)
+	}
+	_, _ = s.Put("key", v, 1, 2, 3)
 	_ = s.Clear(t.Context())
 	if s.Len() != 0 {
 		t.Fatalf("Len is %d after Clear", s.Len())
+	}
+}
+
+// A table shrinks when it is emptied, and no key is lost on the way.
+func TestInMemoryShrinks(t *testing.T) {
+	s := storage.NewInMemory[int, string]()
+	const n = 50_000
+	for key := range n {
+		_ = s.Offer(t.Context(), key, value("value"))
+	}
+	for key := range n {
+		if got, _ := s.Get(t.Context(), key); got == nil {
+			t.Fatalf("key %d is gone", key)
+		}
+		_ = s.Release(t.Context(), key)
+		if got, _ := s.Get(t.Context(), key); got != nil {
+			t.Fatalf("key %d is still there", key)
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	_ = s.Clear(t.Context())
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if held := int64(before.HeapAlloc) - int64(after.HeapAlloc); held > 100_000 {
+		t.Errorf("%d bytes are held for no entry", held)
 	}
 }
 

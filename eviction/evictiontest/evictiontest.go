@@ -49,6 +49,7 @@ func suite[K comparable]() []checks.Check[subject[K]] {
 		{Name: "concurrent use", Run: concurrentUse[K]},
 		{Name: "Bounded keeps to its capacity", Run: boundedKeeps[K]},
 		{Name: "Resetter forgets every key", Run: resetterForgets[K]},
+		{Name: "a place that another strategy has left does no harm", Run: strangePlaces[K]},
 		{Name: "Blind strategies do not look at reads", Run: blindToReads[K]},
 		{Name: "Marker takes marks of any entry", Run: markerMarks[K]},
 	}
@@ -59,10 +60,40 @@ func meta() *entry.Meta {
 	return &entry.New(struct{}{}, entry.At(time.Now()), entry.Life{UpdateAfter: time.Minute, ExpireAfter: time.Hour}).Meta
 }
 
-// read tells the strategy of a read as the engine does.
-func read[K comparable](s eviction.Strategy[K], key K, m *entry.Meta) {
-	if marker, ok := s.(eviction.Marker); ok {
-		marker.Mark(m)
+// told is a strategy that is told of the entries that are replaced, as the
+// engine tells it.
+type told[K comparable] struct {
+	eviction.Strategy[K]
+	mu   *sync.Mutex
+	held map[K]*entry.Meta
+}
+
+func tell[K comparable](s eviction.Strategy[K]) told[K] {
+	return told[K]{s, new(sync.Mutex), map[K]*entry.Meta{}}
+}
+
+// swap notes what is held for the key from now on and returns what was.
+func (s told[K]) swap(key K, e *entry.Meta) (old *entry.Meta) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old = s.held[key]
+	if s.held[key] = e; e == nil {
+		delete(s.held, key)
+	}
+	return old
+}
+
+func (s told[K]) write(key K) *entry.Meta {
+	e := meta()
+	s.MarkWritten(key, e, s.swap(key, e))
+	return e
+}
+
+func (s told[K]) release(key K) { s.MarkReleased(key, s.swap(key, nil)) }
+
+func (s told[K]) read(key K, e *entry.Meta) {
+	if marker, ok := s.Strategy.(eviction.Marker); ok {
+		marker.Mark(e)
 		return
 	}
 	s.MarkRead(key)
@@ -90,10 +121,10 @@ func newNamesNothing[K comparable](t checks.TB, s subject[K]) {
 }
 
 func namesOnce[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
+	strategy := tell(s.new())
 	due := map[K]bool{} // written since it was last named
 	check := func(asked string) {
-		for _, key := range drain(t, strategy, len(s.keys)) {
+		for _, key := range drain(t, strategy.Strategy, len(s.keys)) {
 			if !due[key] {
 				t.Fatalf("%v is named %s, and was not written since it was named last", key, asked)
 			}
@@ -102,7 +133,7 @@ func namesOnce[K comparable](t checks.TB, s subject[K]) {
 	}
 	for round := range 3 {
 		for i, key := range s.keys {
-			strategy.MarkWritten(key, meta())
+			strategy.write(key)
 			due[key] = true
 			if i%2 == round%2 {
 				check("between writes")
@@ -113,7 +144,7 @@ func namesOnce[K comparable](t checks.TB, s subject[K]) {
 }
 
 func namesWritten[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
+	strategy := tell(s.new())
 	half := len(s.keys) / 2
 	written := map[K]bool{}
 	reads := func() {
@@ -122,7 +153,7 @@ func namesWritten[K comparable](t checks.TB, s subject[K]) {
 		}
 	}
 	check := func() {
-		for _, key := range drain(t, strategy, len(s.keys)) {
+		for _, key := range drain(t, strategy.Strategy, len(s.keys)) {
 			if !written[key] {
 				t.Errorf("it names %v, which was never written", key)
 			}
@@ -130,7 +161,7 @@ func namesWritten[K comparable](t checks.TB, s subject[K]) {
 	}
 	reads()
 	for _, key := range s.keys[:half] {
-		strategy.MarkWritten(key, meta())
+		strategy.write(key)
 		written[key] = true
 	}
 	check()
@@ -139,63 +170,63 @@ func namesWritten[K comparable](t checks.TB, s subject[K]) {
 }
 
 func namesNoReleased[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
+	strategy := tell(s.new())
 	for _, key := range s.keys {
-		strategy.MarkWritten(key, meta())
+		strategy.write(key)
 	}
 	gone := map[K]bool{}
 	for i, key := range s.keys {
 		if i%2 == 0 {
-			strategy.MarkReleased(key)
+			strategy.release(key)
 			gone[key] = true
 		}
 	}
-	for _, key := range drain(t, strategy, len(s.keys)) {
+	for _, key := range drain(t, strategy.Strategy, len(s.keys)) {
 		if gone[key] {
 			t.Errorf("it names %v, which was released", key)
 		}
 	}
 	for _, key := range s.keys {
-		strategy.MarkReleased(key)
+		strategy.release(key)
 	}
-	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+	if named := drain(t, strategy.Strategy, len(s.keys)); len(named) > 0 {
 		t.Errorf("it names %v after every key was released", named)
 	}
 }
 
 func lastMarkCounts[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
+	strategy := tell(s.new())
 	for range 3 { // written, written, released: gone
 		for _, key := range s.keys {
-			strategy.MarkWritten(key, meta())
-			strategy.MarkWritten(key, meta())
-			strategy.MarkReleased(key)
+			strategy.write(key)
+			strategy.write(key)
+			strategy.release(key)
 		}
 	}
-	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+	if named := drain(t, strategy.Strategy, len(s.keys)); len(named) > 0 {
 		t.Errorf("it names %v, all of which were released last", named)
 	}
-	bounded, ok := strategy.(eviction.Bounded)
+	bounded, ok := strategy.Strategy.(eviction.Bounded)
 	if !ok {
 		return
 	}
 	for _, key := range s.keys { // released, written: there
-		strategy.MarkReleased(key)
-		strategy.MarkWritten(key, meta())
+		strategy.release(key)
+		strategy.write(key)
 	}
-	if named := drain(t, strategy, len(s.keys)); len(named) < len(s.keys)-bounded.Capacity() {
+	if named := drain(t, strategy.Strategy, len(s.keys)); len(named) < len(s.keys)-bounded.Capacity() {
 		t.Errorf("of %d keys that were written last it names %d, and lets %d live", len(s.keys), len(named), bounded.Capacity())
 	}
 }
 
 func unknownKeys[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
+	strategy := tell(s.new())
 	for _, key := range s.keys {
 		strategy.MarkRead(key)
-		strategy.MarkReleased(key)
-		strategy.MarkReleased(key)
+		strategy.release(key)
+		strategy.release(key)
 	}
-	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+	if named := drain(t, strategy.Strategy, len(s.keys)); len(named) > 0 {
 		t.Errorf("it names %v, none of which were written", named)
 	}
 }
@@ -204,7 +235,7 @@ func unknownKeys[K comparable](t checks.TB, s subject[K]) {
 // more often than it was written.
 func concurrentUse[K comparable](t checks.TB, s subject[K]) {
 	const rounds = 200
-	strategy := s.new()
+	strategy := tell(s.new())
 	written, named := make([]atomic.Int64, len(s.keys)), make([]atomic.Int64, len(s.keys))
 	at := map[K]int{}
 	for i, key := range s.keys {
@@ -226,13 +257,12 @@ func concurrentUse[K comparable](t checks.TB, s subject[K]) {
 	for i, key := range s.keys { // marks of one key come in order
 		wg.Go(func() {
 			for round := range rounds {
-				m := meta()
 				written[i].Add(1)
-				strategy.MarkWritten(key, m)
+				m := strategy.write(key)
 				name()
-				read(strategy, key, m)
+				strategy.read(key, m)
 				if round%3 == 0 {
-					strategy.MarkReleased(key)
+					strategy.release(key)
 				}
 			}
 		})
@@ -247,15 +277,15 @@ func concurrentUse[K comparable](t checks.TB, s subject[K]) {
 		}
 	}
 	if key, ok := strategy.NextToRelease(); ok {
-		if _, bounded := strategy.(eviction.Bounded); bounded {
+		if _, bounded := strategy.Strategy.(eviction.Bounded); bounded {
 			t.Errorf("it still names %v, after it has named as many keys as there are", key)
 		}
 	}
 }
 
 func boundedKeeps[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
-	bounded, ok := strategy.(eviction.Bounded)
+	strategy := tell(s.new())
+	bounded, ok := strategy.Strategy.(eviction.Bounded)
 	if !ok {
 		return
 	}
@@ -266,14 +296,14 @@ func boundedKeeps[K comparable](t checks.TB, s subject[K]) {
 	live := map[K]bool{}
 	for round := range 3 {
 		for _, key := range s.keys {
-			strategy.MarkWritten(key, meta())
+			strategy.write(key)
 			live[key] = true
 			before := len(live)
 			if victim, ok := strategy.NextToRelease(); ok { // once a write, as the engine asks
 				if before <= capacity {
 					t.Fatalf("it names %v while %d keys live, and lets %d live", victim, before, capacity)
 				}
-				strategy.MarkReleased(victim)
+				strategy.release(victim)
 				delete(live, victim)
 			}
 			if len(live) > capacity {
@@ -284,34 +314,56 @@ func boundedKeeps[K comparable](t checks.TB, s subject[K]) {
 }
 
 func resetterForgets[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
-	resetter, ok := strategy.(eviction.Resetter)
+	strategy := tell(s.new())
+	resetter, ok := strategy.Strategy.(eviction.Resetter)
 	if !ok {
 		return
 	}
 	for _, key := range s.keys {
-		strategy.MarkWritten(key, meta())
+		strategy.write(key)
 	}
 	resetter.Reset()
-	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+	if named := drain(t, strategy.Strategy, len(s.keys)); len(named) > 0 {
 		t.Fatalf("it names %v after Reset", named)
 	}
-	boundedKeeps(t, subject[K]{func() eviction.Strategy[K] { return strategy }, s.keys})
+	boundedKeeps(t, subject[K]{func() eviction.Strategy[K] { return strategy.Strategy }, s.keys})
+}
+
+// strangePlaces replaces and releases entries that carry places of another
+// strategy, or of an account that was reset.
+func strangePlaces[K comparable](t checks.TB, s subject[K]) {
+	strategy := tell(s.new())
+	for i, key := range s.keys {
+		e := meta()
+		e.SetPlace(uint32(len(s.keys) - i)) // somebody else's, if anybody's
+		strategy.MarkWritten(key, meta(), e)
+		e = meta()
+		e.SetPlace(1 << 31)
+		strategy.MarkReleased(s.keys[(i+1)%len(s.keys)], e)
+	}
+	named := map[K]bool{}
+	for _, key := range drain(t, strategy.Strategy, len(s.keys)) {
+		if named[key] {
+			t.Errorf("it names %v twice, which was written once", key)
+		}
+		named[key] = true
+	}
 }
 
 // names is what a strategy names while every key is written twice.
-func names[K comparable](strategy eviction.Strategy[K], keys []K, reads bool) []K {
+func names[K comparable](s eviction.Strategy[K], keys []K, reads bool) []K {
+	strategy := tell(s)
 	var named []K
 	for range 2 {
 		for _, key := range keys {
-			strategy.MarkWritten(key, meta())
+			strategy.write(key)
 			if reads {
 				for _, other := range keys[:len(keys)/2] {
 					strategy.MarkRead(other)
 				}
 			}
 			if victim, ok := strategy.NextToRelease(); ok {
-				strategy.MarkReleased(victim)
+				strategy.release(victim)
 				named = append(named, victim)
 			}
 		}
@@ -320,14 +372,14 @@ func names[K comparable](strategy eviction.Strategy[K], keys []K, reads bool) []
 }
 
 func blindToReads[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
-	if _, blind := strategy.(eviction.Blind); !blind {
+	strategy := tell(s.new())
+	if _, blind := strategy.Strategy.(eviction.Blind); !blind {
 		return
 	}
-	if _, marker := strategy.(eviction.Marker); marker {
+	if _, marker := strategy.Strategy.(eviction.Marker); marker {
 		t.Errorf("it is a Marker too, and would never be told of a read")
 	}
-	first, again, with := names(strategy, s.keys, false), names(s.new(), s.keys, false), names(s.new(), s.keys, true)
+	first, again, with := names(strategy.Strategy, s.keys, false), names(s.new(), s.keys, false), names(s.new(), s.keys, true)
 	if !equal(first, again) {
 		return // it leaves something to chance
 	}
@@ -351,24 +403,23 @@ func equal[K comparable](a, b []K) bool {
 // markerMarks marks entries that are there, gone and not there yet, while keys
 // are written.
 func markerMarks[K comparable](t checks.TB, s subject[K]) {
-	strategy := s.new()
-	marker, ok := strategy.(eviction.Marker)
+	strategy := tell(s.new())
+	marker, ok := strategy.Strategy.(eviction.Marker)
 	if !ok {
 		return
 	}
 	for _, key := range s.keys {
 		m := meta()
 		marker.Mark(m) // before it is written
-		strategy.MarkWritten(key, m)
+		strategy.MarkWritten(key, m, strategy.swap(key, m))
 		marker.Mark(m)
-		strategy.MarkReleased(key)
+		strategy.release(key)
 		marker.Mark(m) // a reader that comes late
 	}
-	if named := drain(t, strategy, len(s.keys)); len(named) > 0 {
+	if named := drain(t, strategy.Strategy, len(s.keys)); len(named) > 0 {
 		t.Errorf("it names %v, all of which were released: a mark must not bring a key back", named)
 	}
-	m := meta()
-	strategy.MarkWritten(s.keys[0], m)
+	m := strategy.write(s.keys[0])
 	if n := testing.AllocsPerRun(10, func() { marker.Mark(m) }); n > 0 {
 		t.Errorf("Mark allocates %v times: it is called on every hit", n)
 	}

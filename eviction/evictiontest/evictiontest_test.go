@@ -28,7 +28,7 @@ func lru() base { return base{eviction.LeastRecentlyUpdated[string](3)} }
 
 type forgetsReleases struct{ base }
 
-func (forgetsReleases) MarkReleased(string) {}
+func (forgetsReleases) MarkReleased(string, *entry.Meta) {}
 
 type namesForEver struct {
 	base
@@ -44,13 +44,19 @@ func (s namesForEver) NextToRelease() (string, bool) {
 
 type namesReads struct{ base }
 
-func (s namesReads) MarkRead(key string) { s.MarkWritten(key, nil) }
+func (s namesReads) MarkRead(key string) { s.MarkWritten(key, new(entry.Meta), nil) }
 
-type readsCount struct{ base }
+type readsCount struct {
+	base
+	last map[string]*entry.Meta
+}
 
 func (s readsCount) MarkRead(key string) {
-	s.base.MarkReleased(key)
-	s.base.MarkWritten(key, nil)
+	s.base.MarkWritten(key, s.last[key], s.last[key])
+}
+func (s readsCount) MarkWritten(key string, e, old *entry.Meta) {
+	s.base.MarkWritten(key, e, old)
+	s.last[key] = e
 }
 func (readsCount) IgnoresReads() {}
 
@@ -76,9 +82,9 @@ type releasesOnce struct {
 	seen map[string]bool
 }
 
-func (s releasesOnce) MarkReleased(key string) {
+func (s releasesOnce) MarkReleased(key string, old *entry.Meta) {
 	if !s.seen[key] {
-		s.base.MarkReleased(key)
+		s.base.MarkReleased(key, old)
 	}
 	s.seen[key] = true
 }
@@ -88,14 +94,30 @@ type revives struct {
 	last *string
 }
 
-func (s revives) MarkWritten(key string, m *entry.Meta) {
+func (s revives) MarkWritten(key string, e, old *entry.Meta) {
 	*s.last = key
-	s.base.MarkWritten(key, m)
+	s.base.MarkWritten(key, e, old)
 }
-func (s revives) Mark(m *entry.Meta) {
+func (s revives) Mark(e *entry.Meta) {
 	for _, key := range append(keys, *s.last) {
-		s.base.MarkWritten(key, m)
+		s.base.MarkWritten(key, e, nil)
 	}
+}
+
+// trusting believes every place.
+type trusting struct {
+	base
+	keys *[]string
+}
+
+func (s trusting) MarkWritten(key string, e, old *entry.Meta) {
+	if old == nil {
+		*s.keys = append(*s.keys, key)
+		e.SetPlace(uint32(len(*s.keys)))
+		return
+	}
+	e.SetPlace(old.Place())
+	(*s.keys)[old.Place()-1] = key
 }
 
 func TestSuiteFindsBrokenStrategies(t *testing.T) {
@@ -106,10 +128,11 @@ func TestSuiteFindsBrokenStrategies(t *testing.T) {
 		"only keys that were written are named":                 func() eviction.Strategy[string] { return namesReads{lru()} },
 		"the last mark of a key counts":                         func() eviction.Strategy[string] { return releasesOnce{lru(), map[string]bool{}} },
 		"marks of unknown keys do nothing":                      func() eviction.Strategy[string] { return namesReads{base{forgetsReleases{lru()}}} },
-		"Blind strategies do not look at reads":                 func() eviction.Strategy[string] { return readsCount{lru()} },
+		"Blind strategies do not look at reads":                 func() eviction.Strategy[string] { return readsCount{lru(), map[string]*entry.Meta{}} },
 		"Bounded keeps to its capacity":                         func() eviction.Strategy[string] { return neverNames{lru()} },
 		"Resetter forgets every key":                            func() eviction.Strategy[string] { return resetsNothing{lru()} },
 		"Marker takes marks of any entry":                       func() eviction.Strategy[string] { return revives{lru(), new(string)} },
+		"a place that another strategy has left does no harm":   func() eviction.Strategy[string] { return trusting{lru(), new([]string)} },
 		"concurrent use":                                        func() eviction.Strategy[string] { return namesZero{lru()} },
 	} {
 		t.Run(check, func(t *testing.T) { fails(t, check, broken) })

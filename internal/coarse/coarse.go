@@ -48,14 +48,18 @@ var (
 // who come after.
 func Now() int64 {
 	now := reading.Load()
-	if now == 0 {
-		start()
-		return 0
-	}
-	if !used.Load() {
-		used.Store(true)
+	if now == 0 || !used.Load() { // the first since the last tick
+		first(now)
 	}
 	return now
+}
+
+func first(now int64) {
+	if now == 0 {
+		start()
+		return
+	}
+	used.Store(true)
 }
 
 var (

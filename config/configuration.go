@@ -136,16 +136,23 @@ func (c *Live[A, K, V]) prepare(settings func() (*Settings[A, K, V], error)) (ch
 	if err != nil {
 		return nil, err
 	}
-	for w := range c.watchers {
-		change, err := w.Prepare(next)
-		if err != nil {
+	agreed := false
+	defer func() { // also if a Prepare panics
+		if !agreed {
 			for _, prepared := range changes {
 				prepared.Abort()
 			}
-			return nil, err
+			changes = nil
+		}
+	}()
+	for w := range c.watchers {
+		change, err := w.Prepare(next)
+		if err != nil {
+			return changes, err
 		}
 		changes = append(changes, change)
 	}
+	agreed = true
 	c.err = nil
 	c.current.Store(next)
 	return changes, nil

@@ -14,7 +14,8 @@ type Strategy[K comparable] interface {
 	// MarkRead is told that the key's entry was found, even if expired.
 	MarkRead(key K)
 	// MarkWritten is told that an entry of the key was written in place of
-	// old, which is nil where there was none.
+	// old, which is nil where there was none, and e itself where a strategy
+	// that comes into force is told of what is there.
 	MarkWritten(key K, e, old *entry.Meta)
 	// MarkReleased is told that the key's entry is gone, for whatever reason.
 	// It is nil where there was none.

@@ -90,6 +90,18 @@ func (d *doubts[K]) end(w writing[K], acknowledged bool) {
 	d.any.Store(len(d.keys) > 0)
 }
 
+// pending tells whether a write has not come back.
+func (d *doubts[K]) pending() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, k := range d.keys {
+		if k.writing > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // suspect is called when a write has failed or been left.
 func (d *doubts[K]) suspect(w writing[K], now entry.Instant) {
 	d.mu.Lock()

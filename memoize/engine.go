@@ -17,6 +17,7 @@ import (
 	"github.com/perennial-go/perennial/invalidation"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/statuses"
+	"github.com/perennial-go/perennial/storage"
 )
 
 // engine is what a memoized function is made of. It has no goroutine of its
@@ -42,11 +43,12 @@ type engine[A any, K comparable, V any] struct {
 	remains       *remains
 	life          context.Context // ends when Close gives up
 	endLife       context.CancelFunc
+	rejected      atomic.Pointer[config.Settings[A, K, V]] // the last that could not be used
 
-	mu       sync.Mutex
-	retired  []*plan[A, K, V] // out of force, and loads run under them
-	rejected *config.Settings[A, K, V]
-	closed   bool
+	mu      sync.Mutex
+	retired []*plan[A, K, V] // out of force, and in use
+	doubted map[storage.Storage[K, V]]*doubts[K]
+	closed  bool
 }
 
 // remains is what a function leaves with others, to be taken away when it is
@@ -165,9 +167,7 @@ func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) (err error) {
 		}
 		e.remains.undo = append(e.remains.undo, support.Unbind)
 	}
-	e.mu.Lock()
-	p, err := e.prepareLocked(s)
-	e.mu.Unlock()
+	p, err := e.preparePlan(s)
 	if err != nil {
 		return err
 	}
@@ -197,12 +197,10 @@ func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) (stop func()) {
 		if e == nil {
 			return nothing, nil
 		}
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if e.closed {
+		if e.plan.Load().off == ErrClosed {
 			return nothing, nil
 		}
-		next, err := e.prepareLocked(s)
+		next, err := e.prepareSafely(s)
 		if err != nil {
 			return nothing, err
 		}

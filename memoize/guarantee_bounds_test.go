@@ -324,31 +324,6 @@ func TestG11NoGoroutineAtRest(t *testing.T) { // E14
 	}
 }
 
-func TestG11DroppedInstanceIsCollected(t *testing.T) {
-	type big struct{ _ [1 << 16]byte }
-	live := config.Mutable(config.InMemory[int, *big]())
-	collected := make(chan struct{})
-	func() {
-		f, err := memoize.Memoize(func(context.Context, int) (*big, error) { return new(big), nil }, live)
-		must(t, f, err)
-		v, err := f.Call(t.Context(), 1)
-		must(t, f, err)
-		must(t, f, f.Wait(t.Context()))
-		_ = v
-		runtime.AddCleanup(f, func(c chan struct{}) { close(c) }, collected)
-	}()
-	for range 50 {
-		runtime.GC()
-		select {
-		case <-collected:
-			return
-		default:
-			runtime.Gosched()
-		}
-	}
-	t.Error("the function is still there, though nobody holds it: its timer or its configuration does")
-}
-
 func TestG11Close(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gated{}

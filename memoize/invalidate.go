@@ -27,14 +27,12 @@ func (e *engine[A, K, V]) invalidate(ctx context.Context, key K) error {
 	released := map[*plan[A, K, V]]bool{}
 	for again := true; again; {
 		again = false
-		for _, p := range e.inUse() {
-			if released[p] {
-				continue
+		for _, p := range e.useAll() {
+			if !released[p] {
+				released[p], again = true, true
+				errs = append(errs, e.release(ctx, p, key))
 			}
-			released[p], again = true, true
-			if err := e.release(ctx, p, key); err != nil {
-				errs = append(errs, err)
-			}
+			e.unuse(p)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -51,8 +49,9 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 	for key := range e.statuses.Keys() {
 		errs = append(errs, e.invalidate(ctx, key))
 	}
-	for _, p := range e.inUse() {
+	for _, p := range e.useAll() {
 		errs = append(errs, e.empty(ctx, p))
+		e.unuse(p)
 	}
 	return errors.Join(errs...)
 }

@@ -46,7 +46,6 @@ type plan[A any, K comparable, V any] struct {
 func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V], dynamicKeys bool) *plan[A, K, V] {
 	p := &plan[A, K, V]{settings: s, bypass: s.Bypass, timeout: s.MethodTimeout, limits: s.Limits.WithDefaults()}
 	p.slots = semaphore.NewWeighted(int64(p.limits.MaxLoads))
-	p.doubt = new(doubts[K])
 	p.identity = config.IsIdentity(s.Keys) && !dynamicKeys
 	if !config.IsNoPostprocessing(s.Postprocessing) {
 		p.post = s.Postprocessing
@@ -76,12 +75,23 @@ func (e *engine[A, K, V]) snapshot() (*plan[A, K, V], error) {
 	return p, p.off
 }
 
-// latest is the plan of the configuration's own snapshot.
+// latest is the plan of the configuration's own snapshot, p if it is that.
 func (e *engine[A, K, V]) latest(p *plan[A, K, V]) *plan[A, K, V] {
-	if e.configuration.Snapshot() == p.settings {
+	s, err := e.settings()
+	switch {
+	case err != nil:
+		e.troubled(e.life, observe.Event{Kind: observe.ConfigRejected, Err: err})
+		return p
+	case s == p.settings:
 		return p
 	}
-	return e.adopt()
+	return e.adopt(s)
+}
+
+// settings is the configuration's own snapshot. A panic is the error.
+func (e *engine[A, K, V]) settings() (s *config.Settings[A, K, V], err error) {
+	defer recovering(&err)
+	return e.configuration.Snapshot(), nil
 }
 
 // begin lets a load run under its plan, or under the one in force if nothing
@@ -144,31 +154,68 @@ func (e *engine[A, K, V]) dropUnused() {
 	})
 }
 
+// use keeps a plan from being let go of, until unuse. It is false where the plan
+// is not in force any more.
+func (e *engine[A, K, V]) use(p *plan[A, K, V]) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.plan.Load() != p {
+		return false
+	}
+	e.loads.mu.Lock()
+	defer e.loads.mu.Unlock()
+	p.uses++
+	return true
+}
+
+func (e *engine[A, K, V]) unuse(p *plan[A, K, V]) {
+	e.loads.mu.Lock()
+	p.uses--
+	unused := p.uses == 0
+	e.loads.mu.Unlock()
+	if unused && p.retired.Load() {
+		e.dropUnused()
+	}
+}
+
+// useAll keeps the plan in force, and those out of force that something still
+// runs under, until unuse of each.
+func (e *engine[A, K, V]) useAll() []*plan[A, K, V] {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	all := append([]*plan[A, K, V]{e.plan.Load()}, e.retired...)
+	e.loads.mu.Lock()
+	defer e.loads.mu.Unlock()
+	for _, p := range all {
+		p.uses++
+	}
+	return all
+}
+
 // adopt puts settings in force that the configuration has come up with. If they
 // can't be used, those before them stay.
-func (e *engine[A, K, V]) adopt() *plan[A, K, V] {
-	e.mu.Lock()
-	now, s := e.plan.Load(), e.configuration.Snapshot()
-	if e.closed || s == now.settings || s != nil && s == e.rejected {
-		e.mu.Unlock()
-		return now
+func (e *engine[A, K, V]) adopt(s *config.Settings[A, K, V]) *plan[A, K, V] {
+	if s != nil && e.rejected.Load() == s {
+		return e.plan.Load()
 	}
-	next, err := e.prepareLocked(s)
+	next, err := e.prepareSafely(s)
 	if err != nil {
-		e.rejected = s
-	}
-	e.mu.Unlock()
-	if err != nil {
+		e.rejected.Store(s)
 		e.troubled(e.life, observe.Event{Kind: observe.ConfigRejected, Err: err})
-		return now
+		return e.plan.Load()
 	}
 	e.commit(next)
 	return e.plan.Load()
 }
 
-// prepareLocked checks settings and binds their parts. The engine's lock is
-// held.
-func (e *engine[A, K, V]) prepareLocked(s *config.Settings[A, K, V]) (*plan[A, K, V], error) {
+func (e *engine[A, K, V]) prepareSafely(s *config.Settings[A, K, V]) (p *plan[A, K, V], err error) {
+	defer recovering(&err)
+	return e.preparePlan(s)
+}
+
+// preparePlan checks settings and binds their parts. No lock is held, for the
+// parts may be the user's.
+func (e *engine[A, K, V]) preparePlan(s *config.Settings[A, K, V]) (*plan[A, K, V], error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
@@ -190,26 +237,29 @@ func (e *engine[A, K, V]) prepareLocked(s *config.Settings[A, K, V]) (*plan[A, K
 // commit puts a prepared plan in force, unless somebody else did or another has
 // come after it.
 func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
-	if last := e.plan.Load(); last != nil && last.settings.Storage != next.settings.Storage {
-		e.clearMemory(next)
+	if last := e.plan.Load(); last != nil && last.settings != next.settings {
+		if last.settings.Storage != next.settings.Storage {
+			e.clearMemory(next)
+		}
+		if last.settings.Eviction != next.settings.Eviction {
+			e.forget(next) // it may remember what it was told when it was in force before
+		}
 	}
-	if last := e.plan.Load(); last != nil && last.settings.Eviction != next.settings.Eviction {
-		e.forget(next) // it may remember what it was told when it was in force before
-	}
+	wanted, err := e.settings() // user code may have gone on to the next meanwhile
 	e.mu.Lock()
 	last := e.plan.Load()
-	_, applied := e.configuration.(*config.Live[A, K, V])
-	if e.closed || last != nil && (last.settings == next.settings || applied && e.configuration.Snapshot() != next.settings) {
+	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
+		wanted = live.Snapshot() // of the moment
+	}
+	if e.closed || last != nil && (last.settings == next.settings || err != nil || wanted != next.settings) {
 		e.remains.bindings.Release(next.bound)
 		e.mu.Unlock()
 		return
 	}
+	next.doubt = e.doubtsOf(next.settings.Storage)
 	if last != nil {
-		if last.settings.Storage == next.settings.Storage {
-			next.doubt = last.doubt
-			if last.settings.Eviction == next.settings.Eviction {
-				next.held = last.held
-			}
+		if last.settings.Storage == next.settings.Storage && last.settings.Eviction == next.settings.Eviction {
+			next.held = last.held
 		}
 		if last.limits.MaxLoads == next.limits.MaxLoads {
 			next.slots = last.slots
@@ -221,6 +271,25 @@ func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
 	e.mu.Unlock()
 	e.dropUnused()
 	e.arrange(last, next)
+}
+
+// doubtsOf is what is in doubt of a storage. It may have been in force before,
+// and is still in doubt then if a plan that has it is in use or a write to it has
+// not come back. The engine's lock is held.
+func (e *engine[A, K, V]) doubtsOf(s storage.Storage[K, V]) *doubts[K] {
+	for known, d := range e.doubted {
+		has := func(p *plan[A, K, V]) bool { return p != nil && p.settings.Storage == known }
+		if !has(e.plan.Load()) && !slices.ContainsFunc(e.retired, has) && !d.pending() {
+			delete(e.doubted, known)
+		}
+	}
+	if e.doubted[s] == nil {
+		if e.doubted == nil {
+			e.doubted = map[storage.Storage[K, V]]*doubts[K]{}
+		}
+		e.doubted[s] = new(doubts[K])
+	}
+	return e.doubted[s]
 }
 
 // clearMemory empties a storage in memory that comes into force: it may hold
@@ -251,20 +320,14 @@ func (e *engine[A, K, V]) arrange(last, next *plan[A, K, V]) {
 	}
 }
 
-// inUse is the plan in force and those that loads still run under.
-func (e *engine[A, K, V]) inUse() []*plan[A, K, V] {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return append([]*plan[A, K, V]{e.plan.Load()}, e.retired...)
-}
-
 // feed tells a strategy that comes into force of the keys that are held, the
 // longest unwritten first, and releases down to what it lets live.
 func (e *engine[A, K, V]) feed(p *plan[A, K, V]) {
 	held, ok := p.settings.Storage.(storage.Ranger[K, V])
-	if !ok || !p.local {
+	if !ok || !p.local || !e.use(p) {
 		return
 	}
+	defer e.unuse(p)
 	type written struct {
 		key  K
 		when entry.Instant
@@ -292,7 +355,7 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 		if p.sweeps {
 			e.sweeper.arm(stored.KeepUntil())
 		}
-		victim, named, err := p.written(key, &stored.Meta, nil)
+		victim, named, err := p.written(key, &stored.Meta, &stored.Meta)
 		if err != nil {
 			_ = e.panicked(e.life, err)
 		}

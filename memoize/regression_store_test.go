@@ -420,7 +420,7 @@ func TestChangesGoOnAfterAPanicInOne(t *testing.T) {
 
 // G11: what hands the right to invalidate on does not keep the function alive,
 // and its parts may serve another once it is gone.
-func TestDroppedFunctionLetsGoOfItsParts(t *testing.T) {
+func TestG11DroppedFunctionIsCollected(t *testing.T) {
 	var support invalidation.Support[int]
 	source := returning[int](1)
 	parts := []config.Option{

@@ -88,20 +88,26 @@ func (s *sweeper) stop() {
 func (e *engine[A, K, V]) sweep() {
 	e.sweeper.begin()
 	p := e.plan.Load()
+	for !e.use(p) {
+		p = e.plan.Load()
+	}
+	defer e.unuse(p)
 	if !p.sweeps || p.off == ErrClosed {
 		return
 	}
-	began, nearest := e.time.now(), entry.Never
+	began := e.time.now()
+	nearest := began.Add(time.Second) // look again, if user code panics or ends the goroutine
+	defer func() {
+		e.sweeper.rest(e.time.now().Sub(began))
+		e.sweeper.arm(nearest)
+	}()
 	err := safely(func() error {
 		nearest = e.sweepOnce(p, began)
 		return nil
 	})
 	if err != nil {
 		_ = e.panicked(e.life, err)
-		nearest = began.Add(time.Second) // look again
 	}
-	e.sweeper.rest(e.time.now().Sub(began))
-	e.sweeper.arm(nearest)
 }
 
 // sweepOnce looks at every entry, and returns the nearest end of those left.

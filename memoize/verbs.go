@@ -21,6 +21,16 @@ func (e *engine[A, K, V]) prepare(ctx context.Context, arg A) (p *plan[A, K, V],
 	return p, key, err
 }
 
+// prepareToWrite is prepare for those who change what is stored: the plan is in
+// force, and in use until unuse.
+func (e *engine[A, K, V]) prepareToWrite(ctx context.Context, arg A) (p *plan[A, K, V], key K, err error) {
+	for {
+		if p, key, err = e.prepare(ctx, arg); err != nil || e.use(p) {
+			return p, key, err
+		}
+	}
+}
+
 func (e *engine[A, K, V]) invalidateArg(ctx context.Context, arg A) error {
 	_, key, err := e.prepare(ctx, arg)
 	if err != nil {
@@ -78,10 +88,11 @@ func (e *engine[A, K, V]) has(ctx context.Context, arg A) bool {
 // set publishes a value as an update of its own: it supersedes the one that
 // runs, waits for one that publishes, and whoever calls meanwhile joins it.
 func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
-	p, key, err := e.prepare(ctx, arg)
+	p, key, err := e.prepareToWrite(ctx, arg)
 	if err != nil {
 		return err
 	}
+	defer e.unuse(p)
 	if key != key {
 		return fmt.Errorf("%w: it is not equal to itself, so what is set could not be found again", ErrKey)
 	}
@@ -135,7 +146,25 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
 		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
+	e.releaseElsewhere(ctx, p, key)
 	return s, err
+}
+
+// releaseElsewhere drops the key's entry from storages that came into force since
+// a value was stored under p: what they hold is older. A fault is reported. The
+// caller is the only one who changes what is stored for the key.
+func (e *engine[A, K, V]) releaseElsewhere(ctx context.Context, p *plan[A, K, V], key K) {
+	for last := p; ; {
+		now := e.plan.Load()
+		if now.settings.Storage == last.settings.Storage {
+			return
+		}
+		if e.use(now) {
+			_ = e.release(ctx, now, key)
+			e.unuse(now)
+			last = now
+		}
+	}
 }
 
 // build gives a value that comes from a caller its life.
@@ -152,9 +181,13 @@ func (e *engine[A, K, V]) build(ctx context.Context, p *plan[A, K, V], key K, va
 
 // touch gives the stored value a new life.
 func (e *engine[A, K, V]) touch(ctx context.Context, arg A) (bool, error) {
-	p, key, err := e.prepare(ctx, arg)
-	if err != nil || p.bypass || key != key {
+	p, key, err := e.prepareToWrite(ctx, arg)
+	if err != nil {
 		return false, err
+	}
+	defer e.unuse(p)
+	if p.bypass || key != key {
+		return false, nil
 	}
 	s, ok, err := e.touchHeld(ctx, p, key)
 	if s.named {

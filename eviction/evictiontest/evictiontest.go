@@ -329,22 +329,22 @@ func resetterForgets[K comparable](t checks.TB, s subject[K]) {
 	boundedKeeps(t, subject[K]{func() eviction.Strategy[K] { return strategy.Strategy }, s.keys})
 }
 
-// strangePlaces replaces and releases entries that carry places of another
-// strategy, or of an account that was reset.
+// strangePlaces tells a strategy of entries that carry places of another one, as
+// one that comes into force is told.
 func strangePlaces[K comparable](t checks.TB, s subject[K]) {
-	strategy := tell(s.new())
+	strategy := s.new()
 	for i, key := range s.keys {
-		e := meta()
+		e, next, other := meta(), meta(), meta()
 		e.SetPlace(uint32(len(s.keys) - i)) // somebody else's, if anybody's
-		strategy.MarkWritten(key, meta(), e)
-		e = meta()
-		e.SetPlace(1 << 31)
-		strategy.MarkReleased(s.keys[(i+1)%len(s.keys)], e)
+		strategy.MarkWritten(key, e, e)
+		strategy.MarkWritten(key, next, e)
+		other.SetPlace(1<<31 + uint32(i))
+		strategy.MarkReleased(s.keys[(i+1)%len(s.keys)], other)
 	}
 	named := map[K]bool{}
-	for _, key := range drain(t, strategy.Strategy, len(s.keys)) {
+	for _, key := range drain(t, strategy, len(s.keys)) {
 		if named[key] {
-			t.Errorf("it names %v twice, which was written once", key)
+			t.Errorf("it names %v twice, which was not written since", key)
 		}
 		named[key] = true
 	}

@@ -92,7 +92,8 @@ func batchOf[K comparable, V any](f func(ctx context.Context, keys []K) (map[K]V
 }
 
 // NoContext adapts a source that takes no context. It can't be told to stop: at
-// the method timeout it is left to run.
+// the method timeout it is left to run. Functions that are made of adapted sources
+// are all called after the adapter: give them names with config.Name.
 func NoContext[A, V any](f func(arg A) (V, error)) func(context.Context, A) (V, error) {
 	if f == nil {
 		return nil
@@ -100,7 +101,7 @@ func NoContext[A, V any](f func(arg A) (V, error)) func(context.Context, A) (V, 
 	return func(_ context.Context, arg A) (V, error) { return f(arg) }
 }
 
-// NoError adapts a source that can't fail.
+// NoError adapts a source that can't fail. See NoContext for the name.
 func NoError[A, V any](f func(ctx context.Context, arg A) V) func(context.Context, A) (V, error) {
 	if f == nil {
 		return nil
@@ -108,7 +109,8 @@ func NoError[A, V any](f func(ctx context.Context, arg A) V) func(context.Contex
 	return func(ctx context.Context, arg A) (V, error) { return f(ctx, arg), nil }
 }
 
-// Pure adapts a source that takes no context and can't fail: a computation.
+// Pure adapts a source that takes no context and can't fail: a computation. See
+// NoContext for the name and the method timeout.
 func Pure[A, V any](f func(arg A) V) func(context.Context, A) (V, error) {
 	if f == nil {
 		return nil

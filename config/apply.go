@@ -106,7 +106,7 @@ func (l life) span() entry.Life {
 	case l.expireAfter == nil:
 		return entry.Life{UpdateAfter: *l.updateAfter, ExpireAfter: max(entry.DefaultExpireAfter, thrice(*l.updateAfter))}
 	case l.updateAfter == nil:
-		return entry.Life{UpdateAfter: *l.expireAfter / 3, ExpireAfter: *l.expireAfter}
+		return entry.Life{UpdateAfter: max(0, *l.expireAfter/3), ExpireAfter: *l.expireAfter}
 	}
 	return entry.Life{UpdateAfter: *l.updateAfter, ExpireAfter: *l.expireAfter}
 }

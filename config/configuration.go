@@ -39,9 +39,15 @@ func InMemoryKeyed[A any, K comparable, V any](keys KeyExtractor[A, K], opts ...
 	return &Fixed[A, K, V]{settings: settings, err: err}
 }
 
-// Of is a fixed configuration of your own parts.
+// Of is a fixed configuration of your own parts. All of them are needed, and
+// Configured must be true, for nothing can be put in place later: what is missing
+// is reported by memoize.Memoize and by Err. Limits that are zero have defaults.
 func Of[A any, K comparable, V any](settings Settings[A, K, V]) *Fixed[A, K, V] {
-	return &Fixed[A, K, V]{settings: &settings, err: settings.Validate()}
+	err := settings.Validate()
+	if !settings.Configured {
+		err = errors.Join(errors.New("config: Of is given Settings that are not Configured, and a fixed configuration does not change: set Configured, or use config.Mutable"), err)
+	}
+	return &Fixed[A, K, V]{settings: &settings, err: err}
 }
 
 // Snapshot returns the settings.
@@ -64,7 +70,7 @@ type Live[A any, K comparable, V any] struct {
 // Mutable starts from the present settings of another configuration, whose
 // parts it shares.
 func Mutable[A any, K comparable, V any](from CacheConfiguration[A, K, V]) *Live[A, K, V] {
-	c := &Live[A, K, V]{watchers: map[*Watcher[A, K, V]]struct{}{}}
+	c := new(Live[A, K, V])
 	if isNil(from) {
 		c.err = errors.New("config: Mutable is given a nil configuration: start from config.InMemory")
 		return c
@@ -104,6 +110,9 @@ func (c *Live[A, K, V]) Apply(opts ...Option) error {
 	return c.change(func() (*Settings[A, K, V], error) {
 		if c.err != nil {
 			return nil, c.err
+		}
+		if c.current.Load() == nil {
+			return nil, errors.New("config: this Live has no settings to change: make it with config.Mutable")
 		}
 		next := *c.current.Load()
 		return &next, next.apply(opts)
@@ -173,6 +182,9 @@ type Change struct{ Commit, Abort func() }
 func (c *Live[A, K, V]) Watch(w *Watcher[A, K, V]) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.watchers == nil {
+		c.watchers = map[*Watcher[A, K, V]]struct{}{}
+	}
 	c.watchers[w] = struct{}{}
 	return func() {
 		c.mu.Lock()

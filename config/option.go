@@ -56,6 +56,7 @@ type Wiring struct {
 	PlainErrors   bool
 	IdentityKeys  bool
 	Scope         func(ctx context.Context) (string, error)
+	NoScope       bool  // Scope was given nil
 	InvalidatedBy []any // each an *invalidation.Support[A]
 	Statuses      any   // a statuses.UpdateStatuses[K, V]
 }
@@ -109,7 +110,12 @@ func Evict[K comparable](s eviction.Strategy[K]) Option {
 	return setting("Evict", func(dr *draft) { dr.eviction = part(s) })
 }
 
-// Storage keeps the values somewhere else than in a map of the function's own.
+// Storage keeps the values somewhere else than in a table of the function's own.
+// Its methods are called concurrently and, unless it is storage.Local, under the
+// budget of StoreBudget. The eviction strategy in force, by default that of
+// Capacity, releases from it too: give Evict(eviction.None) to a storage that
+// bounds itself. A storage is given the function's keys as they are: two
+// functions that share one of your own need keys that differ.
 func Storage[K comparable, V any](s storage.Storage[K, V]) Option {
 	return setting("Storage", func(dr *draft) { dr.storage = part(s) })
 }
@@ -161,7 +167,7 @@ func Keys[A any, K comparable](x KeyExtractor[A, K]) Option {
 }
 
 // Postprocess changes a value on its way to each caller: see CopyBy and
-// DeepCopy.
+// DeepCopy. Default: none, so that callers share what a value points to.
 func Postprocess[V any](p Postprocessing[V]) Option {
 	return setting("Postprocess", func(dr *draft) { dr.postprocessing = part(p) })
 }
@@ -180,14 +186,15 @@ func Bypass(yes bool) Option {
 	return setting("Bypass", func(dr *draft) { dr.bypass = &yes })
 }
 
-// Name is what the function is called in events, logs, errors and the keys of
-// a shared storage. Default: the name of the Go function, which for a closure
-// says little (main.main.func1).
+// Name is what the function is called in events, logs, errors and what Func.Key
+// returns. Default: the name of the Go function, which for a closure says little
+// (main.main.func1).
 func Name(name string) Option { return wiring("Name", func(w *Wiring) { w.Name = name }) }
 
 // Clock makes the function live on the clock given, as a test does that drives
 // time by hand with clock.NewMock(). Such a clock is read on every call. A clock
-// that goes back stands still until it catches up. Default: the real clock.
+// that goes back stands still until it catches up. Default: the real clock, which
+// in a testing/synctest bubble is the bubble's: make the function inside it.
 func Clock(c clock.Clock) Option { return wiring("Clock", func(w *Wiring) { w.Clock = c }) }
 
 // ExactClock makes every call read the clock. Without it a call reads a clock
@@ -195,12 +202,14 @@ func Clock(c clock.Clock) Option { return wiring("Clock", func(w *Wiring) { w.Cl
 // is further than 100 ms away; nearer, the real clock decides.
 func ExactClock() Option { return wiring("ExactClock", func(w *Wiring) { w.ExactClock = true }) }
 
-// Observe tells o of every event, in place of the logger.
+// Observe tells o of every event, in place of the logger: to have both, pass
+// observe.All(o, observe.Slog(nil)).
 func Observe(o observe.Observer) Option {
 	return wiring("Observe", func(w *Wiring) { w.Observer = o })
 }
 
-// Logger is where changes of state are written, unless Observe is given.
+// Logger is where troubles and changes are written, unless Observe is given: see
+// observe.Slog.
 // Default: slog.Default() of the moment.
 func Logger(l *slog.Logger) Option { return wiring("Logger", func(w *Wiring) { w.Logger = l }) }
 
@@ -221,7 +230,7 @@ func IdentityKeys() Option { return wiring("IdentityKeys", func(w *Wiring) { w.I
 // the call. Typed parts of the same function then have keys of the type
 // Scoped[K].
 func Scope(f func(ctx context.Context) (string, error)) Option {
-	return wiring("Scope", func(w *Wiring) { w.Scope = f })
+	return wiring("Scope", func(w *Wiring) { w.Scope, w.NoScope = f, f == nil })
 }
 
 // InvalidatedBy lets s, an *invalidation.Support[A], invalidate the function.
@@ -262,6 +271,9 @@ func Split(opts []Option) (settings []Option, w Wiring, err error) {
 	if d.wiring.Statuses == (any)(absent{}) {
 		d.errs = append(d.errs, errors.New("config: UpdateStatuses is given nil: leave the option out for the default"))
 		d.wiring.Statuses = nil
+	}
+	if d.wiring.NoScope {
+		d.errs = append(d.errs, errors.New("config: Scope is given nil, and values would be shared by all: give it a function, or leave the option out"))
 	}
 	return settings, d.wiring, errors.Join(d.errs...)
 }

@@ -81,15 +81,14 @@ func (b *backoff[K]) clear(key K) {
 // makeRoom drops useless records whenever they have doubled, and an arbitrary
 // one at the bound. The lock is held.
 func (b *backoff[K]) makeRoom(now entry.Instant) {
-	if len(b.failed) < max(b.sweep, 64) {
-		return
-	}
-	for key, f := range b.failed {
-		if f.end <= now {
-			delete(b.failed, key)
+	if len(b.failed) >= max(b.sweep, 64) {
+		for key, f := range b.failed {
+			if f.end <= now {
+				delete(b.failed, key)
+			}
 		}
+		b.sweep = 2 * len(b.failed)
 	}
-	b.sweep = 2 * len(b.failed)
 	if len(b.failed) >= maxDelayed {
 		for key := range b.failed {
 			delete(b.failed, key)

@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"context"
+	"fmt"
 	"unsafe"
 
 	"github.com/perennial-go/perennial/entry"
@@ -77,7 +78,7 @@ func (e *engine[A, K, V]) ahead(ctx context.Context, p *plan[A, K, V], key K, ar
 		return
 	}
 	if !e.loads.reserve(p.limits.MaxBackground) {
-		e.shed(ctx)
+		e.shed(ctx, now)
 		return
 	}
 	update, role := e.statuses.Begin(key, statuses.Need)
@@ -153,7 +154,7 @@ func (e *engine[A, K, V]) finish(ctx context.Context, p *plan[A, K, V], r Result
 	}
 	value, err := process(p.post, r.Value)
 	if err != nil {
-		return Result[V]{}, e.panicked(ctx, err)
+		return Result[V]{}, fmt.Errorf("memoize: the postprocessing of %s failed: %w", e.name, e.panicked(ctx, err))
 	}
 	r.Value = value
 	return r, nil

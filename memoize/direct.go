@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"context"
+	"fmt"
 	"runtime/debug"
 
 	"github.com/perennial-go/perennial/entry"
@@ -40,17 +41,21 @@ func (e *engine[A, K, V]) straight(ctx context.Context, p *plan[A, K, V], arg A)
 	select {
 	case a = <-d.result:
 	case <-d.late:
-		return r, e.refused(newLoadError(e.name, e.showArg(arg), TimedOut, ErrLoadTimeout))
+		err := fmt.Errorf("%w (it is %v)", ErrLoadTimeout, d.plan.timeout)
+		e.failing(ctx, observe.Direct, err, func() string { return e.showArg(arg) })
+		return r, e.refused(newLoadError(e.name, e.showArg(arg), TimedOut, err))
 	case <-ctx.Done():
 		return r, e.leaves(ctx.Err())
 	}
 	if a.err != nil {
 		e.counters.loadsFailed.Add(1)
+		e.failing(ctx, observe.Direct, a.err, func() string { return e.showArg(arg) })
 		if e.plainErrors {
 			return r, e.refused(a.err)
 		}
 		return r, e.refused(newLoadError(e.name, e.showArg(arg), Failed, a.err))
 	}
+	e.recovered(ctx, observe.Direct)
 	e.counters.end(loaded)
 	return Result[V]{Value: a.value, State: entry.Missing, Why: Direct}, nil
 }
@@ -69,16 +74,26 @@ func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], ar
 }
 
 func (d *directLoad[A, K, V]) run() {
+	e := d.engine
+	if e.wants(observe.LoadStarted) {
+		e.tell(&d.ctx, observe.Event{Kind: observe.LoadStarted, Cause: observe.Direct, Count: 1, Key: e.showArg(d.arg)})
+	}
+	began := e.time.now()
 	a := answer[V]{err: &PanicError{Value: ErrGoexit, Stack: debug.Stack()}}
 	defer func() {
 		if p, ok := a.err.(*PanicError); ok {
-			_ = d.engine.panicked(&d.ctx, p)
+			_ = e.panicked(&d.ctx, p)
 		}
 		d.ctx.end(context.Canceled)
-		d.engine.finished(d.plan, &d.flight)
+		e.finished(d.plan, &d.flight)
 		d.result <- a
 	}()
-	a = d.engine.source.ask(&d.ctx, []A{d.arg})[0]
+	defer func() {
+		if e.wants(observe.LoadEnded) {
+			e.tell(&d.ctx, observe.Event{Kind: observe.LoadEnded, Cause: observe.Direct, Count: 1, Key: e.showArg(d.arg), Duration: e.time.now().Sub(began), Err: a.err})
+		}
+	}()
+	a = e.source.ask(&d.ctx, []A{d.arg})[0]
 }
 
 func (d *directLoad[A, K, V]) timeout() {

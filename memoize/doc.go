@@ -97,7 +97,8 @@
 // same key.
 //
 // A source may call the function it is the source of, for other keys. For the
-// key that it loads it would wait for itself: ErrRecursion. Two sources that
+// key that it loads it would wait for itself: ErrRecursion, if it passes its
+// context on, else the method timeout. Two sources that
 // wait for each other's keys in opposite orders do so until the method timeout.
 //
 // # Extending

@@ -88,7 +88,11 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	errs = append(errs, e.takeStatuses(w.Statuses))
 	for _, s := range w.InvalidatedBy {
 		support, ok := s.(*invalidation.Support[A])
-		if !ok || support == nil {
+		if ok && support == nil {
+			errs = append(errs, fmt.Errorf("memoize: InvalidatedBy is given a nil *invalidation.Support for %s: give it the address of one", e.name))
+			continue
+		}
+		if !ok {
 			errs = append(errs, fmt.Errorf("memoize: InvalidatedBy is given a %T, and %s needs a *invalidation.Support[%v]", s, e.name, reflect.TypeFor[A]()))
 			continue
 		}
@@ -186,11 +190,6 @@ func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) (err error) {
 // function alive that nobody uses any more.
 func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) (stop func()) {
 	self := weak.Make(e)
-	e.loads.init(&e.time, func() {
-		if e := self.Value(); e != nil {
-			e.loads.expire()
-		}
-	})
 	nothing := config.Change{Commit: func() {}, Abort: func() {}}
 	return live.Watch(&config.Watcher[A, K, V]{Prepare: func(s *config.Settings[A, K, V]) (config.Change, error) {
 		e := self.Value()

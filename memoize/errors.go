@@ -41,13 +41,14 @@ var (
 var (
 	// ErrUnavailable says that the storage could not be reached: this process
 	// no longer serves the key from it, others may.
-	ErrUnavailable = errors.New("memoize: the storage is unavailable: what it holds is not served by this process; try again to reach the others")
+	ErrUnavailable = errors.New("memoize: the storage is unavailable: this process does not serve what it holds, others may: repeat the call until it succeeds")
 	// ErrUnsupported says that the storage can't do what was asked.
 	ErrUnsupported = errors.New("memoize: the storage can't do this: use one that implements the interface named")
 )
 
 // NoStore is what a source returns as its error beside a value that must not be
-// kept: callers get the value and no error, and the storage stays as it is.
+// kept: callers get the value and no error, and the storage stays as it is. It is
+// returned as it stands; an error that wraps it is a failure like any other.
 var NoStore = errors.New("memoize: do not store this value")
 
 // Reason is how a load failed for a caller.

@@ -35,7 +35,8 @@ type verbs[A, V any] interface {
 // ends, with the context's error, and the load runs on for the others.
 //
 // A failed load is a *LoadError, unless the function has config.PlainErrors.
-// The other errors are ErrNotConfigured, ErrClosed, ErrKey and ErrRecursion.
+// The other errors are ErrNotConfigured, ErrClosed, ErrKey, ErrRecursion and, for
+// a postprocessing or a strategy that panics, one that wraps a *PanicError.
 func (f *Func[A, V]) Call(ctx context.Context, arg A) (V, error) {
 	r, err := f.verbs.call(ctx, arg, false)
 	return r.Value, err
@@ -79,7 +80,8 @@ func (f *Func[A, V]) Invalidate(ctx context.Context, arg A) error {
 func (f *Func[A, V]) InvalidateAll(ctx context.Context) error { return f.verbs.forgetAll(ctx) }
 
 // Peek returns the value that Call would return at once, fresh or stale, and
-// whether there is one. It loads nothing, starts no refresh, is not counted and
+// whether there is one; false also where Call would return an error of its own,
+// such as ErrClosed or ErrKey, or the function is bypassed. It loads nothing, starts no refresh, is not counted and
 // makes no difference to eviction.
 func (f *Func[A, V]) Peek(ctx context.Context, arg A) (V, bool) { return f.verbs.peekValue(ctx, arg) }
 
@@ -98,9 +100,9 @@ func (f *Func[A, V]) Set(ctx context.Context, arg A, value V) error {
 // expired.
 func (f *Func[A, V]) Touch(ctx context.Context, arg A) (bool, error) { return f.verbs.touch(ctx, arg) }
 
-// Key is the text under which a shared storage keeps the value for arg: the
-// function's name, the number of its schema and the argument. Two arguments have
-// the same text exactly when they have the same key. Keys that contain a NaN, a
+// Key is a text for arg that means the same in every process: the function's
+// name, a number that is 0 (the schema of its values) and the key. Two arguments
+// have the same text exactly when they have the same key. Keys that contain a NaN, a
 // pointer or a channel have none: ErrKey. A function with a scope by context
 // has its key for a context without one, if that is allowed.
 func (f *Func[A, V]) Key(arg A) (string, error) {

@@ -44,6 +44,7 @@ func TestG9FailingStorage(t *testing.T) {
 		}
 		s.unblock("get")
 		s.unblock("offer")
+		time.Sleep(time.Minute)
 		if v, err := f.Call(t.Context(), "k"); v != "loaded" || err != nil {
 			t.Error(v, err)
 		}

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/perennial-go/perennial/config"
+	"github.com/perennial-go/perennial/internal/keytext"
 )
 
 // key makes the key of an argument.
@@ -71,6 +72,9 @@ func checkType(t reflect.Type, identity bool) (dynamic bool, err error) {
 		return false, nil
 	case t == timeType && !identity:
 		return false, fmt.Errorf("%v compares by its location and its monotonic reading too, so that equal times differ: use t.UnixNano(), make keys with memoize.NewKeyed, or pass config.IdentityKeys()", t)
+	}
+	if keytext.Textual[t] { // netip's: they have pointers within, and == means what they mean
+		return false, nil
 	}
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Chan, reflect.UnsafePointer:

@@ -3,6 +3,7 @@ package memoize
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,9 @@ type load[A any, K comparable, V any] struct {
 	one   [1]job[A, K, V] // the jobs of a load for one key
 	done  bool            // run came to its end
 
-	slot  atomic.Bool // it holds one of MaxLoads
-	given atomic.Bool // its places have been given back: it is late or cleaned up
+	waited atomic.Bool // it waited for one of MaxLoads
+	slot   atomic.Bool // it holds one
+	given  atomic.Bool // its places have been given back: it is late or cleaned up
 }
 
 // job is what a load does for one key.
@@ -105,6 +107,7 @@ func (l *load[A, K, V]) takeSlot() bool {
 		}
 	}
 	if !l.plan.slots.TryAcquire(1) {
+		l.waited.Store(true)
 		if err := l.plan.slots.Acquire(&l.ctx, 1); err != nil {
 			l.failAll(err)
 			return false
@@ -243,7 +246,9 @@ func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], now entry.Instant) e
 	if a.err != nil {
 		return a.err
 	}
-	l.recovered(&l.ctx, j.key)
+	if !l.given.Load() { // a late result heals nothing: those who waited have their error
+		l.recovered(&l.ctx, l.cause)
+	}
 	b, err := l.plan.build(j.key, a.value, now)
 	switch {
 	case err != nil:
@@ -292,14 +297,14 @@ func (l *load[A, K, V]) fail(j *job[A, K, V], cause error) {
 	if j.ended {
 		return
 	}
-	if errors.Is(cause, ErrRunaway) {
+	if cause == ErrRunaway { // ours, and not that of a function within the source
 		l.runaway(&l.ctx, j.key, cause)
 	}
 	err := newLoadError(l.name, l.show(j.key), Failed, cause)
 	if !l.given.Load() { // in time
 		l.counters.loadsFailed.Add(1)
-		if !errors.Is(cause, ErrNoValue) { // that is an answer: the source works
-			l.failing(&l.ctx, j.key, l.cause, cause)
+		if cause != ErrNoValue { // that is an answer: the source works
+			l.failing(&l.ctx, l.cause, cause, func() string { return l.show(j.key) })
 		}
 		l.delay(j, cause)
 	}
@@ -340,9 +345,13 @@ func (l *load[A, K, V]) dropped(j *job[A, K, V], why error) {
 // what must be done comes before user code is told.
 func (l *load[A, K, V]) timeout() {
 	late := make([]bool, len(l.jobs))
+	why := fmt.Errorf("%w (it is %v)", ErrLoadTimeout, l.plan.timeout)
+	if l.waited.Load() {
+		why = fmt.Errorf("%w (it is %v, and the load had to wait for one of %d places: see config.MaxLoads)", ErrLoadTimeout, l.plan.timeout, l.plan.limits.MaxLoads)
+	}
 	for i := range l.jobs {
 		j := &l.jobs[i] // false where it is being stored, or over
-		late[i] = j.update.Late(newLoadError(l.name, l.show(j.key), TimedOut, ErrLoadTimeout))
+		late[i] = j.update.Late(newLoadError(l.name, l.show(j.key), TimedOut, why))
 	}
 	l.loads.giveUp(&l.flight)
 	l.giveBack()
@@ -350,9 +359,9 @@ func (l *load[A, K, V]) timeout() {
 	for i := range l.jobs {
 		if j := &l.jobs[i]; late[i] {
 			l.counters.late.Add(1)
-			l.delay(j, ErrLoadTimeout)
-			l.failing(&l.ctx, j.key, l.cause, ErrLoadTimeout)
-			l.emit(&l.ctx, observe.Event{Kind: observe.Late, Duration: l.plan.timeout, Err: ErrLoadTimeout}, j.key)
+			l.delay(j, why)
+			l.failing(&l.ctx, l.cause, why, func() string { return l.show(j.key) })
+			l.emit(&l.ctx, observe.Event{Kind: observe.Late, Duration: l.plan.timeout, Err: why}, j.key)
 		}
 	}
 }

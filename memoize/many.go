@@ -13,7 +13,8 @@ import (
 // CallMany is Call for many arguments. The values are in the order of the
 // arguments; where some failed, those that did not are in place beside a
 // *ManyError. Equal keys are asked for once, keys that are being loaded are
-// waited for, and the rest is asked of the source together, if it takes many.
+// waited for, and the rest is asked of the source together, if it takes many. One
+// that takes one is asked for all of them side by side, up to config.MaxLoads.
 // Stale values are refreshed in one background batch.
 func (f *Func[A, V]) CallMany(ctx context.Context, args []A) ([]V, error) {
 	return f.verbs.callMany(ctx, args, false)
@@ -198,7 +199,7 @@ func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale
 	})
 	for batch := range slices.Chunk(stale, p.limits.MaxBatch) {
 		if !e.loads.reserve(p.limits.MaxBackground) {
-			e.shed(ctx)
+			e.shed(ctx, now)
 			return
 		}
 		var jobs []job[A, K, V]

@@ -11,6 +11,12 @@ import (
 // that contains a pointer, a channel or a time.Time, or an interface that does
 // when it is called, is no key: use NewKeyed, or config.IdentityKeys.
 //
+// By default a value is served for 30 minutes and refreshed after 10, 4096 of them
+// are kept, and a load may take 2 minutes; values are shared, not copied. A function
+// that nobody uses any more is collected; Close is for waiting until loads have
+// ended. What is to be changed while the function is used takes a configuration
+// object: see Memoize.
+//
 // Everything that is wrong with the function or the options is reported at once.
 func New[A comparable, V any](source func(ctx context.Context, arg A) (V, error), opts ...config.Option) (*Func[A, V], error) {
 	return build(single(source), source, config.Identity[A](), opts, errIfNil(source == nil, "New"))
@@ -20,6 +26,9 @@ func New[A comparable, V any](source func(ctx context.Context, arg A) (V, error)
 // of it. Arguments with equal keys share a value; the source is given the
 // argument of the call that led to the load.
 func NewKeyed[A any, K comparable, V any](source func(ctx context.Context, arg A) (V, error), key func(arg A) K, opts ...config.Option) (*Func[A, V], error) {
+	if key == nil {
+		return nil, errors.New("memoize: NewKeyed is given a nil key function: give it one that makes a key of an argument")
+	}
 	return build(single(source), source, config.KeyOf(key), opts, errIfNil(source == nil, "NewKeyed"))
 }
 

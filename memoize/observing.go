@@ -6,8 +6,9 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"runtime/debug"
-	"sync/atomic"
 
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/observe"
 )
 
@@ -34,17 +35,6 @@ func (o *observing[K]) init(observer observe.Observer, logger *slog.Logger) {
 			o.wanted |= 1 << k
 		}
 	}
-}
-
-// troubles are the bad states that a function is in, a bit a kind of event.
-type troubles struct{ bits atomic.Uint32 }
-
-// begins tells whether the state is a new one.
-func (t *troubles) begins(k observe.Kind) bool { return t.bits.Or(1<<k)&(1<<k) == 0 }
-
-// ends tells whether the state was there. It costs a read where nothing is bad.
-func (t *troubles) ends(k observe.Kind) bool {
-	return t.bits.Load()&(1<<k) != 0 && t.bits.And(^uint32(1<<k))&(1<<k) != 0
 }
 
 // wants tells whether an event is worth putting together.
@@ -93,60 +83,64 @@ func (o *observing[K]) tell(ctx context.Context, ev observe.Event) {
 	o.observer.Observe(ctx, ev)
 }
 
-// troubled tells of an event that begins or continues a bad state.
+// troubled tells of an event that is a trouble. Observers get each, First where
+// the log is to have it.
 func (o *observing[K]) troubled(ctx context.Context, ev observe.Event) {
-	ev.First = o.troubles.begins(ev.Kind)
+	ev.Count = o.troubles.meets(ev.Kind, o.time.now())
+	ev.First = ev.Count > 0
 	o.tell(ctx, ev)
 }
 
-// healed tells of the end of a bad state, if there was one.
+// healed tells of the end of a trouble, if there was one.
 func (o *observing[K]) healed(ctx context.Context, bad, good observe.Kind) {
-	if o.troubles.ends(bad) {
+	if o.troubles.over(bad, o.time.now) {
 		o.tell(ctx, observe.Event{Kind: good})
 	}
 }
 
-// failing tells of the first failure of a load since one succeeded.
-func (o *observing[K]) failing(ctx context.Context, key K, cause observe.Cause, err error) {
-	if o.troubles.begins(observe.Failing) {
-		o.emit(ctx, observe.Event{Kind: observe.Failing, First: true, Cause: cause, Err: err}, key)
+// failing tells that loads fail, once a minute.
+func (o *observing[K]) failing(ctx context.Context, cause observe.Cause, err error, key func() string) {
+	kind := observe.Failing
+	if cause == observe.Refresh {
+		kind = observe.RefreshFailing
+	}
+	if n := o.troubles.meets(kind, o.time.now()); n > 0 {
+		o.tell(ctx, observe.Event{Kind: kind, First: true, Count: n, Cause: cause, Err: err, Key: key()})
 	}
 }
 
-// recovered is called when a load has succeeded.
-func (o *observing[K]) recovered(ctx context.Context, key K) {
-	if o.troubles.bits.Load() == 0 {
+// recovered is called when a load has succeeded in its time.
+func (o *observing[K]) recovered(ctx context.Context, cause observe.Cause) {
+	if !o.troubles.any.Load() {
 		return
 	}
-	if o.troubles.ends(observe.Failing) {
-		o.emit(ctx, observe.Event{Kind: observe.Recovered}, key)
+	failing, refreshing := o.troubles.over(observe.Failing, o.time.now), o.troubles.over(observe.RefreshFailing, o.time.now)
+	if failing || refreshing {
+		o.tell(ctx, observe.Event{Kind: observe.Recovered, Cause: cause})
 	}
-	o.troubles.ends(observe.Shed)
-	o.troubles.ends(observe.Runaway)
 }
 
 func (o *observing[K]) storeFault(ctx context.Context, key K, err error) {
 	o.counters.storeFaults.Add(1)
-	o.emit(ctx, observe.Event{Kind: observe.StoreFault, First: o.troubles.begins(observe.StoreFault), Err: err}, key)
+	o.troubled(ctx, observe.Event{Kind: observe.StoreFault, Err: err, Key: o.show(key)})
 }
 
-// shed counts a refresh that was not started; only the first of a row is an
-// event, for it may happen on every hit.
-func (o *observing[K]) shed(ctx context.Context) {
+// shed counts a refresh that was not started, which may happen on every hit.
+func (o *observing[K]) shed(ctx context.Context, now entry.Instant) {
 	o.counters.shed.Add(1)
-	if o.troubles.begins(observe.Shed) {
-		o.tell(ctx, observe.Event{Kind: observe.Shed, First: true})
+	if n := o.troubles.meets(observe.Shed, now); n > 0 {
+		o.tell(ctx, observe.Event{Kind: observe.Shed, First: true, Count: n})
 	}
 }
 
 func (o *observing[K]) runaway(ctx context.Context, key K, err error) {
-	o.emit(ctx, observe.Event{Kind: observe.Runaway, First: o.troubles.begins(observe.Runaway), Err: err}, key)
+	o.troubled(ctx, observe.Event{Kind: observe.Runaway, Err: err, Key: o.show(key)})
 }
 
 // panicked reports a panic of user code and returns it.
 func (o *observing[K]) panicked(ctx context.Context, err error) error {
 	o.counters.panics.Add(1)
-	o.tell(ctx, observe.Event{Kind: observe.Panicked, Err: err})
+	o.troubled(ctx, observe.Event{Kind: observe.Panicked, Err: err})
 	return err
 }
 
@@ -159,13 +153,16 @@ func (o *observing[K]) show(key K) string {
 }
 
 // quoted is a value on one line, cut to what fits.
-func quoted(v any) string {
+func quoted[T any](v T) string {
 	const longest = 64
-	switch v := v.(type) {
+	switch v := any(v).(type) {
 	case string:
 		return fmt.Sprintf("%q", cut(v, longest))
 	case int, int64, int32, uint, uint64, uint32, bool:
 		return fmt.Sprint(v)
+	}
+	if text, err := keytext.Of(v); err == nil {
+		return cut(text, longest)
 	}
 	return cut(fmt.Sprintf("%#v", v), longest)
 }

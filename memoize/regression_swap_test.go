@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,4 +189,29 @@ func TestSweepGoesOnAfterAGoexit(t *testing.T) {
 			t.Errorf("%d entries are held an hour after the last has expired", f.Len())
 		}
 	})
+}
+
+// Of Sets that come at once one value stays.
+func TestSetsAtOnceKeepOne(t *testing.T) {
+	const rounds = 20_000
+	f := memoize.Must(memoize.New(returning[int](-1).load, config.Capacity(rounds)))
+	lost := 0
+	for key := range rounds {
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				if err := f.Set(t.Context(), key, key); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if !f.Has(t.Context(), key) {
+			lost++
+		}
+	}
+	if lost > 0 {
+		t.Errorf("of %d keys that were set twice at once %d hold nothing: %+v", rounds, lost, f.Stats())
+	}
+	noError(t, f.Close(t.Context()))
 }

@@ -2,7 +2,6 @@ package memoize
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -35,7 +34,7 @@ func (s source[A, V]) ask(ctx context.Context, args []A) []answer[V] {
 		got, ok, err = s.many(ctx, args)
 		return err
 	})
-	keep := !errors.Is(err, NoStore)
+	keep := err != NoStore
 	if !keep {
 		err = nil
 	}
@@ -60,7 +59,7 @@ func askOne[A, V any](ctx context.Context, source func(context.Context, A) (V, e
 	}()
 	a.value, a.err = source(ctx, arg)
 	a.keep = a.err == nil
-	if errors.Is(a.err, NoStore) {
+	if a.err == NoStore {
 		a.err = nil
 	}
 	return a

@@ -54,17 +54,33 @@ func (t *timeline) now() entry.Instant {
 }
 
 // decide is the time, how old the entry, which is not nil, is then, and what it
-// is worth. A coarse reading serves where no boundary of the entry lies within
-// the slack behind it: the reading is never ahead.
+// is worth. A coarse reading serves where it settles that.
 func (t *timeline) decide(m *entry.Meta) (now entry.Instant, age time.Duration, state entry.State) {
 	if t.coarse {
 		if reading := coarse.Now(); reading != 0 {
 			now = entry.Instant(reading + t.offset)
-			if state = m.StateAt(now); state == m.StateAt(now.Add(coarse.Slack)) {
+			if state := settled(m, now); state != entry.Missing {
 				return now, m.Age(now), state
 			}
 		}
 	}
 	now = t.now()
 	return now, m.Age(now), m.StateAt(now)
+}
+
+// settled is the state that an entry has from a coarse reading until the slack
+// after it, or Missing where a boundary lies between. The time is never before
+// the reading, nor after the slack while the ticker runs.
+func settled(m *entry.Meta, reading entry.Instant) entry.State {
+	latest := reading + entry.Instant(coarse.Slack)
+	update, expire := m.UpdateAfter(), m.ExpiresAfter()
+	switch {
+	case latest < update && latest < expire:
+		return entry.Fresh
+	case update <= reading && latest < expire:
+		return entry.Stale
+	case expire <= reading:
+		return entry.Expired
+	}
+	return entry.Missing
 }

@@ -100,12 +100,12 @@ func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
 	if err != nil {
 		return err
 	}
-	s, err := e.put(ctx, p, key, b)
+	s, before, err := e.put(ctx, p, key, b)
 	if s.named {
 		e.evict(ctx, p, s.victim)
 	}
 	if errors.Is(err, statuses.ErrFenced) || errors.Is(err, statuses.ErrSuperseded) {
-		return e.giveWay(ctx, p, key)
+		return e.giveWay(ctx, p, key, before)
 	}
 	return err
 }
@@ -118,20 +118,34 @@ func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
 //	Invalidate           fences ............. releases
 //	a call                         finds 1
 //
-// So the entry is released, whoever stored it.
-func (e *engine[A, K, V]) giveWay(ctx context.Context, p *plan[A, K, V], key K) error {
+// So the entry is released that was there before the Set. In memory something
+// newer is left where it is; other storages can't be asked what they hold
+// without a round trip for each Set, so there whatever is stored goes.
+func (e *engine[A, K, V]) giveWay(ctx context.Context, p *plan[A, K, V], key K, before *entry.Entry[V]) error {
 	if err := e.statuses.Hold(ctx, key, false); err != nil {
 		return fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
 	}
 	defer e.statuses.Free(key, false)
+	if p.memory != nil {
+		now := p.memory.Find(key)
+		if now == nil || before == nil || now.Created() != before.Created() { // a Touch keeps created
+			return nil
+		}
+	}
 	if err := e.release(ctx, p, key); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil
 }
 
-func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b built[V]) (s stored[K, V], err error) {
-	update, _ := e.statuses.Begin(key, statuses.Put)
+// put publishes a value. before is what is stored when it begins, if that costs
+// nothing to know. Whoever joins gets the value even if the Set fails by its own
+// context: it is what the caller says is true.
+func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b built[V]) (s stored[K, V], before *entry.Entry[V], err error) {
+	update, before, err := e.beginPut(ctx, p, key)
+	if err != nil {
+		return s, nil, err
+	}
 	defer func() {
 		e.loads.ended.Add(1)
 		if s.entry == nil {
@@ -140,14 +154,28 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 		update.End(s.entry, nil)
 	}()
 	if err := update.Publish(ctx); err != nil {
-		return s, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
+		return s, before, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
 	}
 	e.backoff.clear(key)
 	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
-		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
+		return s, before, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
 	e.releaseElsewhere(ctx, p, key)
-	return s, err
+	return s, before, err
+}
+
+// beginPut claims the key. Nobody stores between the look and the claim, so what
+// is not before was stored by somebody who came later.
+func (e *engine[A, K, V]) beginPut(ctx context.Context, p *plan[A, K, V], key K) (update statuses.Update[V], before *entry.Entry[V], err error) {
+	if p.memory != nil {
+		if err := e.statuses.Hold(ctx, key, false); err != nil {
+			return nil, nil, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
+		}
+		defer e.statuses.Free(key, false)
+		before = p.memory.Find(key)
+	}
+	update, _ = e.statuses.Begin(key, statuses.Put)
+	return update, before, nil
 }
 
 // releaseElsewhere drops the key's entry from storages that came into force since

@@ -13,23 +13,27 @@ type Kind uint8
 const (
 	LoadStarted    Kind = iota + 1 // a run of the source began: Cause, Count of keys
 	LoadEnded                      // it returned: Cause, Duration, Err, Count of keys
-	Failing                        // a load failed, and the one before had not: Cause, Err
-	Recovered                      // a load succeeded, and the one before had not
+	Failing                        // loads fail and callers get the error: Cause, Err, Count; with First alone
+	Recovered                      // loads succeed again, and none has failed for a minute: Cause
 	Stored                         // an entry was written to the storage
 	Fenced                         // a result was dropped: an invalidation or Set came after its load began
 	Late                           // the method timeout passed and callers were released: Duration, Err
 	Superseded                     // a late result was dropped: something newer was there
 	Runaway                        // a call failed because superseded loads fill their limit: Err
-	Shed                           // a background refresh was not started, its limit is reached
+	Shed                           // background refreshes are not started, their limit is reached: Count; with First alone
 	Delayed                        // a background refresh failed and the next waits: Duration, Err
 	Evicted                        // the eviction strategy named an entry and it was released
 	Dropped                        // an expired entry was released
 	StoreFault                     // the storage failed, read as a miss or cost no caller its value: Err
-	StoreOK                        // the storage answers again
+	StoreOK                        // the storage answers, and has not failed for a minute
 	ConfigChanged                  // a new configuration came into force
 	ConfigRejected                 // a new configuration can't be used, the old one stays in force: Err
 	Panicked                       // user code panicked or called runtime.Goexit: Err with the stack
 	ClockBackwards                 // the clock that was handed in went back; time stands still until it catches up: Duration
+	RefreshFailing                 // refreshes fail and stale values are served: Cause, Err, Count; with First alone
+
+	// Kinds is one more than the last kind there is.
+	Kinds
 )
 
 var kindNames = [...]string{
@@ -37,7 +41,7 @@ var kindNames = [...]string{
 	Late: "late", Superseded: "superseded", Runaway: "runaway", Shed: "shed", Delayed: "delayed",
 	Evicted: "evicted", Dropped: "dropped", StoreFault: "store fault", StoreOK: "store ok",
 	ConfigChanged: "configuration changed", ConfigRejected: "configuration rejected",
-	Panicked: "panicked", ClockBackwards: "clock backwards",
+	Panicked: "panicked", ClockBackwards: "clock backwards", RefreshFailing: "refresh failing",
 }
 
 // String is the kind in lower-case words.
@@ -56,9 +60,10 @@ const (
 	Miss    Cause = iota + 1 // nothing servable was stored, a caller waits
 	Refresh                  // a stale entry was served, nobody waits
 	Forced                   // a caller asked for a new value and waits for it
+	Direct                   // a caller asked past the cache: Direct, or a function that is bypassed
 )
 
-var causeNames = [...]string{Miss: "miss", Refresh: "refresh", Forced: "forced"}
+var causeNames = [...]string{Miss: "miss", Refresh: "refresh", Forced: "forced", Direct: "direct"}
 
 // String is the cause in lower case.
 func (c Cause) String() string {
@@ -71,11 +76,11 @@ func (c Cause) String() string {
 // Event is one thing that happened. New fields and kinds may be added.
 type Event struct {
 	Kind     Kind
-	First    bool          // a state began: the last event of this kind was followed by a recovery
+	First    bool          // a trouble began, or goes on a minute after it was last told of so
 	Func     string        // the function's name
 	Key      string        // quoted, cut to 64 bytes; a hash where keys are hidden
 	Cause    Cause         // why the load runs
-	Count    int           // how many keys
+	Count    int           // how many keys; with First, how often the trouble was met since it was last told of
 	Duration time.Duration // how long it took, or is delayed
 	Err      error         // what went wrong
 	Time     time.Time     // on the function's clock

@@ -34,7 +34,7 @@ func TestSlogLine(t *testing.T) {
 		Kind: observe.Failing, First: true, Func: "users", Key: `"ann"`, Cause: observe.Refresh,
 		Duration: time.Second, Err: errors.New("no route"),
 	})
-	want := `level=WARN msg="load failed; further failures are not logged until a load succeeds" func=users key="\"ann\"" cause=refresh duration=1s err="no route"` + "\n"
+	want := `level=WARN msg="loads fail, callers get the error" func=users key="\"ann\"" cause=refresh duration=1s err="no route"` + "\n"
 	if got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
 	}
@@ -45,7 +45,7 @@ func TestSlogLine(t *testing.T) {
 
 // A state is written when it begins, not every time it is met.
 func TestSlogOncePerState(t *testing.T) {
-	for _, kind := range []observe.Kind{observe.StoreFault, observe.Shed, observe.Runaway, observe.ConfigRejected, observe.ClockBackwards} {
+	for _, kind := range []observe.Kind{observe.StoreFault, observe.Shed, observe.Runaway, observe.ConfigRejected, observe.ClockBackwards, observe.Failing, observe.RefreshFailing, observe.Panicked} {
 		var events []observe.Event
 		for i := range 10 {
 			events = append(events, observe.Event{Kind: kind, First: i == 0 || i == 5})
@@ -54,7 +54,7 @@ func TestSlogOncePerState(t *testing.T) {
 			t.Errorf("%v: %d lines for ten events of two states, want 2", kind, n)
 		}
 	}
-	for _, kind := range []observe.Kind{observe.Panicked, observe.ConfigChanged, observe.StoreOK, observe.Recovered} {
+	for _, kind := range []observe.Kind{observe.ConfigChanged, observe.StoreOK, observe.Recovered} {
 		if n := strings.Count(written(observe.Event{Kind: kind}, observe.Event{Kind: kind}), "\n"); n != 2 {
 			t.Errorf("%v: %d lines for two events, want 2", kind, n)
 		}
@@ -123,7 +123,7 @@ func TestAllPassesOnWhatIsWanted(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	seen := map[string]bool{}
-	for kind := observe.LoadStarted; kind <= observe.ClockBackwards; kind++ {
+	for kind := observe.LoadStarted; kind < observe.Kinds; kind++ {
 		name := kind.String()
 		if name == "unknown event" || seen[name] || name != strings.ToLower(name) {
 			t.Errorf("kind %d is called %q", kind, name)

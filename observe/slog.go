@@ -6,11 +6,12 @@ import (
 )
 
 // Slog writes to a logger, or to slog.Default() of the moment where logger is
-// nil, once per change of state: when loads begin to fail and when they
-// succeed again, when the storage fails and when it answers again, when
-// refreshes begin to be shed, when calls begin to fail because of runaway
-// loads, when the clock goes back. Panics and changes of configuration are
-// always written.
+// nil. A trouble is written when it begins and, while it goes on, once a minute
+// with how often it was met and what it looked like last: loads fail, refreshes
+// fail, the storage fails, refreshes are shed, calls fail because of runaway
+// loads, user code panics, the clock goes back. That loads succeed and the
+// storage answers again is written a minute after the last failure. Changes of
+// the configuration are always written.
 func Slog(logger *slog.Logger) Observer { return slogObserver{logger} }
 
 type slogObserver struct{ logger *slog.Logger }
@@ -19,19 +20,20 @@ type slogObserver struct{ logger *slog.Logger }
 type line struct {
 	level  slog.Level
 	text   string
-	always bool // or only where a state begins
+	always bool // or only with First
 }
 
 var lines = map[Kind]line{
-	Failing:        {slog.LevelWarn, "load failed; further failures are not logged until a load succeeds", true},
+	Failing:        {slog.LevelWarn, "loads fail, callers get the error", false},
+	RefreshFailing: {slog.LevelWarn, "refreshes fail, stale values are served until they expire", false},
 	Recovered:      {slog.LevelInfo, "loads succeed again", true},
-	StoreFault:     {slog.LevelWarn, "storage failed; further faults are not logged until it answers", false},
+	StoreFault:     {slog.LevelWarn, "storage fails, values are loaded instead", false},
 	StoreOK:        {slog.LevelInfo, "storage answers again", true},
 	Shed:           {slog.LevelWarn, "background refreshes are at their limit, stale values are served without one: see config.MaxBackground", false},
 	Runaway:        {slog.LevelError, "superseded loads that still run are at their limit, calls fail: the source should obey its context, see config.MaxRunaway", false},
 	ConfigChanged:  {slog.LevelInfo, "configuration changed", true},
 	ConfigRejected: {slog.LevelError, "new configuration can't be used, the old one stays in force", false},
-	Panicked:       {slog.LevelError, "panic in user code", true},
+	Panicked:       {slog.LevelError, "panic in user code", false},
 	ClockBackwards: {slog.LevelWarn, "the clock went back; time stands still until it catches up", false},
 }
 
@@ -49,7 +51,7 @@ func (o slogObserver) Observe(ctx context.Context, e Event) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	attrs := append(make([]slog.Attr, 0, 5), slog.String("func", e.Func))
+	attrs := append(make([]slog.Attr, 0, 6), slog.String("func", e.Func))
 	if e.Key != "" {
 		attrs = append(attrs, slog.String("key", e.Key))
 	}
@@ -59,12 +61,13 @@ func (o slogObserver) Observe(ctx context.Context, e Event) {
 	if e.Duration != 0 {
 		attrs = append(attrs, slog.Duration("duration", e.Duration))
 	}
-	switch v := e.Err.(type) {
-	case nil:
-	case slog.LogValuer: // a panic, with its stack
+	if e.First && e.Count > 1 {
+		attrs = append(attrs, slog.Int("times", e.Count))
+	}
+	if v, ok := e.Err.(slog.LogValuer); ok && e.Kind == Panicked { // with its stack
 		attrs = append(attrs, slog.Any("err", v))
-	default:
-		attrs = append(attrs, slog.String("err", v.Error()))
+	} else if e.Err != nil {
+		attrs = append(attrs, slog.String("err", e.Err.Error()))
 	}
 	logger.LogAttrs(ctx, l.level, l.text, attrs...)
 }

@@ -25,7 +25,7 @@ func TestRun(t *testing.T) {
   zig  [about zig]
   searching for [go]
   go   [about go]
-  memoize: load of search for key "hang" timed out: memoize: the load took longer than the method timeout: make the source faster, or raise config.MethodTimeout
+  memoize: load of search for key "hang" timed out: memoize: the load took longer than the method timeout: make the source faster, or raise config.MethodTimeout (it is 1s)
 `
 		const want = "an object of own parts:\n" + tried + "the same by options:\n" + tried
 		if got := out.String(); got != want {

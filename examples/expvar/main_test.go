@@ -40,20 +40,20 @@ event stored: rate("EUR")
 # stale, the refresh fails
 event load started: rate("EUR")
 event load ended: rate("EUR")
-event failing: rate("EUR")
-level=WARN msg="load failed; further failures are not logged until a load succeeds" func=rate key="\"EUR\"" cause=refresh err="the bank does not answer"
+event refresh failing: rate("EUR")
+level=WARN msg="refreshes fail, stale values are served until they expire" func=rate key="\"EUR\"" cause=refresh err="the bank does not answer"
 event delayed: rate("EUR")
 1.25 (stale)
 event dropped: rate("EUR")
 # expired, the load fails
 event load started: rate("EUR")
 event load ended: rate("EUR")
+event failing: rate("EUR")
+level=WARN msg="loads fail, callers get the error" func=rate key="\"EUR\"" cause=miss err="the bank does not answer"
 error memoize: load of rate for key "EUR" failed: the bank does not answer
 # the bank is back
 event load started: rate("EUR")
 event load ended: rate("EUR")
-event recovered: rate("EUR")
-level=INFO msg="loads succeed again" func=rate key="\"EUR\""
 event stored: rate("EUR")
 1.25 (miss)
 # what a monitor reads

@@ -4,6 +4,7 @@ package keytext
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
@@ -23,6 +24,10 @@ func Of[K any](key K) (string, error) {
 }
 
 func write(b *strings.Builder, v reflect.Value) error {
+	if t, ok := textual(v); ok {
+		b.WriteString(strconv.Quote(t))
+		return nil
+	}
 	switch v.Kind() {
 	case reflect.Bool:
 		b.WriteString(strconv.FormatBool(v.Bool()))
@@ -57,6 +62,26 @@ func write(b *strings.Builder, v reflect.Value) error {
 		return fmt.Errorf("a key of kind %v has no text that means the same elsewhere: make keys of its content with memoize.NewKeyed", v.Kind())
 	}
 	return nil
+}
+
+// Textual are the types that have pointers within and compare by what they mean.
+var Textual = map[reflect.Type]bool{
+	reflect.TypeFor[netip.Addr](): true, reflect.TypeFor[netip.AddrPort](): true, reflect.TypeFor[netip.Prefix](): true,
+}
+
+// textual is the text of a value of one of these types. A field that is not
+// exported can't be asked, and is read through its address.
+func textual(v reflect.Value) (string, bool) {
+	if !v.IsValid() || !Textual[v.Type()] {
+		return "", false
+	}
+	if !v.CanInterface() {
+		if !v.CanAddr() {
+			return "", false
+		}
+		v = reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem()
+	}
+	return v.Interface().(fmt.Stringer).String(), true
 }
 
 func writeAll(b *strings.Builder, open, end byte, n int, element func(i int) error) error {

@@ -10,6 +10,10 @@ import (
 //go:linkname nanotime runtime.nanotime
 func nanotime() int64
 
+// Nanotime is the monotonic clock in nanoseconds, for what takes little longer
+// than to read a clock.
+func Nanotime() int64 { return nanotime() }
+
 // Reading is one way to read the clock.
 type Reading struct {
 	Name string

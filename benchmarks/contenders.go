@@ -23,12 +23,23 @@ type Settings struct {
 	Capacity     int           // entries
 	RefreshAfter time.Duration // from then on an entry is stale
 	ExpireAfter  time.Duration
+
+	// LifeOf gives each value a life of its own, in place of the two above,
+	// and no refresh. Those that Contender.Writes is true of know it.
+	LifeOf func(value *Value) time.Duration
+}
+
+// Lasting is settings under which nothing falls due or expires while it is
+// measured.
+func Lasting(capacity int) Settings {
+	return Settings{Capacity: capacity, RefreshAfter: longRefresh, ExpireAfter: LongLife}
 }
 
 // Cache is one contender at work. Its methods are closures, so that every
 // contender costs the same indirect call.
 type Cache[K Key] struct {
 	Get    func(ctx context.Context, key K) *Value // nil is a failure
+	Set    func(key K, value *Value)               // nil but for those that Contender.Writes is true of
 	Settle func()                                  // waits for writes that are buffered
 	Len    func() int                              // entries held
 	Close  func()
@@ -46,12 +57,14 @@ type Contender struct {
 	OneLoad   bool   // and promises one load for callers who come together
 	Refreshes bool   // it serves stale values while it refreshes them
 	Bounded   bool   // it releases entries past its capacity
+	Writes    bool   // its caches have Set and know Settings.LifeOf
 	Strings   Make[string]
 	Ints      Make[int]
 }
 
-// The contenders that others are compared with.
+// The contenders that are named somewhere else.
 const (
+	Perennial   = "perennial"
 	Otter       = "otter"
 	OtterCoarse = "otter coarse"
 	Floor       = "floor"
@@ -61,27 +74,27 @@ const (
 func Contenders() []Contender {
 	return []Contender{
 		{
-			Name: "perennial", Module: "github.com/perennial-go/perennial",
+			Name: Perennial, Module: "github.com/perennial-go/perennial",
 			Terms: "memoize.New, default clock",
-			Loads: true, OneLoad: true, Refreshes: true, Bounded: true,
+			Loads: true, OneLoad: true, Refreshes: true, Bounded: true, Writes: true,
 			Strings: makePerennial[string](), Ints: makePerennial[int](),
 		},
 		{
 			Name: "perennial exact", Module: "github.com/perennial-go/perennial",
 			Terms: "memoize.New, config.ExactClock()",
-			Loads: true, OneLoad: true, Refreshes: true, Bounded: true,
+			Loads: true, OneLoad: true, Refreshes: true, Bounded: true, Writes: true,
 			Strings: makePerennial[string](exact...), Ints: makePerennial[int](exact...),
 		},
 		{
 			Name: Otter, Module: "github.com/maypok86/otter/v2",
 			Terms: "Get with a loader, ExpiryWriting and RefreshWriting, default clock",
-			Loads: true, OneLoad: true, Refreshes: true, Bounded: true,
+			Loads: true, OneLoad: true, Refreshes: true, Bounded: true, Writes: true,
 			Strings: makeOtter[string](false), Ints: makeOtter[int](false),
 		},
 		{
 			Name: OtterCoarse, Module: "github.com/maypok86/otter/v2",
 			Terms: "the same with NewCoarseClock(10ms)",
-			Loads: true, OneLoad: true, Refreshes: true, Bounded: true,
+			Loads: true, OneLoad: true, Refreshes: true, Bounded: true, Writes: true,
 			Strings: makeOtter[string](true), Ints: makeOtter[int](true),
 		},
 		{

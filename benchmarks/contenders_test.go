@@ -7,7 +7,7 @@ import (
 )
 
 // lives are settings under which nothing changes while a test runs.
-var lives = Settings{Capacity: 1000, RefreshAfter: longRefresh, ExpireAfter: longLife}
+var lives = Settings{Capacity: 1000, RefreshAfter: longRefresh, ExpireAfter: LongLife}
 
 func TestEveryContenderReturnsTheRightValue(t *testing.T) {
 	for _, c := range Contenders() {
@@ -34,6 +34,33 @@ func TestEveryContenderReturnsTheRightValue(t *testing.T) {
 				}
 				byText.Settle()
 				byNumber.Settle()
+			}
+		})
+	}
+}
+
+func TestThoseThatWriteDo(t *testing.T) {
+	for _, c := range Contenders() {
+		if !c.Writes {
+			continue
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			var source counted
+			settings := lives
+			settings.LifeOf = func(v *Value) time.Duration { return time.Duration(v.ID) }
+			cache := c.Strings(settings, source.string)
+			defer cache.Close()
+			long, gone := &Value{ID: uint64(LongLife)}, &Value{ID: 1}
+			cache.Set("long", long)
+			cache.Set("gone", gone)
+			for cache.Get(t.Context(), "gone") == gone {
+				time.Sleep(coarseResolution)
+			}
+			if got := cache.Get(t.Context(), "long"); got != long {
+				t.Errorf("got %p, want %p, which was set", got, long)
+			}
+			if got := source.loads.Load(); got != 1 {
+				t.Errorf("%d loads, want 1: of the value that has expired", got)
 			}
 		})
 	}

@@ -8,6 +8,8 @@
 //	go test -bench . -cpu 1,2
 //	go run ./compare
 //
+// The command in grow makes instances of its own, of caches that grow.
+//
 // The runner measures the contenders in turn, round after round, so that a
 // machine whose speed drifts does so for all of them alike.
 package benchmarks

@@ -11,8 +11,8 @@ func hot() Scenario {
 		Name: "hot", About: "a fresh hit, one string key of 500 that are held", Takes: everybody,
 		New: func(c Contender, _ uint64) *Instance {
 			var source counted
-			cache := c.Strings(Settings{2 * hotResident, longRefresh, longLife}, source.string)
-			fill(cache, stringKeys(hotResident), &source.loads)
+			cache := c.Strings(Lasting(2*hotResident), source.string)
+			Fill(cache, StringKeys(hotResident), &source.loads)
 			key := keyOf(hotResident / 2)
 			return hits(cache, &source, func(_, n int) {
 				ctx := context.Background()
@@ -31,8 +31,8 @@ func zipfStrings() Scenario {
 		Name: "zipf", About: "fresh hits, 100,000 string keys by a Zipf distribution", Takes: everybody,
 		New: func(c Contender, seed uint64) *Instance {
 			var source counted
-			cache := c.Strings(Settings{2 * zipfKeys, longRefresh, longLife}, source.string)
-			return zipfHits(cache, &source, stringKeys(zipfKeys), stringKeys(zipfKeys), seed)
+			cache := c.Strings(Lasting(2*zipfKeys), source.string)
+			return zipfHits(cache, &source, StringKeys(zipfKeys), StringKeys(zipfKeys), seed)
 		},
 	}
 }
@@ -42,7 +42,7 @@ func zipfInts() Scenario {
 		Name: "zipf-int", About: "fresh hits, 100,000 int keys by a Zipf distribution", Takes: everybody,
 		New: func(c Contender, seed uint64) *Instance {
 			var source counted
-			cache := c.Ints(Settings{2 * zipfKeys, longRefresh, longLife}, source.int)
+			cache := c.Ints(Lasting(2*zipfKeys), source.int)
 			return zipfHits(cache, &source, intKeys(zipfKeys), intKeys(zipfKeys), seed)
 		},
 	}
@@ -50,8 +50,8 @@ func zipfInts() Scenario {
 
 // zipfHits asks with keys that are equal to those inserted and not the same.
 func zipfHits[K Key](cache Cache[K], source *counted, inserted, asked []K, seed uint64) *Instance {
-	fill(cache, inserted, &source.loads)
-	sequence := zipf(seed)
+	Fill(cache, inserted, &source.loads)
+	sequence := Zipf(seed, zipfKeys).Sequence(zipfSequence)
 	return hits(cache, source, func(w, n int) {
 		ctx := context.Background()
 		at := w * (zipfSequence / 3) // workers walk apart
@@ -67,7 +67,7 @@ func zipfHits[K Key](cache Cache[K], source *counted, inserted, asked []K, seed 
 func hits[K Key](cache Cache[K], source *counted, worker func(w, n int)) *Instance {
 	return &Instance{
 		Before: func(int) {},
-		Run:    func(n, procs int) { spread(n, procs, worker) },
+		Run:    func(n, procs int) { Spread(n, procs, worker) },
 		Loads:  source.loads.Load,
 		Close:  cache.Close,
 	}

@@ -1,9 +1,6 @@
 package benchmarks
 
-import (
-	"math/rand/v2"
-	"unsafe"
-)
+import "unsafe"
 
 // keyLength is the length of every string key.
 const keyLength = 16
@@ -21,8 +18,8 @@ func keyOf(number uint64) string {
 	return string(appendKey(make([]byte, 0, keyLength), number))
 }
 
-// stringKeys makes the keys of the numbers from 0 on, each in memory of its own.
-func stringKeys(count int) []string {
+// StringKeys makes the keys of the numbers from 0 on, each in memory of its own.
+func StringKeys(count int) []string {
 	keys := make([]string, count)
 	for i := range keys {
 		keys[i] = keyOf(uint64(i))
@@ -51,22 +48,4 @@ func freshKeys(from uint64, count int) []string {
 		keys[i] = unsafe.String(&text[keyLength*i], keyLength)
 	}
 	return keys
-}
-
-const (
-	zipfKeys     = 100_000
-	zipfSequence = 1 << 20 // a power of two: the walk wraps without a division
-)
-
-// zipf is a sequence of numbers below zipfKeys, drawn from a Zipf distribution
-// with s = 1.1 and v = 1. Which number has which rank is drawn too.
-func zipf(seed uint64) []uint32 {
-	r := rand.New(rand.NewPCG(seed, 0))
-	number := r.Perm(zipfKeys)
-	ranks := rand.NewZipf(r, 1.1, 1, zipfKeys-1)
-	sequence := make([]uint32, zipfSequence)
-	for i := range sequence {
-		sequence[i] = uint32(number[ranks.Uint64()])
-	}
-	return sequence
 }

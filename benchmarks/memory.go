@@ -15,7 +15,7 @@ const Payload = keyLength + 64
 func Footprint(c Contender, entries int) float64 {
 	before := heap()
 	var source counted
-	cache := c.Strings(Settings{2 * entries, longRefresh, longLife}, source.string)
+	cache := c.Strings(Lasting(2*entries), source.string)
 	const piece = 1 << 12
 	keys := make([]string, 0, piece)
 	for from := 0; from < entries; from += piece {
@@ -23,7 +23,7 @@ func Footprint(c Contender, entries int) float64 {
 		for i := range min(piece, entries-from) {
 			keys = append(keys, keyOf(uint64(from+i)))
 		}
-		fill(cache, keys, &source.loads)
+		Fill(cache, keys, &source.loads)
 	}
 	clear(keys[:cap(keys)])
 	cache.Settle()

@@ -14,7 +14,7 @@ func miss() Scenario {
 		New: func(c Contender, _ uint64) *Instance {
 			var loads atomic.Int64
 			value := &Value{ID: 1}
-			cache := c.Strings(Settings{missCapacity, longRefresh, longLife}, func(context.Context, string) (*Value, error) {
+			cache := c.Strings(Lasting(missCapacity), func(context.Context, string) (*Value, error) {
 				loads.Add(1)
 				return value, nil
 			})
@@ -26,7 +26,7 @@ func miss() Scenario {
 					next += uint64(n)
 				},
 				Run: func(n, procs int) {
-					spread(n, procs, func(w, n int) {
+					Spread(n, procs, func(w, n int) {
 						ctx := context.Background()
 						for i := range n {
 							if cache.Get(ctx, keys[i*procs+w]) == nil {

@@ -18,6 +18,10 @@ func makeOtter[K Key](coarse bool) Make[K] {
 			ExpiryCalculator:  otter.ExpiryWriting[K, *Value](s.ExpireAfter),
 			RefreshCalculator: otter.RefreshWriting[K, *Value](s.RefreshAfter),
 		}
+		if s.LifeOf != nil {
+			options.ExpiryCalculator = otter.ExpiryWritingFunc(func(e otter.Entry[K, *Value]) time.Duration { return s.LifeOf(e.Value) })
+			options.RefreshCalculator = nil
+		}
 		stop := func() {}
 		if coarse {
 			clock := otter.NewCoarseClock(coarseResolution)
@@ -34,6 +38,7 @@ func makeOtter[K Key](coarse bool) Make[K] {
 				}
 				return v
 			},
+			Set:    func(key K, value *Value) { c.Set(key, value) },
 			Settle: c.CleanUp,
 			Len:    c.EstimatedSize,
 			Close:  func() { c.StopAllGoroutines(); stop() },

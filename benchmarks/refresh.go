@@ -15,17 +15,17 @@ func refresh() Scenario {
 		New: func(c Contender, _ uint64) *Instance {
 			var loads atomic.Int64
 			value := &Value{ID: 1}
-			cache := c.Strings(Settings{2 * zipfKeys, shortRefresh, longLife}, func(context.Context, string) (*Value, error) {
+			cache := c.Strings(Settings{Capacity: 2 * zipfKeys, RefreshAfter: shortRefresh, ExpireAfter: LongLife}, func(context.Context, string) (*Value, error) {
 				loads.Add(1)
 				return value, nil
 			})
 			ctx := context.Background()
-			for _, key := range stringKeys(zipfKeys) {
+			for _, key := range StringKeys(zipfKeys) {
 				cache.Get(ctx, key)
 			}
 			cache.Settle()
 			time.Sleep(untilStale)
-			asked, at := stringKeys(zipfKeys), 0
+			asked, at := StringKeys(zipfKeys), 0
 			return &Instance{
 				Before: func(int) {},
 				Run: func(n, _ int) {

@@ -11,7 +11,8 @@ import (
 // The lives of entries that neither expire nor fall due while they are measured.
 const (
 	longRefresh = time.Hour
-	longLife    = 2 * time.Hour
+	// LongLife is a life that does not end while anything is measured.
+	LongLife = 2 * time.Hour
 )
 
 // Scenario is one thing that caches are asked to do.
@@ -51,8 +52,9 @@ func (c *counted) int(_ context.Context, key int) (*Value, error) {
 	return &Value{ID: uint64(key)}, nil
 }
 
-// fill asks for every key until a pass loads nothing any more.
-func fill[K Key](c Cache[K], keys []K, loads *atomic.Int64) {
+// Fill asks for every key until a pass loads nothing any more. The cache's
+// loader counts its loads.
+func Fill[K Key](c Cache[K], keys []K, loads *atomic.Int64) {
 	const passes, piece = 8, 1024
 	ctx := context.Background()
 	for range passes {
@@ -73,8 +75,8 @@ func fill[K Key](c Cache[K], keys []K, loads *atomic.Int64) {
 	panic(fmt.Sprintf("benchmarks: a contender does not keep %d keys", len(keys)))
 }
 
-// spread runs n operations on procs goroutines. A worker is told its number.
-func spread(n, procs int, worker func(w, n int)) {
+// Spread runs n operations on procs goroutines. A worker is told its number.
+func Spread(n, procs int, worker func(w, n int)) {
 	if procs == 1 {
 		worker(0, n)
 		return

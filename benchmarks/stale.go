@@ -22,7 +22,7 @@ func stale() Scenario {
 			var loads atomic.Int64
 			slow, over := atomic.Bool{}, make(chan struct{})
 			value := &Value{ID: 1}
-			cache := c.Strings(Settings{2 * hotResident, shortRefresh, longLife}, func(context.Context, string) (*Value, error) {
+			cache := c.Strings(Settings{Capacity: 2 * hotResident, RefreshAfter: shortRefresh, ExpireAfter: LongLife}, func(context.Context, string) (*Value, error) {
 				loads.Add(1)
 				if slow.Load() {
 					<-over
@@ -40,7 +40,7 @@ func stale() Scenario {
 			return &Instance{
 				Before: func(int) {},
 				Run: func(n, procs int) {
-					spread(n, procs, func(_, n int) {
+					Spread(n, procs, func(_, n int) {
 						for range n {
 							if cache.Get(ctx, key) == nil {
 								failed()

@@ -28,7 +28,7 @@ func StampedeTakes(c Contender) bool { return hasLoader(c) }
 // Stampede lets many callers ask for one cold key at once.
 func Stampede(c Contender, callers int, load time.Duration) Crowd {
 	var loads atomic.Int64
-	cache := c.Strings(Settings{2 * hotResident, longRefresh, longLife}, func(context.Context, string) (*Value, error) {
+	cache := c.Strings(Lasting(2*hotResident), func(context.Context, string) (*Value, error) {
 		loads.Add(1)
 		time.Sleep(load)
 		return &Value{ID: 1}, nil

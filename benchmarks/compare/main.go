@@ -11,19 +11,17 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/perennial-go/perennial/benchmarks"
+	"github.com/perennial-go/perennial/benchmarks/internal/runner"
 )
 
 // settings are what the flags say.
@@ -35,7 +33,7 @@ type settings struct {
 	short      bool
 	scenarios  []string
 	contenders []string
-	calm       *calm
+	calm       *runner.Calm
 }
 
 const (
@@ -74,12 +72,11 @@ func main() {
 	if s.wants(memoryName) {
 		compareMemory(s)
 	}
-	fmt.Printf("\n%d measurements of time; %d were made again because other processes were busy, and %d stand although they were.\n",
-		s.calm.made, s.calm.again, s.calm.disturbed)
+	fmt.Printf("\n%v\n", s.calm)
 }
 
 func parse() (settings, error) {
-	s := settings{calm: &calm{}}
+	s := settings{calm: &runner.Calm{}}
 	var cpu, scenarios, contenders string
 	flag.IntVar(&s.rounds, "rounds", 6, "how many `rounds` the medians are of")
 	flag.StringVar(&cpu, "cpu", "1,2", "`numbers` of processors, each with as many callers")
@@ -87,11 +84,11 @@ func parse() (settings, error) {
 	flag.StringVar(&contenders, "contender", "", "which `names` (default all)")
 	flag.DurationVar(&s.duration, "duration", 150*time.Millisecond, "how long one measurement takes")
 	flag.Uint64Var(&s.seed, "seed", 1, "of what is random")
-	flag.DurationVar(&s.calm.patience, "patience", 3*time.Minute, "how long to wait in all for other processes; 0 with -short")
+	flag.DurationVar(&s.calm.Patience, "patience", 3*time.Minute, "how long to wait in all for other processes; 0 with -short")
 	flag.BoolVar(&s.short, "short", false, "about a minute: 3 rounds of 40 ms, 100,000 entries for memory")
 	flag.Parse()
 	if s.short {
-		s.rounds, s.duration, s.calm.patience = 3, 40*time.Millisecond, 0
+		s.rounds, s.duration, s.calm.Patience = 3, 40*time.Millisecond, 0
 	}
 	if s.rounds < 1 || flag.NArg() > 0 {
 		return s, errors.New("at least one round, and no arguments beside flags")
@@ -103,26 +100,15 @@ func parse() (settings, error) {
 		}
 		s.procs = append(s.procs, n)
 	}
-	s.scenarios, s.contenders = split(scenarios), split(contenders)
-	for _, name := range s.scenarios {
-		if !slices.Contains(names(), name) {
-			return s, fmt.Errorf("no scenario %q: there are %s", name, strings.Join(names(), ", "))
-		}
+	var err error
+	if s.scenarios, err = runner.Choose(scenarios, names()); err != nil {
+		return s, fmt.Errorf("-scenario: %w", err)
 	}
-	if len(s.scenarios) == 0 {
-		s.scenarios = names()
-	}
+	s.contenders = runner.Split(contenders)
 	if len(s.taking(func(benchmarks.Contender) bool { return true })) == 0 {
 		return s, fmt.Errorf("no contender %q", contenders)
 	}
 	return s, nil
-}
-
-func split(list string) []string {
-	if list == "" {
-		return nil
-	}
-	return strings.Split(list, ",")
 }
 
 func (s settings) wants(scenario string) bool { return slices.Contains(s.scenarios, scenario) }
@@ -134,55 +120,11 @@ func (s settings) taking(takes func(benchmarks.Contender) bool) []benchmarks.Con
 	})
 }
 
-// inTurn is the order in which a round measures.
-func inTurn[T any](all []T, round int) []int {
-	order := make([]int, len(all))
-	for i := range order {
-		order[i] = (i + round) % len(all)
-	}
-	return order
-}
-
 // describe prints what the figures depend on.
 func describe(s settings) {
-	fmt.Printf("%s %s/%s, %d processors, %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), processor())
-	fmt.Printf("seed %d, %d rounds, %v a measurement", s.seed, s.rounds, s.duration)
+	run := fmt.Sprintf("seed %d, %d rounds, %v a measurement", s.seed, s.rounds, s.duration)
 	if s.short {
-		fmt.Print(", -short: fewer rounds than the figures deserve")
+		run += ", -short: fewer rounds than the figures deserve"
 	}
-	fmt.Print("\n\n| contender | version | terms |\n|---|---|---|\n")
-	versions := map[string]string{}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, d := range info.Deps {
-			versions[d.Path] = d.Version
-			if d.Replace != nil {
-				versions[d.Path] = "this repository"
-			}
-		}
-	}
-	for _, c := range s.taking(func(benchmarks.Contender) bool { return true }) {
-		version := versions[c.Module]
-		if version == "" {
-			version = "-"
-		}
-		fmt.Printf("| %s | %s | %s |\n", c.Name, version, c.Terms)
-	}
+	runner.Head(os.Stdout, run, s.taking(func(benchmarks.Contender) bool { return true }))
 }
-
-// processor is what the system calls the processor, where it says so.
-func processor() string {
-	file, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return "unknown processor"
-	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown processor"
-}
-
-// progress says on stderr what is being measured.
-func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

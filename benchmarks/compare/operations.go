@@ -3,26 +3,26 @@ package main
 import (
 	"fmt"
 	"runtime"
-	"slices"
 
 	"github.com/perennial-go/perennial/benchmarks"
+	"github.com/perennial-go/perennial/benchmarks/internal/runner"
 )
 
 // compareOperations measures a scenario and prints its table.
 func compareOperations(s settings, scenario benchmarks.Scenario) {
 	contenders := s.taking(scenario.Takes)
-	samples := make([][][]sample, len(s.procs)) // by processors, contender and round
+	samples := make([][][]runner.Sample, len(s.procs)) // by processors, contender and round
 	for p := range samples {
-		samples[p] = make([][]sample, len(contenders))
+		samples[p] = make([][]runner.Sample, len(contenders))
 	}
 	for round := range s.rounds {
-		for _, i := range inTurn(contenders, round) {
-			progress("%s: round %d of %d, %s", scenario.Name, round+1, s.rounds, contenders[i].Name)
+		for _, i := range runner.InTurn(contenders, round) {
+			runner.Progress("%s: round %d of %d, %s", scenario.Name, round+1, s.rounds, contenders[i].Name)
 			in := scenario.New(contenders[i], s.seed)
 			for p, procs := range s.procs {
-				m := s.calm.measure(procs, func() sample { return measure(in, procs, s.duration) })
-				if !scenario.Loads && m.loads > 0 {
-					progress("%s: %s has loaded in %.6f of the hits", scenario.Name, contenders[i].Name, m.loads)
+				m := runner.Calmly(s.calm, procs, func() runner.Sample { return runner.Measure(in, procs, procs, s.duration) })
+				if !scenario.Loads && m.Loads > 0 {
+					runner.Progress("%s: %s has loaded in %.6f of the hits", scenario.Name, contenders[i].Name, m.Loads)
 				}
 				samples[p][i] = append(samples[p][i], m)
 			}
@@ -37,7 +37,7 @@ func compareOperations(s settings, scenario benchmarks.Scenario) {
 // rivals are the contenders that ratios are to.
 var rivals = []string{benchmarks.Otter, benchmarks.OtterCoarse, benchmarks.Floor}
 
-func printOperations(s settings, contenders []benchmarks.Contender, samples [][][]sample, loads bool) {
+func printOperations(s settings, contenders []benchmarks.Contender, samples [][][]runner.Sample, loads bool) {
 	present := map[string]int{}
 	for i, c := range contenders {
 		present[c.Name] = i
@@ -56,11 +56,11 @@ func printOperations(s settings, contenders []benchmarks.Contender, samples [][]
 	for p, procs := range s.procs {
 		for i, c := range contenders {
 			mine := samples[p][i]
-			ns := nanoseconds(mine)
-			fmt.Printf("| %s | %d | %s | %s | %s | %.2f | %.0f |", c.Name, procs, digits(median(ns)), digits(ns[0]), digits(ns[len(ns)-1]),
-				medianOf(mine, func(m sample) float64 { return m.allocs }), medianOf(mine, func(m sample) float64 { return m.bytes }))
+			ns := runner.Nanoseconds(mine)
+			fmt.Printf("| %s | %d | %s | %s | %s | %.2f | %.0f |", c.Name, procs, runner.Digits(runner.Median(ns)), runner.Digits(ns[0]), runner.Digits(ns[len(ns)-1]),
+				runner.MedianOf(mine, func(m runner.Sample) float64 { return m.Allocs }), runner.MedianOf(mine, func(m runner.Sample) float64 { return m.Bytes }))
 			if loads {
-				fmt.Printf(" %.2g |", medianOf(mine, func(m sample) float64 { return m.loads }))
+				fmt.Printf(" %.2g |", runner.MedianOf(mine, func(m runner.Sample) float64 { return m.Loads }))
 			}
 			for _, r := range rivals {
 				if at, ok := present[r]; ok {
@@ -72,51 +72,33 @@ func printOperations(s settings, contenders []benchmarks.Contender, samples [][]
 	}
 }
 
-// nanoseconds is the times of samples, the least first.
-func nanoseconds(samples []sample) []float64 {
-	ns := make([]float64, len(samples))
-	for i, m := range samples {
-		ns[i] = m.ns
-	}
-	slices.Sort(ns)
-	return ns
-}
-
 // ratio is the median of the ratios of the times within rounds.
-func ratio(mine, theirs []sample) float64 {
+func ratio(mine, theirs []runner.Sample) float64 {
 	ratios := make([]float64, len(mine))
 	for i := range mine {
-		ratios[i] = mine[i].ns / theirs[i].ns
+		ratios[i] = mine[i].NS / theirs[i].NS
 	}
-	return median(ratios)
-}
-
-// digits is a time with as many digits as mean anything.
-func digits(ns float64) string {
-	if ns < 100 {
-		return fmt.Sprintf("%.1f", ns)
-	}
-	return fmt.Sprintf("%.0f", ns)
+	return runner.Median(ratios)
 }
 
 // compareClocks measures what it costs to read the clock.
 func compareClocks(s settings) {
 	readings := benchmarks.Readings()
-	samples := make([][]sample, len(readings))
+	samples := make([][]runner.Sample, len(readings))
 	for round := range s.rounds {
-		for _, i := range inTurn(readings, round) {
-			progress("clock: round %d of %d, %s", round+1, s.rounds, readings[i].Name)
+		for _, i := range runner.InTurn(readings, round) {
+			runner.Progress("clock: round %d of %d, %s", round+1, s.rounds, readings[i].Name)
 			in := &benchmarks.Instance{
 				Before: func(int) {},
 				Run:    func(n, _ int) { readings[i].Run(n) },
 				Loads:  func() int64 { return 0 },
 			}
-			samples[i] = append(samples[i], s.calm.measure(1, func() sample { return measure(in, 1, s.duration/3) }))
+			samples[i] = append(samples[i], runner.Calmly(s.calm, 1, func() runner.Sample { return runner.Measure(in, 1, 1, s.duration/3) }))
 		}
 	}
 	fmt.Print("\n### clock: one reading\n\n| reading | ns | least | most |\n|---|---|---|---|\n")
 	for i, r := range readings {
-		ns := nanoseconds(samples[i])
-		fmt.Printf("| %s | %s | %s | %s |\n", r.Name, digits(median(ns)), digits(ns[0]), digits(ns[len(ns)-1]))
+		ns := runner.Nanoseconds(samples[i])
+		fmt.Printf("| %s | %s | %s | %s |\n", r.Name, runner.Digits(runner.Median(ns)), runner.Digits(ns[0]), runner.Digits(ns[len(ns)-1]))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/perennial-go/perennial/benchmarks"
+	"github.com/perennial-go/perennial/benchmarks/internal/runner"
 )
 
 // compareStampedes lets crowds ask for a cold key, on the most processors.
@@ -17,8 +18,8 @@ func compareStampedes(s settings) {
 	contenders := s.taking(benchmarks.StampedeTakes)
 	crowds := make([][]benchmarks.Crowd, len(contenders))
 	for round := range first + s.rounds {
-		for _, i := range inTurn(contenders, round) {
-			progress("stampede: round %d of %d, %s", round, s.rounds, contenders[i].Name)
+		for _, i := range runner.InTurn(contenders, round) {
+			runner.Progress("stampede: round %d of %d, %s", round, s.rounds, contenders[i].Name)
 			crowd := benchmarks.Stampede(contenders[i], benchmarks.StampedeCallers, benchmarks.StampedeLoad)
 			if round >= first {
 				crowds[i] = append(crowds[i], crowd)
@@ -30,10 +31,10 @@ func compareStampedes(s settings) {
 	for i, c := range contenders {
 		loads := func(c benchmarks.Crowd) float64 { return float64(c.Loads) }
 		most := slices.MaxFunc(crowds[i], func(a, b benchmarks.Crowd) int { return int(a.Loads - b.Loads) })
-		fmt.Printf("| %s | %.0f | %d | %.1f | %.3f | %.0f |\n", c.Name, medianOf(crowds[i], loads), most.Loads,
-			medianOf(crowds[i], func(c benchmarks.Crowd) float64 { return c.Wall.Seconds() * 1e3 }),
-			medianOf(crowds[i], func(c benchmarks.Crowd) float64 { return c.Allocs }),
-			medianOf(crowds[i], func(c benchmarks.Crowd) float64 { return c.Bytes }))
+		fmt.Printf("| %s | %.0f | %d | %.1f | %.3f | %.0f |\n", c.Name, runner.MedianOf(crowds[i], loads), most.Loads,
+			runner.MedianOf(crowds[i], func(c benchmarks.Crowd) float64 { return c.Wall.Seconds() * 1e3 }),
+			runner.MedianOf(crowds[i], func(c benchmarks.Crowd) float64 { return c.Allocs }),
+			runner.MedianOf(crowds[i], func(c benchmarks.Crowd) float64 { return c.Bytes }))
 	}
 }
 
@@ -46,15 +47,15 @@ func compareMemory(s settings) {
 	contenders := s.taking(func(benchmarks.Contender) bool { return true })
 	sizes := make([][]float64, len(contenders))
 	for round := range rounds {
-		for _, i := range inTurn(contenders, round) {
-			progress("memory: round %d of %d, %s", round+1, rounds, contenders[i].Name)
+		for _, i := range runner.InTurn(contenders, round) {
+			runner.Progress("memory: round %d of %d, %s", round+1, rounds, contenders[i].Name)
 			sizes[i] = append(sizes[i], benchmarks.Footprint(contenders[i], entries))
 		}
 	}
 	fmt.Printf("\n### memory: heap at %d entries, median of %d\n\n", entries, rounds)
 	fmt.Printf("The text of a key and the value take %d bytes of it.\n\n| contender | B an entry | beside key and value |\n|---|---|---|\n", benchmarks.Payload)
 	for i, c := range contenders {
-		size := median(sizes[i])
+		size := runner.Median(sizes[i])
 		fmt.Printf("| %s | %.0f | %.0f |\n", c.Name, size, size-benchmarks.Payload)
 	}
 }

@@ -1,6 +1,7 @@
-package main
+package runner
 
 import (
+	"fmt"
 	"runtime"
 	"time"
 )
@@ -13,15 +14,15 @@ const (
 	glance = 60 * time.Millisecond
 )
 
-// calm sees to it that measurements are made while the processors that they
+// Calm sees to it that measurements are made while the processors that they
 // want are free, as far as its patience goes.
-type calm struct {
-	patience               time.Duration // for waiting and for measuring again, in all
+type Calm struct {
+	Patience               time.Duration // for waiting and for measuring again, in all
 	made, again, disturbed int
 }
 
-// measure waits until nobody else is busy, and measures until nobody was.
-func (c *calm) measure(procs int, once func() sample) sample {
+// Calmly waits until nobody else is busy, and measures until nobody was.
+func Calmly[T any](c *Calm, procs int, once func() T) T {
 	c.made++
 	for {
 		c.wait(procs)
@@ -33,25 +34,31 @@ func (c *calm) measure(procs int, once func() sample) sample {
 		switch {
 		case !known || undisturbed(procs, after-before, took):
 			return m
-		case c.patience <= 0:
+		case c.Patience <= 0:
 			c.disturbed++
 			return m
 		}
 		c.again++
-		c.patience -= took
+		c.Patience -= took
 	}
 }
 
-func (c *calm) wait(procs int) {
-	for c.patience > 0 {
+func (c *Calm) wait(procs int) {
+	for c.Patience > 0 {
 		before, _ := foreign()
 		time.Sleep(glance)
 		after, known := foreign()
 		if !known || undisturbed(procs, after-before, glance) {
 			return
 		}
-		c.patience -= glance
+		c.Patience -= glance
 	}
+}
+
+// String says how calm it was.
+func (c *Calm) String() string {
+	return fmt.Sprintf("%d measurements of time; %d were made again because other processes were busy, and %d stand although they were.",
+		c.made, c.again, c.disturbed)
 }
 
 // undisturbed tells whether as many processors as were wanted were free.

@@ -1,0 +1,228 @@
+package memoize
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/perennial-go/perennial/config"
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/bind"
+	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// What puts settings in force: adopt for configurations of a user's own, watch
+// for config.Live, enter for the first.
+
+// adopt puts settings in force that the configuration has come up with. If they
+// can't be used, those before them stay.
+func (e *engine[A, K, V]) adopt(s *config.Settings[A, K, V]) *plan[A, K, V] {
+	if s != nil && e.rejected.Load() == s {
+		return e.plan.Load()
+	}
+	next, err := e.prepareSafely(s)
+	if err != nil {
+		e.rejected.Store(s)
+		e.troubled(e.life, observe.Event{Kind: observe.ConfigRejected, Err: err})
+		return e.plan.Load()
+	}
+	e.commit(next)
+	return e.plan.Load()
+}
+
+func (e *engine[A, K, V]) prepareSafely(s *config.Settings[A, K, V]) (p *plan[A, K, V], err error) {
+	defer recovering(&err)
+	return e.preparePlan(s)
+}
+
+// preparePlan checks settings and binds their parts. No lock is held, for the
+// parts may be the user's.
+func (e *engine[A, K, V]) preparePlan(s *config.Settings[A, K, V]) (*plan[A, K, V], error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	p := newPlan(s, e.dynamicKeys)
+	for _, part := range []any{s.Storage, s.Eviction} {
+		b, ok := part.(bind.Binder)
+		if !ok {
+			continue
+		}
+		if err := e.remains.bindings.Take(b, e.name); err != nil {
+			e.remains.bindings.Release(p.bound)
+			return nil, fmt.Errorf("memoize: %s can't use %v: %w", e.name, part, err)
+		}
+		p.bound = append(p.bound, b)
+	}
+	return p, nil
+}
+
+// commit puts a prepared plan in force, unless somebody else did or another has
+// come after it.
+func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
+	if last := e.plan.Load(); last != nil && last.settings != next.settings {
+		if last.settings.Storage != next.settings.Storage {
+			e.clearMemory(next)
+		}
+		if last.settings.Eviction != next.settings.Eviction {
+			e.forget(next) // it may remember what it was told when it was in force before
+		}
+	}
+	wanted, err := e.settings() // user code may have gone on to the next meanwhile
+	e.mu.Lock()
+	last := e.plan.Load()
+	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
+		wanted = live.Snapshot() // of the moment
+	}
+	if e.closed || last != nil && (last.settings == next.settings || err != nil || wanted != next.settings) {
+		e.remains.bindings.Release(next.bound)
+		e.mu.Unlock()
+		return
+	}
+	next.doubt = e.doubtsOf(next.settings.Storage)
+	if last != nil {
+		if last.settings.Storage == next.settings.Storage && last.settings.Eviction == next.settings.Eviction {
+			next.held = last.held
+		}
+		if last.limits.MaxLoads == next.limits.MaxLoads {
+			next.slots = last.slots
+		}
+		last.retired.Store(true)
+		e.retired = append(e.retired, last)
+	}
+	e.plan.Store(next)
+	e.mu.Unlock()
+	e.dropUnused()
+	e.arrange(last, next)
+}
+
+// doubtsOf is what is in doubt of a storage. It may have been in force before,
+// and is still in doubt then if a plan that has it is in use or a write to it has
+// not come back. The engine's lock is held.
+func (e *engine[A, K, V]) doubtsOf(s storage.Storage[K, V]) *doubts[K] {
+	for known, d := range e.doubted {
+		has := func(p *plan[A, K, V]) bool { return p != nil && p.settings.Storage == known }
+		if !has(e.plan.Load()) && !slices.ContainsFunc(e.retired, has) && !d.pending() {
+			delete(e.doubted, known)
+		}
+	}
+	if e.doubted[s] == nil {
+		if e.doubted == nil {
+			e.doubted = map[storage.Storage[K, V]]*doubts[K]{}
+		}
+		e.doubted[s] = new(doubts[K])
+	}
+	return e.doubted[s]
+}
+
+// clearMemory empties a storage in memory that comes into force: it may hold
+// what was invalidated while it was not.
+func (e *engine[A, K, V]) clearMemory(next *plan[A, K, V]) {
+	c, ok := next.settings.Storage.(storage.Clearer)
+	if !ok || !next.local {
+		return
+	}
+	if err := safely(func() error { return c.Clear(e.life) }); err != nil {
+		e.tell(e.life, observe.Event{Kind: observe.StoreFault, Err: err})
+	}
+}
+
+// arrange does what a change brings with it.
+func (e *engine[A, K, V]) arrange(last, next *plan[A, K, V]) {
+	sameStrategy := last != nil && last.settings.Eviction == next.settings.Eviction
+	sameStorage := last != nil && last.settings.Storage == next.settings.Storage
+	if sameStrategy && !sameStorage {
+		e.forgetKeys(last)
+	}
+	if !sameStrategy || !sameStorage {
+		e.feed(next)
+	}
+	if last != nil {
+		e.troubles.ends(observe.ConfigRejected)
+		e.tell(e.life, observe.Event{Kind: observe.ConfigChanged})
+	}
+}
+
+// feed tells a strategy that comes into force of the keys that are held, the
+// longest unwritten first, and releases down to what it lets live.
+func (e *engine[A, K, V]) feed(p *plan[A, K, V]) {
+	held, ok := p.settings.Storage.(storage.Ranger[K, V])
+	if !ok || !p.local || !e.use(p) {
+		return
+	}
+	defer e.unuse(p)
+	type written struct {
+		key  K
+		when entry.Instant
+	}
+	var keys []written
+	for key, stored := range held.Range(e.life) {
+		keys = append(keys, written{key, stored.Created()})
+	}
+	slices.SortFunc(keys, func(a, b written) int { return int(min(1, max(-1, a.when-b.when))) })
+	for _, k := range keys {
+		e.feedOne(p, k.key)
+	}
+}
+
+func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
+	victim, named := func() (victim K, named bool) {
+		if e.statuses.Hold(e.life, key, false) != nil {
+			return victim, false
+		}
+		defer e.statuses.Free(key, false)
+		stored, _ := e.look(e.life, p, key)
+		if stored == nil {
+			return victim, false
+		}
+		if p.sweeps {
+			e.sweeper.arm(stored.KeepUntil())
+		}
+		victim, named, err := p.written(key, &stored.Meta, &stored.Meta)
+		if err != nil {
+			_ = e.panicked(e.life, err)
+		}
+		return victim, named && err == nil
+	}()
+	if named {
+		e.evict(e.life, p, victim)
+	}
+}
+
+// forget makes a plan's strategy forget every key, if it can.
+func (e *engine[A, K, V]) forget(p *plan[A, K, V]) (can bool) {
+	r, can := p.settings.Eviction.(eviction.Resetter)
+	if !can {
+		return false
+	}
+	err := safely(func() error {
+		r.Reset()
+		return nil
+	})
+	if err != nil {
+		_ = e.panicked(e.life, err)
+	}
+	if p.held != nil {
+		p.held.clear()
+	}
+	return true
+}
+
+// forgetKeys tells a strategy that stays in force that what a storage held that
+// does not is gone.
+func (e *engine[A, K, V]) forgetKeys(last *plan[A, K, V]) {
+	if e.forget(last) {
+		return
+	}
+	err := safely(func() error {
+		if held, ok := last.settings.Storage.(storage.Ranger[K, V]); ok && last.local {
+			for key, gone := range held.Range(e.life) {
+				last.settings.Eviction.MarkReleased(key, &gone.Meta)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		_ = e.panicked(e.life, err)
+	}
+}

@@ -18,8 +18,10 @@ const (
 	sweepSlice = 100 * time.Microsecond
 	// sweepShare is how many times as long as a sweep spent on entries that stay
 	// the next one waits at least: that costs no more than one part in a hundred
-	// of a core. What it spent on those that went is work done once.
+	// of a core. What it spent on those that went is work done once, and what it
+	// spent on those that go soon was near enough.
 	sweepShare = 100
+	sweepSoon  = time.Second
 )
 
 // sweeper is the one timer by which expired entries go without anyone reading
@@ -68,11 +70,11 @@ func (s *sweeper) begin() {
 	s.at.Store(int64(entry.Never))
 }
 
-// rest is called at a sweep's end, with the time it spent on entries that stay.
-func (s *sweeper) rest(idle time.Duration) {
+// rest is called at a sweep's end: no other comes before d has passed.
+func (s *sweeper) rest(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.earliest = s.now().Add(sweepShare * idle)
+	s.earliest = s.now().Add(d)
 }
 
 func (s *sweeper) stop() {
@@ -99,7 +101,8 @@ func (e *engine[A, K, V]) sweep() {
 	began := e.time.now()
 	nearest, idle := began.Add(time.Second), 0.0 // look again, if user code panics or ends the goroutine
 	defer func() {
-		e.sweeper.rest(time.Duration(idle * float64(e.time.now().Sub(began))))
+		took := e.time.now().Sub(began)
+		e.sweeper.rest(max(took, time.Duration(sweepShare*idle*float64(took))))
 		e.sweeper.arm(nearest)
 	}()
 	err := safely(func() error {
@@ -112,7 +115,7 @@ func (e *engine[A, K, V]) sweep() {
 }
 
 // sweepOnce looks at every entry, and returns the nearest end of those that stay
-// and what share of all they are. What expires while it works goes too.
+// and what share of all stays for long. What expires while it works goes too.
 func (e *engine[A, K, V]) sweepOnce(p *plan[A, K, V], now entry.Instant) (nearest entry.Instant, idle float64) {
 	held := p.settings.Storage.(storage.Ranger[K, V])
 	slice, seen, kept := now, 0, 0
@@ -126,7 +129,9 @@ func (e *engine[A, K, V]) sweepOnce(p *plan[A, K, V], now entry.Instant) (neares
 		}
 		if end := stored.KeepUntil(); end > now {
 			nearest = min(nearest, end)
-			kept++
+			if end.Sub(now) > sweepSoon {
+				kept++
+			}
 		} else if e.expire(p, key, now) {
 			e.backoff.clear(key)
 			e.counters.expired.Add(1)

@@ -54,7 +54,7 @@ func TestThoseThatWriteDo(t *testing.T) {
 			cache.Set("long", long)
 			cache.Set("gone", gone)
 			for cache.Get(t.Context(), "gone") == gone {
-				time.Sleep(coarseResolution)
+				time.Sleep(coarseResolution) // the contenders' clocks are real ones
 			}
 			if got := cache.Get(t.Context(), "long"); got != long {
 				t.Errorf("got %p, want %p, which was set", got, long)

@@ -75,9 +75,6 @@ func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], ar
 
 func (d *directLoad[A, K, V]) run() {
 	e := d.engine
-	if e.wants(observe.LoadStarted) {
-		e.tell(&d.ctx, observe.Event{Kind: observe.LoadStarted, Cause: observe.Direct, Count: 1, Key: e.showArg(d.arg)})
-	}
 	began := e.time.now()
 	a := answer[V]{err: &PanicError{Value: ErrGoexit, Stack: debug.Stack()}}
 	defer func() {
@@ -93,6 +90,9 @@ func (d *directLoad[A, K, V]) run() {
 			e.tell(&d.ctx, observe.Event{Kind: observe.LoadEnded, Cause: observe.Direct, Count: 1, Key: e.showArg(d.arg), Duration: e.time.now().Sub(began), Err: a.err})
 		}
 	}()
+	if e.wants(observe.LoadStarted) { // an observer may end the goroutine
+		e.tell(&d.ctx, observe.Event{Kind: observe.LoadStarted, Cause: observe.Direct, Count: 1, Key: e.showArg(d.arg)})
+	}
 	a = e.source.ask(&d.ctx, []A{d.arg})[0]
 }
 

@@ -93,14 +93,19 @@ func (l *loads) work() {
 // due sets a run's deadline. The lock is held.
 func (l *loads) due(r *flight, now, deadline entry.Instant) {
 	r.deadline = deadline
-	if deadline >= l.armed {
+	l.arm(now, deadline)
+}
+
+// arm makes sure that the timer comes at the instant given. The lock is held.
+func (l *loads) arm(now, at entry.Instant) {
+	if at >= l.armed {
 		return
 	}
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	l.armed = deadline
-	l.timer = l.time.clock.AfterFunc(max(0, deadline.Sub(now)), l.fire)
+	l.armed = at
+	l.timer = l.time.clock.AfterFunc(max(0, at.Sub(now)), l.fire)
 }
 
 // expire gives up the runs whose time is over. It is what the timer does.
@@ -109,14 +114,15 @@ func (l *loads) expire() {
 	var late []*flight
 	l.mu.Lock()
 	l.armed = entry.Never
+	nearest := entry.Never
 	for r := l.first; r != nil; r = r.next {
-		deadline := r.deadline
-		if deadline <= now {
+		if r.deadline <= now {
 			late = append(late, r)
-			deadline = entry.Never
+			r.deadline = entry.Never
 		}
-		l.due(r, now, deadline)
+		nearest = min(nearest, r.deadline)
 	}
+	l.arm(now, nearest)
 	l.mu.Unlock()
 	for i, r := range late {
 		if i < len(late)-1 { // nobody waits for the user code of another

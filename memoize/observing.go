@@ -51,7 +51,7 @@ func (o *observing[K]) emit(ctx context.Context, ev observe.Event, key K) {
 
 // note is emit for events of which there is no more to say. It is what the path
 // of a load calls: a load whose frames stay small fits into the stack that its
-// goroutine begins with, and growing that costs as much as the rest of a load.
+// goroutine begins with, and growing that costs more than a third of a load.
 func (o *observing[K]) note(ctx context.Context, kind observe.Kind, key K) {
 	if o.wants(kind) {
 		o.noteWanted(ctx, kind, key)

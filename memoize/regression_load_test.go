@@ -567,3 +567,20 @@ func TestNoDeadlineUnderAClockThatIsHandedIn(t *testing.T) {
 		})
 	}
 }
+
+// G7: an observer that ends the goroutine of a call past the cache releases its
+// caller.
+func TestGoexitOfAnObserverOfDirect(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := memoize.Must(memoize.New(returning[int](1).load, config.Observe(observe.Func(func(_ context.Context, e observe.Event) {
+			if e.Kind == observe.LoadStarted {
+				runtime.Goexit()
+			}
+		}))))
+		began := time.Now()
+		if _, err := f.Direct(t.Context(), 1); !errors.Is(err, memoize.ErrGoexit) || time.Since(began) > 0 {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		noError(t, f.Close(t.Context()))
+	})
+}

@@ -1,8 +1,20 @@
 // Package eviction decides which entry goes when there are too many.
 //
 // A [Strategy] is told of every write and release, and of reads where it wants
-// to know, and names one key to release after each write. [LeastRecentlyUpdated]
-// is the default; [None] leaves eviction to the storage.
+// to know, and names one key to release after each write. There are several:
+//
+//   - [LeastRecentlyUpdated], the default, to which a read costs nothing at all;
+//   - [TinyLFU] where some keys are more popular than others, the best in most
+//     cases, and [LIRS] where that changes quickly; both hold out against scans
+//     and loops;
+//   - [S3FIFO], [TwoQueue] and [Sieve], which are simpler;
+//   - [LeastRecentlyUsed], [LeastFrequentlyUsed] and [FirstInFirstOut], which do
+//     what they say;
+//   - [None], which leaves eviction to the storage.
+//
+// With any of them a read costs no lock and no look-up: it leaves a mark in the
+// entry, and only where there is none yet. A capacity counts entries, or is in
+// the unit of their weights where the strategy is told of weights ([Weigher]).
 //
 // The model is py-memoize's EvictionStrategy. It differs in one point: there a
 // key that was named and could not be released is forgotten; here the engine

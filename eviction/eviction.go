@@ -49,6 +49,39 @@ type Resetter interface {
 
 // Bounded is a Strategy with a capacity.
 type Bounded interface {
-	// Capacity is how many keys it lets live.
+	// Capacity is how many keys it lets live, or how much they may weigh
+	// together where it is told of weights.
 	Capacity() int
+}
+
+// Resizer is a Strategy whose capacity can change while it is in use.
+type Resizer interface {
+	// SetCapacity sets what Capacity returns, 0 for a negative one. Of a smaller
+	// one Over is to be asked what goes.
+	SetCapacity(capacity int)
+}
+
+// Weigher is a Strategy that bounds what the keys weigh together, in whatever
+// unit its capacity is in.
+type Weigher[K comparable] interface {
+	// MarkWeighed is told instead of MarkWritten, which means a weight of 1.
+	// Less than 1 counts as 1. A key that is heavier than the capacity is named
+	// next, and no other has to go for it.
+	MarkWeighed(key K, e, old *entry.Meta, weight int)
+}
+
+// Over is a Strategy that can be over its capacity by more than the key that was
+// written last: after a heavy write, or when its capacity has become smaller.
+type Over[K comparable] interface {
+	// Victims names keys to be released now, as NextToRelease does, at most so
+	// many at once. It is to be asked until it names none.
+	Victims(most int) []K
+}
+
+// Clocked is a Strategy that prefers to name expired entries, where it comes
+// across them. Without a clock it does not know of any.
+type Clocked interface {
+	// SetClock gives it a clock, which is read at most once for each key that is
+	// named, with the strategy's lock held.
+	SetClock(now func() entry.Instant)
 }

@@ -8,20 +8,9 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
-	"github.com/perennial-go/perennial/eviction/evictiontest"
 )
 
 var keys = []string{"a", "b", "c", "d", "e", "f", "g", "h"}
-
-func TestLeastRecentlyUpdatedConforms(t *testing.T) {
-	for _, capacity := range []int{-1, 0, 1, 3, 7} {
-		t.Run(fmt.Sprint("capacity ", capacity), func(t *testing.T) {
-			evictiontest.Run(t, func() eviction.Strategy[string] { return eviction.LeastRecentlyUpdated[string](capacity) }, keys)
-		})
-	}
-}
-
-func TestNoneConforms(t *testing.T) { evictiontest.Run(t, eviction.None[string], keys) }
 
 func TestNoneNamesNothing(t *testing.T) {
 	s := eviction.None[string]()

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/perennial-go/perennial/benchmarks"
+	"github.com/perennial-go/perennial/benchmarks/internal/chart"
 	"github.com/perennial-go/perennial/benchmarks/internal/runner"
 )
 
@@ -15,36 +16,36 @@ import (
 // entries.
 func growEntries(s settings) error {
 	contenders := named(benchmarks.Perennial, benchmarks.OtterCoarse, benchmarks.Otter)
-	t := &table{head: []string{"entries"}}
+	t := &runner.Table{Head: []string{"entries"}}
 	for _, c := range contenders {
-		t.head = append(t.head, c.Name+" ns", "least", "most")
+		t.Head = append(t.Head, c.Name+" ns", "least", "most")
 	}
 	lines := linesOf(contenders)
 	var skipped []string
 	for _, entries := range s.sizes.entries {
 		if err := roomFor(entries); err != nil {
-			skipped = append(skipped, fmt.Sprintf("%s entries are skipped: %v.", count(entries), err))
+			skipped = append(skipped, fmt.Sprintf("%s entries are skipped: %v.", runner.Count(entries), err))
 			runner.Progress("entries: %s", skipped[len(skipped)-1])
 			continue
 		}
-		row := []string{count(entries)}
+		row := []string{runner.Count(entries)}
 		for i, samples := range hitsAmong(s, contenders, entries) {
 			p := pointOf(float64(entries), samples)
-			lines[i].points = append(lines[i].points, p)
-			row = append(row, runner.Digits(p.y), runner.Digits(p.low), runner.Digits(p.high))
+			lines[i].Points = append(lines[i].Points, p)
+			row = append(row, runner.Digits(p.Y), runner.Digits(p.Low), runner.Digits(p.High))
 		}
-		t.add(row...)
+		t.Add(row...)
 	}
-	heading("entries", "a fresh hit, string keys by a Zipf distribution, 1 caller, ns")
-	t.print()
+	runner.Heading("entries", "a fresh hit, string keys by a Zipf distribution, 1 caller, ns")
+	t.Print()
 	for _, line := range skipped {
 		fmt.Printf("\n%s\n", line)
 	}
-	return s.write(chart{
-		name: "entries", title: "A fresh hit in caches of more and more entries",
-		x:     axis{label: "entries held", log: true, ticks: floats(s.sizes.entries), text: short},
-		y:     axis{label: "ns per hit, 1 caller", text: short},
-		lines: lines,
+	return s.write(chart.Chart{
+		Name: "entries", Title: "A fresh hit in caches of more and more entries",
+		X:     chart.Axis{Label: "entries held", Log: true, Ticks: floats(s.sizes.entries), Text: chart.Short},
+		Y:     chart.Axis{Label: "ns per hit, 1 caller", Text: chart.Short},
+		Lines: lines,
 	})
 }
 
@@ -56,7 +57,7 @@ func hitsAmong(s settings, contenders []benchmarks.Contender, entries int) [][]r
 	samples := make([][]runner.Sample, len(contenders))
 	for round := range s.rounds {
 		for _, i := range runner.InTurn(contenders, round) {
-			runner.Progress("entries: %s, round %d of %d, %s", count(entries), round+1, s.rounds, contenders[i].Name)
+			runner.Progress("entries: %s, round %d of %d, %s", runner.Count(entries), round+1, s.rounds, contenders[i].Name)
 			in := hits(contenders[i], asked, sequence)
 			m := runner.Calmly(s.calm, 1, func() runner.Sample { return runner.Measure(in, 1, 1, s.duration) })
 			if m.Loads > 0 {

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/perennial-go/perennial/benchmarks"
+	"github.com/perennial-go/perennial/benchmarks/internal/chart"
 	"github.com/perennial-go/perennial/benchmarks/internal/runner"
 )
 
@@ -32,25 +33,25 @@ func growEviction(s settings) error {
 			contenders = append(contenders, c)
 		}
 	}
-	t := &table{head: []string{"capacity", "contender", "ns/op", "least", "most", "hits %", "held %"}}
+	t := &runner.Table{Head: []string{"capacity", "contender", "ns/op", "least", "most", "hits %", "held %"}}
 	lines := linesOf(contenders)
 	for _, capacity := range s.sizes.capacities {
 		for i, samples := range evictionsAt(s, contenders, capacity) {
 			p := pointOf(float64(capacity), samplesOf(samples))
-			lines[i].points = append(lines[i].points, p)
+			lines[i].Points = append(lines[i].Points, p)
 			loads := runner.MedianOf(samples, func(e evicted) float64 { return e.Loads })
 			held := runner.MedianOf(samples, func(e evicted) float64 { return e.held })
-			t.add(count(capacity), contenders[i].Name, runner.Digits(p.y), runner.Digits(p.low), runner.Digits(p.high),
+			t.Add(runner.Count(capacity), contenders[i].Name, runner.Digits(p.Y), runner.Digits(p.Low), runner.Digits(p.High),
 				fmt.Sprintf("%.1f", 100*(1-loads)), fmt.Sprintf("%.0f", 100*held))
 		}
 	}
-	heading("eviction", fmt.Sprintf("string keys by a Zipf distribution over %d times the capacity, a loader that does nothing, %d callers", evictionKeys, runtime.NumCPU()))
-	t.print()
-	return s.write(chart{
-		name: "eviction", title: fmt.Sprintf("Calls of a full cache, a Zipf distribution over %d times its capacity", evictionKeys),
-		x:     axis{label: "capacity", log: true, ticks: floats(s.sizes.capacities), text: short},
-		y:     axis{label: fmt.Sprintf("ns per call, hit or miss, %d callers", runtime.NumCPU()), text: short},
-		lines: lines,
+	runner.Heading("eviction", fmt.Sprintf("string keys by a Zipf distribution over %d times the capacity, a loader that does nothing, %d callers", evictionKeys, runtime.NumCPU()))
+	t.Print()
+	return s.write(chart.Chart{
+		Name: "eviction", Title: fmt.Sprintf("Calls of a full cache, a Zipf distribution over %d times its capacity", evictionKeys),
+		X:     chart.Axis{Label: "capacity", Log: true, Ticks: floats(s.sizes.capacities), Text: chart.Short},
+		Y:     chart.Axis{Label: fmt.Sprintf("ns per call, hit or miss, %d callers", runtime.NumCPU()), Text: chart.Short},
+		Lines: lines,
 	})
 }
 
@@ -73,7 +74,7 @@ func evictionsAt(s settings, contenders []benchmarks.Contender, capacity int) []
 	samples := make([][]evicted, len(contenders))
 	for round := range s.rounds {
 		for _, i := range runner.InTurn(contenders, round) {
-			runner.Progress("eviction: capacity %s, round %d of %d, %s", count(capacity), round+1, s.rounds, contenders[i].Name)
+			runner.Progress("eviction: capacity %s, round %d of %d, %s", runner.Count(capacity), round+1, s.rounds, contenders[i].Name)
 			in, held := evictions(contenders[i], capacity, keys, distribution)
 			m := runner.Calmly(s.calm, procs, func() runner.Sample { return runner.Measure(in, procs, procs, s.duration) })
 			samples[i] = append(samples[i], evicted{m, float64(held()) / float64(capacity)})

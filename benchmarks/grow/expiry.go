@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/benchmarks"
+	"github.com/perennial-go/perennial/benchmarks/internal/chart"
 	"github.com/perennial-go/perennial/benchmarks/internal/runner"
 )
 
@@ -27,8 +28,8 @@ func growExpiry(s settings) error {
 			control[i] = append(control[i], runner.Calmly(s.calm, procs, func() expiryRun { return expire(c, s.sizes, s.seed, run.window) }))
 		}
 	}
-	heading("expiry", fmt.Sprintf("single hits on %s keys that live long, while %s others expire within %v and until they are gone; in the control they live long too",
-		count(living), count(s.sizes.expiring), s.sizes.spread))
+	runner.Heading("expiry", fmt.Sprintf("single hits on %s keys that live long, while %s others expire within %v and until they are gone; in the control they live long too",
+		runner.Count(living), runner.Count(s.sizes.expiring), s.sizes.spread))
 	printExpiry(contenders, expiring, control)
 	printSweeps(contenders, expiring, s.sizes.spread)
 	printClock(clocks)
@@ -39,7 +40,7 @@ func growExpiry(s settings) error {
 }
 
 func printExpiry(contenders []benchmarks.Contender, expiring, control [][]expiryRun) {
-	t := &table{head: []string{"contender", "run", "p50", "p99", "p99.9", "max", "greatest max", fmt.Sprintf("p99.9 of the worst %v", slice), "hits"}}
+	t := &runner.Table{Head: []string{"contender", "run", "p50", "p99", "p99.9", "max", "greatest max", fmt.Sprintf("p99.9 of the worst %v", slice), "hits"}}
 	for i, c := range contenders {
 		for _, r := range []struct {
 			name string
@@ -47,32 +48,32 @@ func printExpiry(contenders []benchmarks.Contender, expiring, control [][]expiry
 		}{{"expiry", expiring[i]}, {"control", control[i]}} {
 			row := []string{c.Name, r.name}
 			for _, q := range []float64{0.5, 0.99, 0.999, 1} {
-				row = append(row, lasting(quantileOf(r.runs, q).y))
+				row = append(row, lasting(quantileOf(r.runs, q).Y))
 			}
 			worst := runner.MedianOf(r.runs, func(e expiryRun) float64 { return float64(e.worst) })
 			hits := runner.MedianOf(r.runs, func(e expiryRun) float64 { return float64(e.all.total) })
-			t.add(append(row, lasting(quantileOf(r.runs, 1).high), lasting(worst), short(hits))...)
+			t.Add(append(row, lasting(quantileOf(r.runs, 1).High), lasting(worst), chart.Short(hits))...)
 		}
 	}
-	t.print()
+	t.Print()
 }
 
 func printSweeps(contenders []benchmarks.Contender, expiring [][]expiryRun, spread time.Duration) {
-	fmt.Printf("\nHow long it takes from the first expiry, and from the last, until %s entries are left:\n\n", count(living))
-	t := &table{head: []string{"contender", "from the first", "from the last", "least", "most", "entries when the last expires", "fill"}}
+	fmt.Printf("\nHow long it takes from the first expiry, and from the last, until %s entries are left:\n\n", runner.Count(living))
+	t := &runner.Table{Head: []string{"contender", "from the first", "from the last", "least", "most", "entries when the last expires", "fill"}}
 	for i, c := range contenders {
 		swept := sweptOf(expiring[i])
-		row := []string{c.Name, lasting(swept.y), lasting(max(0, swept.y-float64(spread))), lasting(swept.low), lasting(swept.high)}
+		row := []string{c.Name, lasting(swept.Y), lasting(max(0, swept.Y-float64(spread))), lasting(swept.Low), lasting(swept.High)}
 		for _, run := range expiring[i] {
 			if run.left > 0 {
-				row = []string{c.Name, "-", "-", "-", fmt.Sprintf("%s are left after %v", count(run.left), run.window.Round(time.Second))}
+				row = []string{c.Name, "-", "-", "-", fmt.Sprintf("%s are left after %v", runner.Count(run.left), run.window.Round(time.Second))}
 			}
 		}
 		held := runner.MedianOf(expiring[i], func(e expiryRun) float64 { return float64(e.heldAt(spread)) })
 		fill := runner.MedianOf(expiring[i], func(e expiryRun) float64 { return float64(e.fill) })
-		t.add(append(row, count(int(held)), lasting(fill))...)
+		t.Add(append(row, runner.Count(int(held)), lasting(fill))...)
 	}
-	t.print()
+	t.Print()
 }
 
 func printClock(clocks []*histogram) {
@@ -84,16 +85,16 @@ func printClock(clocks []*histogram) {
 }
 
 // quantileOf is the median, least and most of a quantile of runs.
-func quantileOf(runs []expiryRun, share float64) point {
+func quantileOf(runs []expiryRun, share float64) chart.Point {
 	return middle(runner.Picked(runs, func(e expiryRun) float64 { return float64(e.all.quantile(share)) }))
 }
 
 // sweptOf is the median, least and most of the times until everything is gone.
-func sweptOf(runs []expiryRun) point {
+func sweptOf(runs []expiryRun) chart.Point {
 	return middle(runner.Picked(runs, func(e expiryRun) float64 { return float64(e.swept) }))
 }
 
 // middle sorts what it is given.
-func middle(values []float64) point {
-	return point{y: runner.Median(values), low: values[0], high: values[len(values)-1]}
+func middle(values []float64) chart.Point {
+	return chart.Point{Y: runner.Median(values), Low: values[0], High: values[len(values)-1]}
 }

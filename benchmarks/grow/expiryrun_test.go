@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/perennial-go/perennial/benchmarks/internal/chart"
 )
 
 func TestHeldAt(t *testing.T) {
@@ -16,9 +18,9 @@ func TestHeldAt(t *testing.T) {
 }
 
 func TestCornersKeepTheShape(t *testing.T) {
-	at := func(x, y float64) point { return point{x: x, y: y} }
-	got := corners([]point{at(0, 9), at(1, 9), at(2, 9), at(3, 5), at(4, 5), at(5, 5), at(6, 5)})
-	want := []point{at(0, 9), at(2, 9), at(3, 5), at(6, 5)}
+	at := func(x, y float64) chart.Point { return chart.Point{X: x, Y: y} }
+	got := corners([]chart.Point{at(0, 9), at(1, 9), at(2, 9), at(3, 5), at(4, 5), at(5, 5), at(6, 5)})
+	want := []chart.Point{at(0, 9), at(2, 9), at(3, 5), at(6, 5)}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

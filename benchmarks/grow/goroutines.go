@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/perennial-go/perennial/benchmarks"
+	"github.com/perennial-go/perennial/benchmarks/internal/chart"
 	"github.com/perennial-go/perennial/benchmarks/internal/runner"
 )
 
@@ -16,37 +17,37 @@ import (
 // writes.
 func growGoroutines(s settings) error {
 	contenders := named(benchmarks.Perennial, benchmarks.OtterCoarse)
-	t := &table{head: []string{"contender", "writes"}}
+	t := &runner.Table{Head: []string{"contender", "writes"}}
 	for _, callers := range s.sizes.callers {
-		t.head = append(t.head, strconv.Itoa(callers))
+		t.Head = append(t.Head, strconv.Itoa(callers))
 	}
-	t.head = append(t.head, "most loads in 10,000")
-	c := chart{
-		name: "goroutines", title: fmt.Sprintf("Hits and writes of more and more goroutines, %s keys, %d processors", count(s.sizes.keys), runtime.NumCPU()),
-		x: axis{label: "goroutines", log: true, ticks: floats(s.sizes.callers), text: short},
-		y: axis{label: "ns per operation of all", log: true, text: short},
+	t.Head = append(t.Head, "most loads in 10,000")
+	c := chart.Chart{
+		Name: "goroutines", Title: fmt.Sprintf("Hits and writes of more and more goroutines, %s keys, %d processors", runner.Count(s.sizes.keys), runtime.NumCPU()),
+		X: chart.Axis{Label: "goroutines", Log: true, Ticks: floats(s.sizes.callers), Text: chart.Short},
+		Y: chart.Axis{Label: "ns per operation of all", Log: true, Text: chart.Short},
 	}
 	dashes := []string{"", "7 3", "2 3"}
 	for w, share := range s.sizes.writes {
 		for i, samples := range mixedBy(s, contenders, share) {
 			l := lineOf(contenders[i])
-			l.name = fmt.Sprintf("%s, %g %% writes", l.name, 100*share)
-			l.dash = dashes[w%len(dashes)]
+			l.Name = fmt.Sprintf("%s, %g %% writes", l.Name, 100*share)
+			l.Dash = dashes[w%len(dashes)]
 			row := []string{contenders[i].Name, fmt.Sprintf("%g %%", 100*share)}
 			loads := 0.0
 			for k, callers := range s.sizes.callers {
 				p := pointOf(float64(callers), samples[k])
-				l.points = append(l.points, p)
-				row = append(row, runner.Digits(p.y))
+				l.Points = append(l.Points, p)
+				row = append(row, runner.Digits(p.Y))
 				loads = max(loads, runner.MedianOf(samples[k], func(m runner.Sample) float64 { return m.Loads }))
 			}
-			c.lines = append(c.lines, l)
-			t.add(append(row, fmt.Sprintf("%.2g", 1e4*loads))...)
+			c.Lines = append(c.Lines, l)
+			t.Add(append(row, fmt.Sprintf("%.2g", 1e4*loads))...)
 		}
 	}
-	heading("goroutines", fmt.Sprintf("hits among %s string keys by a Zipf distribution, a share of writes to keys that are held, %d processors, wall ns by number of goroutines for an operation of all of them together",
-		count(s.sizes.keys), runtime.NumCPU()))
-	t.print()
+	runner.Heading("goroutines", fmt.Sprintf("hits among %s string keys by a Zipf distribution, a share of writes to keys that are held, %d processors, wall ns by number of goroutines for an operation of all of them together",
+		runner.Count(s.sizes.keys), runtime.NumCPU()))
+	t.Print()
 	return s.write(c)
 }
 

@@ -14,15 +14,15 @@ import (
 
 // growRest counts the goroutines that many caches keep when nothing happens.
 func growRest(s settings) error {
-	t := &table{head: []string{"contender", "goroutines before", "at rest", "for each function", "after they are closed"}}
+	t := &runner.Table{Head: []string{"contender", "goroutines before", "at rest", "for each function", "after they are closed"}}
 	for _, c := range benchmarks.Contenders() {
 		runner.Progress("rest: %s", c.Name)
 		before, after, closed := atRest(c, s.sizes)
-		t.add(c.Name, strconv.Itoa(before), strconv.Itoa(after),
+		t.Add(c.Name, strconv.Itoa(before), strconv.Itoa(after),
 			fmt.Sprintf("%.2f", float64(after-before)/float64(s.sizes.functions)), strconv.Itoa(closed))
 	}
-	heading("rest", fmt.Sprintf("goroutines once nothing happens any more, after %d calls of each of %d functions", s.sizes.calls, s.sizes.functions))
-	t.print()
+	runner.Heading("rest", fmt.Sprintf("goroutines once nothing happens any more, after %d calls of each of %d functions", s.sizes.calls, s.sizes.functions))
+	t.Print()
 	return nil
 }
 

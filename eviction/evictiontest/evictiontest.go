@@ -22,8 +22,8 @@ import (
 
 // Run checks the strategies that the function makes. It needs different keys,
 // four at least; a strategy that is eviction.Bounded needs more keys than its
-// capacity. What a strategy implements besides (Marker, Blind, Resetter,
-// Bounded) is checked too.
+// capacity. What a strategy implements besides (Marker, Blind, Resetter, Bounded,
+// Resizer, Weigher, Over, Clocked) is checked too.
 func Run[K comparable](t *testing.T, newStrategy func() eviction.Strategy[K], keys []K) {
 	t.Helper()
 	if len(keys) < 4 {
@@ -52,6 +52,13 @@ func suite[K comparable]() []checks.Check[subject[K]] {
 		{Name: "a place that another strategy has left does no harm", Run: strangePlaces[K]},
 		{Name: "Blind strategies do not look at reads", Run: blindToReads[K]},
 		{Name: "Marker takes marks of any entry", Run: markerMarks[K]},
+		{Name: "Marker is marked while keys are written", Run: marksWhileWritten[K]},
+		{Name: "Bounded keeps to its capacity while many write", Run: boundedWhileManyWrite[K]},
+		{Name: "Over names what is over at once", Run: overNames[K]},
+		{Name: "Resizer keeps to its capacity of the moment", Run: resizerKeeps[K]},
+		{Name: "Weigher keeps to its capacity by weight", Run: weigherKeeps[K]},
+		{Name: "Weigher releases what is too heavy, and nothing for it", Run: weigherRefuses[K]},
+		{Name: "Clocked keeps to its capacity when everything has expired", Run: clockedKeeps[K]},
 	}
 }
 

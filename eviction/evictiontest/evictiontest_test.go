@@ -109,6 +109,59 @@ type forgetful struct{ base }
 
 func (s forgetful) MarkWritten(key string, e, _ *entry.Meta) { s.base.MarkWritten(key, e, nil) }
 
+// whole is the default strategy with all that it implements besides.
+type whole interface {
+	eviction.Strategy[string]
+	eviction.Bounded
+	eviction.Resizer
+	eviction.Weigher[string]
+	eviction.Over[string]
+	eviction.Clocked
+}
+
+func wholeLRU() whole { return eviction.LeastRecentlyUpdated[string](3).(whole) }
+
+type revivesOne struct{ base }
+
+func (s revivesOne) Mark(*entry.Meta) { s.MarkWritten("a", new(entry.Meta), nil) }
+
+type namesNoVictims struct{ whole }
+
+func (namesNoVictims) Victims(int) []string { return nil }
+
+type namesAllVictims struct{ whole }
+
+func (s namesAllVictims) Victims(int) []string { return s.whole.Victims(1000) }
+
+type staysAsItIs struct{ whole }
+
+func (staysAsItIs) SetCapacity(int) {}
+
+type weighsNothing struct{ whole }
+
+func (s weighsNothing) MarkWeighed(key string, e, old *entry.Meta, _ int) {
+	s.MarkWritten(key, e, old)
+}
+
+type makesRoom struct{ whole }
+
+func (s makesRoom) MarkWeighed(key string, e, old *entry.Meta, weight int) {
+	s.whole.MarkWeighed(key, e, old, min(weight, s.Capacity()))
+}
+
+type stopsTheClock struct {
+	whole
+	clock *bool
+}
+
+func (s stopsTheClock) SetClock(func() entry.Instant) { *s.clock = true }
+func (s stopsTheClock) NextToRelease() (string, bool) {
+	if *s.clock {
+		return "", false
+	}
+	return s.whole.NextToRelease()
+}
+
 func TestSuiteFindsBrokenStrategies(t *testing.T) {
 	for check, broken := range map[string]func() eviction.Strategy[string]{
 		"a new strategy names nothing":                          func() eviction.Strategy[string] { return namesZero{lru()} },
@@ -123,9 +176,20 @@ func TestSuiteFindsBrokenStrategies(t *testing.T) {
 		"Marker takes marks of any entry":                       func() eviction.Strategy[string] { return revives{lru(), new(string)} },
 		"a place that another strategy has left does no harm":   func() eviction.Strategy[string] { return forgetful{lru()} },
 		"concurrent use":                                        func() eviction.Strategy[string] { return namesZero{lru()} },
+
+		"Marker is marked while keys are written":                   func() eviction.Strategy[string] { return revivesOne{lru()} },
+		"Bounded keeps to its capacity while many write":            func() eviction.Strategy[string] { return neverNames{lru()} },
+		"Over names what is over at once":                           func() eviction.Strategy[string] { return namesNoVictims{wholeLRU()} },
+		"Resizer keeps to its capacity of the moment":               func() eviction.Strategy[string] { return staysAsItIs{wholeLRU()} },
+		"Weigher keeps to its capacity by weight":                   func() eviction.Strategy[string] { return weighsNothing{wholeLRU()} },
+		"Weigher releases what is too heavy, and nothing for it":    func() eviction.Strategy[string] { return makesRoom{wholeLRU()} },
+		"Clocked keeps to its capacity when everything has expired": func() eviction.Strategy[string] { return stopsTheClock{wholeLRU(), new(bool)} },
 	} {
 		t.Run(check, func(t *testing.T) { fails(t, check, broken) })
 	}
+	t.Run("names more than is asked for", func(t *testing.T) {
+		fails(t, "Over names what is over at once", func() eviction.Strategy[string] { return namesAllVictims{wholeLRU()} })
+	})
 	t.Run("names below its capacity", func(t *testing.T) {
 		fails(t, "Bounded keeps to its capacity", func() eviction.Strategy[string] { return eager{lru()} })
 	})
@@ -136,6 +200,7 @@ func TestSuitePassesASoundStrategy(t *testing.T) {
 	for name, sound := range map[string]func() eviction.Strategy[string]{
 		"none": eviction.None[string],
 		"lru":  func() eviction.Strategy[string] { return eviction.LeastRecentlyUpdated[string](3) },
+		"lirs": func() eviction.Strategy[string] { return eviction.LIRS[string](3) },
 	} {
 		if failed := checks.Failed(suite[string](), "", func() subject[string] { return subject[string]{sound, keys} }); len(failed) > 0 {
 			t.Errorf("%s: %v", name, failed)

@@ -1,4 +1,4 @@
-package main
+package chart
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ type parsed struct {
 	elements map[string]int
 	texts    []string
 	numbers  []float64 // places of lines and circles
+	heights  []float64 // those of them that are heights
 }
 
 func parseSVG(t *testing.T, svg []byte) parsed {
@@ -39,6 +40,9 @@ func parseSVG(t *testing.T, svg []byte) parsed {
 						t.Errorf("%s=%q is no number", a.Name.Local, a.Value)
 					}
 					p.numbers = append(p.numbers, n)
+					if strings.Contains(a.Name.Local, "y") {
+						p.heights = append(p.heights, n)
+					}
 				}
 			}
 		case xml.CharData:
@@ -49,22 +53,22 @@ func parseSVG(t *testing.T, svg []byte) parsed {
 	}
 }
 
-func sample() chart {
-	return chart{
-		name: "sample", title: `Less < more & "quoted"`, note: "a note",
-		x: axis{label: "entries", log: true, ticks: []float64{1e3, 1e6}, text: short},
-		y: axis{label: "ns", text: short},
-		lines: []line{
-			{name: "a & b", colour: "#000000", points: []point{{1e3, 20, 18, 25}, {1e6, 80, 80, 80}}},
-			{name: "dashed", colour: "#ff0000", dash: "2 3", points: []point{{1e3, 10, 10, 10}}},
-			{name: "bare", colour: "#00ff00", bare: true, points: []point{{1e3, 10, 10, 10}, {1e6, 10, 10, 10}}},
-			{name: "empty", colour: "#0000ff"},
+func sample() Chart {
+	return Chart{
+		Title: `Less < more & "quoted"`, Note: "a note",
+		X: Axis{Label: "entries", Log: true, Ticks: []float64{1e3, 1e6}, Text: Short},
+		Y: Axis{Label: "ns", Text: Short},
+		Lines: []Line{
+			{Name: "a & b", Colour: "#000000", Points: []Point{{1e3, 20, 18, 25}, {1e6, 80, 80, 80}}},
+			{Name: "dashed", Colour: "#ff0000", Dash: "2 3", Points: []Point{{1e3, 10, 10, 10}}},
+			{Name: "bare", Colour: "#00ff00", Bare: true, Points: []Point{{1e3, 10, 10, 10}, {1e6, 10, 10, 10}}},
+			{Name: "empty", Colour: "#0000ff"},
 		},
 	}
 }
 
 func TestChartIsXML(t *testing.T) {
-	p := parseSVG(t, sample().svg())
+	p := parseSVG(t, sample().SVG())
 	for _, want := range []string{`Less < more & "quoted"`, "a note", "a & b", "dashed", "entries (log scale)", "1k", "1M", "80"} {
 		if !slices.Contains(p.texts, want) {
 			t.Errorf("no text %q among %q", want, p.texts)
@@ -85,19 +89,21 @@ func TestChartIsXML(t *testing.T) {
 
 func TestChartWithoutPointsIsXML(t *testing.T) {
 	for _, log := range []bool{false, true} {
-		c := chart{title: "nothing", x: axis{text: short}, y: axis{text: short, log: log}}
-		if p := parseSVG(t, c.svg()); p.elements["svg"] != 1 {
+		c := Chart{Title: "nothing", X: Axis{Text: Short}, Y: Axis{Text: Short, Log: log}}
+		if p := parseSVG(t, c.SVG()); p.elements["svg"] != 1 {
 			t.Errorf("%d drawings, want 1", p.elements["svg"])
 		}
 	}
 }
 
-func TestTable(t *testing.T) {
-	var b strings.Builder
-	tab := table{head: []string{"a", "b"}}
-	tab.add("1", "2")
-	tab.writeTo(&b)
-	if want := "| a | b |\n|---|---|\n| 1 | 2 |\n"; b.String() != want {
-		t.Errorf("got %q, want %q", b.String(), want)
+func TestLegendOfManyLinesFits(t *testing.T) {
+	c := sample()
+	for range 20 {
+		c.Lines = append(c.Lines, c.Lines[0])
+	}
+	for _, n := range parseSVG(t, c.SVG()).heights {
+		if !(n >= 0 && n <= height) {
+			t.Errorf("something lies at the height of %v, and the drawing is %d high", n, height)
+		}
 	}
 }

@@ -1,32 +1,32 @@
-package main
+package chart
 
 import "math"
 
-// axis is one side of a chart.
-type axis struct {
-	label string
-	log   bool
-	ticks []float64 // nil lets them be chosen, on a linear axis from 0 on
-	text  func(float64) string
+// Axis is one side of a chart.
+type Axis struct {
+	Label string
+	Log   bool
+	Ticks []float64 // nil lets them be chosen, on a linear axis from 0 on
+	Text  func(float64) string
 }
 
 // scale is an axis from its first tick to its last.
 type scale struct {
-	axis
+	Axis
 	low, high float64
 }
 
 // over is the axis for figures that lie between two. Where ticks are given, it
 // reaches from the first to the last.
-func (a axis) over(low, high float64) scale {
+func (a Axis) over(low, high float64) scale {
 	switch {
-	case a.ticks != nil:
-	case a.log:
-		a.ticks = decades(low, high)
+	case a.Ticks != nil:
+	case a.Log:
+		a.Ticks = decades(low, high)
 	default:
-		a.ticks = steps(high)
+		a.Ticks = steps(high)
 	}
-	return scale{a, a.ticks[0], a.ticks[len(a.ticks)-1]}
+	return scale{a, a.Ticks[0], a.Ticks[len(a.Ticks)-1]}
 }
 
 // at is where a figure lies: 0 at the first tick, 1 at the last.
@@ -34,7 +34,7 @@ func (s scale) at(v float64) float64 {
 	switch {
 	case s.low == s.high:
 		return 0.5
-	case s.log:
+	case s.Log:
 		return math.Log(v/s.low) / math.Log(s.high/s.low)
 	}
 	return (v - s.low) / (s.high - s.low)

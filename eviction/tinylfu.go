@@ -1,0 +1,29 @@
+package eviction
+
+// TinyLFU is W-TinyLFU (Einziger, Friedman and Manes, ACM Transactions on Storage
+// 2017): new keys come into a window, and what leaves it enters the main part
+// only if it was used more often than what would have to go for it. The main part
+// is a segmented LRU: four fifths of it are for entries that were read while they
+// were on probation.
+//
+// It departs from the paper in four points. How often a key was used is kept with
+// the entry and, for three times as many keys as there are entries, after it is
+// gone, instead of in a sketch, so it is exact up to 15. Counts do not age:
+// instead a key that comes back sooner than the main part's next victim has been
+// idle is admitted whatever the counts say, as in LIRS. The lead has to be two.
+// And the window finds its size (1 % to 80 %) from each key that comes back and
+// each entry that is read at the ends of the rows, instead of by trying out
+// another size for a while.
+//
+// It is the best of them where some keys are more popular than others, and holds
+// out against scans and loops. A key costs its own size and 40 bytes. An entry
+// that is heavier than the window is kept only once it has come back, unless
+// there is room.
+func TinyLFU[K comparable](capacity int) Strategy[K] {
+	s := new(tinyLFU[K])
+	s.init("TinyLFU", capacity, s)
+	s.time.most, s.protects, s.frequency = mostReadsMarked, 0.8, true
+	return s
+}
+
+type tinyLFU[K comparable] struct{ windowed[K] }

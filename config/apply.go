@@ -48,11 +48,12 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 		s.Eviction = eviction.LeastRecentlyUpdated[K](*d.capacity)
 	}
 	fit(&d, "Keys", d.keys, &s.Keys)
-	fit(&d, "Storage", d.storage, &s.Storage)
 	fit(&d, "Evict", d.eviction, &s.Eviction)
+	s.applyStorage(&d)
 	fit(&d, "Postprocess", d.postprocessing, &s.Postprocessing)
 	assign(&s.Configured, d.configured)
 	assign(&s.Bypass, d.bypass)
+	assign(&s.FailOnStoreError, d.failOnStoreError)
 	assign(&s.MethodTimeout, d.methodTimeout)
 	positive(&d, "MaxLoads", &s.Limits.MaxLoads, d.maxLoads)
 	positive(&d, "MaxBackground", &s.Limits.MaxBackground, d.maxBackground)

@@ -11,6 +11,7 @@ import (
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/serde"
 	"github.com/perennial-go/perennial/statuses"
 	"github.com/perennial-go/perennial/storage"
 )
@@ -35,6 +36,10 @@ type draft struct {
 	builder, keys, storage, eviction, postprocessing any
 	maxLoads, maxBackground, maxRunaway, maxBatch    *int
 	storeRead, storeWrite                            *time.Duration
+	store                                            *storage.Store
+	serde                                            any
+	schema                                           *int
+	failOnStoreError                                 *bool
 	wiring                                           Wiring
 	errs                                             []error
 }
@@ -114,10 +119,58 @@ func Evict[K comparable](s eviction.Strategy[K]) Option {
 // Its methods are called concurrently and, unless it is storage.Local, under the
 // budget of StoreBudget. The eviction strategy in force, by default that of
 // Capacity, releases from it too: give Evict(eviction.None) to a storage that
-// bounds itself. A storage is given the function's keys as they are: two
-// functions that share one of your own need keys that differ.
+// bounds itself. A storage is given the function's keys as they are, so it serves
+// one function; for one that many share, see Store.
 func Storage[K comparable, V any](s storage.Storage[K, V]) Option {
 	return setting("Storage", func(dr *draft) { dr.storage = part(s) })
+}
+
+// Store keeps the values in a store that many functions and processes share, as
+// storage.Open or storage.Share makes it. The function's name is a part of every
+// key, so one that has none of its own, as a closure, needs Name. The store
+// bounds itself: no eviction strategy is in force unless Capacity or Evict is
+// given beside it. What a store that fails or is away does to calls is nothing
+// but misses: see FailOnStoreError.
+func Store(s *storage.Store) Option {
+	return setting("Store", func(dr *draft) {
+		if dr.store = s; s == nil {
+			dr.fault("Store is given nil: open one with storage.Open, or leave the option out for values in memory")
+		}
+	})
+}
+
+// SerDe is how the values in a Store are written, in place of the store's own
+// format.
+func SerDe[V any](sd serde.SerDe[V]) Option {
+	return setting("SerDe", func(dr *draft) { dr.serde = part(sd) })
+}
+
+// Codec is SerDe for one who has a codec of values alone: serde.Envelope puts
+// their life around it.
+func Codec[V any](c serde.Codec[V]) Option {
+	if isNil(c) {
+		return setting("Codec", func(dr *draft) { dr.serde = absent{} })
+	}
+	return SerDe(serde.Envelope(c))
+}
+
+// Schema is the version of what values in a Store look like, at least 0. It is a
+// part of every key: raise it when the type of the values changes, and old and
+// new programs live side by side on one store. Default 0.
+func Schema(n int) Option {
+	return setting("Schema", func(dr *draft) {
+		if dr.schema = &n; n < 0 {
+			dr.fault("Schema is %d: give zero or more", n)
+		}
+	})
+}
+
+// FailOnStoreError makes a call fail with memoize.ErrUnavailable where the
+// storage can't say what it holds, in place of asking the source: for sources
+// that would not bear all calls. That a value can't be written is no error to a
+// call in either case. Default false.
+func FailOnStoreError(yes bool) Option {
+	return setting("FailOnStoreError", func(dr *draft) { dr.failOnStoreError = &yes })
 }
 
 // MethodTimeout is how long a load may take, above zero. Past it those who wait

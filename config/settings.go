@@ -35,11 +35,15 @@ type Settings[A any, K comparable, V any] struct {
 
 	// Bypass true makes every call go to the source and touch nothing else.
 	Bypass bool
+	// FailOnStoreError true makes a call fail where the storage can't say what
+	// it holds.
+	FailOnStoreError bool
 	// Limits bounds what may run; fields that are zero have their defaults.
 	Limits Limits
 
-	life  life                // what options have said of lives, for those that come later
-	plain entry.Builder[K, V] // Builder before Jitter
+	shared shared[K]           // what options have said of a store
+	life   life                // what options have said of lives, for those that come later
+	plain  entry.Builder[K, V] // Builder before Jitter
 }
 
 // Limits bounds what may run for one function at a time.

@@ -40,7 +40,7 @@ func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result
 	} else {
 		seen = e.loads.ended.Load()
 		if current, err = e.look(ctx, p, key); err != nil {
-			return r, e.leaves(err)
+			return r, e.unanswered(err)
 		}
 	}
 	if current != nil {
@@ -60,7 +60,7 @@ func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result
 			return e.finish(ctx, p, r)
 		}
 	}
-	r, err = e.wait(ctx, p, key, arg, force, seen) // 7 and 8
+	r, err = e.wait(ctx, p, key, arg, force, seen, false) // 7 and 8
 	if err != nil {
 		return r, err
 	}
@@ -91,8 +91,8 @@ func (e *engine[A, K, V]) ahead(ctx context.Context, p *plan[A, K, V], key K, ar
 }
 
 // wait joins or leads the key's update and waits for its end, under the
-// caller's own context.
-func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg A, force bool, seen uint64) (r Result[V], err error) {
+// caller's own context. again says that it does so for the second time.
+func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg A, force bool, seen uint64, again bool) (r Result[V], err error) {
 	if err := ctx.Err(); err != nil {
 		return r, e.leaves(err)
 	}
@@ -106,6 +106,7 @@ func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg
 	if force && e.inside(ctx, key, nil) {
 		return r, e.refused(ErrRecursion)
 	}
+	began := e.fills.Load()
 	update, role := e.statuses.Begin(key, claim)
 	if role != statuses.Join {
 		e.launch(ctx, p, cause, seen, job[A, K, V]{key: key, arg: arg, update: update, queued: role == statuses.Queued})
@@ -116,10 +117,17 @@ func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg
 	if err != nil {
 		return r, e.leaves(err)
 	}
-	if role == statuses.Join && !force {
+	join := role == statuses.Join
+	if join && !force {
 		why = Joined
 	}
-	return e.settle(ctx, p, key, end, role == statuses.Join, why)
+	if u, ok := end.Err.(*unconfirmed[V]); ok {
+		if join && !force && !again && u.newer(began) {
+			return e.again(ctx, p, key, arg)
+		}
+		end.Entry, end.Err, end.Fenced = u.entry, nil, end.Fenced || u.refused
+	}
+	return e.settle(ctx, p, key, end, join, why)
 }
 
 // settle is what a call returns once the update it waited for has ended. After

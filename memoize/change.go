@@ -42,7 +42,13 @@ func (e *engine[A, K, V]) preparePlan(s *config.Settings[A, K, V]) (*plan[A, K, 
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
+	if _, ok := s.Storage.(interface{ NeedsName() }); ok && e.unnamed {
+		return nil, fmt.Errorf("memoize: %s is what Go calls a closure today, and %v keeps values under the function's name: give it one with config.Name", e.name, s.Storage)
+	}
 	p := newPlan(s, e.dynamicKeys)
+	if c, ok := s.Storage.(storage.Clocked); ok {
+		c.SetClock(e.time.reader())
+	}
 	for _, part := range []any{s.Storage, s.Eviction} {
 		b, ok := part.(bind.Binder)
 		if !ok {

@@ -17,7 +17,8 @@
 //  6. Fresh: go to 9.
 //  7. Join or lead the update of the key, in one atomic step. The leader's load
 //     runs on a context of its own: look into the storage again if an update
-//     has ended meanwhile; call the source under the method timeout; build the
+//     has ended meanwhile, or claim the key of one that processes share; call
+//     the source under the method timeout; build the
 //     entry, whose life counts from the source's return; publish it; tell the
 //     eviction strategy and take what it names; wake everybody who waits;
 //     release what was named.
@@ -45,8 +46,12 @@
 //     fresh one costs; a thousand stale hits start one goroutine.
 //   - G4: Invalidation is final. A call that begins after Invalidate has returned
 //     never gets, and no storage in force keeps, a value whose load began
-//     before it. Across processes this holds as far as the storage sees to it;
-//     it is as durable as the storage's acknowledgement.
+//     before it. Across processes this holds where the storage is
+//     storage.Fenced, as those that config.Store is given mostly are: a load
+//     claims its key before it asks the source, and what it brings is refused
+//     once another process has invalidated or set the key. With another storage
+//     it holds for the loads of this process; docs/stores.md says it store by
+//     store. It is as durable as the storage's acknowledgement.
 //   - G5: Everyone keeps their own deadline. A caller leaves when its own context
 //     ends, and harms nobody: the load runs on, with the context's values and
 //     without its cancellation, others get its value, and it is stored. A hit
@@ -56,7 +61,8 @@
 //     with a typed error even if the source ignores its context, and the key can
 //     be loaded again. A late result is stored if nothing newer was published,
 //     set or invalidated for the key since its load began, else dropped and
-//     counted.
+//     counted. A storage that is storage.Fenced refuses what comes after the
+//     claim, which outlives the method timeout by the budget of a write.
 //   - G7: A panic is an error. A panic in the source, a builder, a strategy, a key
 //     function or a postprocessing reaches every waiter as an error with the
 //     stack, and so does a runtime.Goexit during a load; they never kill the

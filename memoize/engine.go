@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -33,8 +34,10 @@ type engine[A any, K comparable, V any] struct {
 	plainErrors   bool
 	identityKeys  bool
 	dynamicKeys   bool // a key may hold anything, so each is looked at
+	unnamed       bool // its name is that of a closure
 	counters      counters
 	loads         loads
+	fills         atomic.Uint64 // of storages that are fenced, accepted or not
 	backoff       backoff[K]
 	overdue       atomic.Int64 // operations of the storage that were left and still run
 	sweeper       sweeper
@@ -78,6 +81,7 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	e.name, e.hide = w.Name, w.HideKeys
 	if e.name == "" {
 		e.name = nameOf(fn)
+		e.unnamed = closure.MatchString(e.name)
 	}
 	settings, err := settingsOf(c)
 	errs = append(errs, err)
@@ -210,6 +214,9 @@ func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) (stop func()) {
 	}})
 }
 
+// closure matches the names that Go gives to functions that have none.
+var closure = regexp.MustCompile(`\.func[0-9]+(\.|$)|^function$`)
+
 // nameOf is the name of a Go function as people write it.
 func nameOf(fn any) string {
 	f := runtime.FuncForPC(reflect.ValueOf(fn).Pointer())
@@ -232,6 +239,15 @@ func nameOf(fn any) string {
 func (e *engine[A, K, V]) refused(err error) error {
 	e.counters.end(failed)
 	return err
+}
+
+// unanswered is the end of a call that the storage can't answer, by the caller's
+// own context or because calls are to fail then.
+func (e *engine[A, K, V]) unanswered(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return e.refused(err)
+	}
+	return e.leaves(err)
 }
 
 func (e *engine[A, K, V]) leaves(err error) error {

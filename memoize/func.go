@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"context"
+	"io"
 	"weak"
 )
 
@@ -16,6 +17,7 @@ type verbs[A, V any] interface {
 	callMany(ctx context.Context, args []A, force bool) ([]V, error)
 	peekValue(ctx context.Context, arg A) (V, bool)
 	has(ctx context.Context, arg A) bool
+	peekMany(ctx context.Context, args []A, want bool) ([]V, []bool)
 	set(ctx context.Context, arg A, value V) error
 	touch(ctx context.Context, arg A) (bool, error)
 	invalidateArg(ctx context.Context, arg A) error
@@ -25,6 +27,10 @@ type verbs[A, V any] interface {
 	stats() Stats
 	title() string
 	waitLoads(ctx context.Context) error
+	save(ctx context.Context, w io.Writer, opts []SnapshotOption) (int, error)
+	saveFile(ctx context.Context, path string, opts []SnapshotOption) (int, error)
+	restore(ctx context.Context, r io.Reader, opts []SnapshotOption) (int, error)
+	restoreFile(ctx context.Context, path string, opts []SnapshotOption) (int, error)
 	close(ctx context.Context) error
 }
 
@@ -101,7 +107,9 @@ func (f *Func[A, V]) Set(ctx context.Context, arg A, value V) error {
 func (f *Func[A, V]) Touch(ctx context.Context, arg A) (bool, error) { return f.verbs.touch(ctx, arg) }
 
 // Key is a text for arg that means the same in every process: the function's
-// name, a number that is 0 (the schema of its values) and the key. Two arguments
+// name, the schema of its values (0 without config.Schema) and the key. Over
+// config.Store it is the key in the store, its prefix first, and a long key is a
+// hash. Two arguments
 // have the same text exactly when they have the same key. Keys that contain a NaN, a
 // pointer or a channel have none: ErrKey. A function with a scope by context
 // has its key for a context without one, if that is allowed.

@@ -65,8 +65,8 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 		}
 		return errors.Join(errs...)
 	}
-	c, ok := p.settings.Storage.(storage.Clearer)
-	if !ok {
+	c := p.clearer
+	if c == nil {
 		return fmt.Errorf("%w: InvalidateAll needs a storage.Clearer or storage.Ranger, and %s has a %T", ErrUnsupported, e.name, p.settings.Storage)
 	}
 	e.clearing.Add(1)
@@ -77,7 +77,9 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 		}
 		e.statuses.Free(key, true)
 	}
-	if err := e.budget(ctx, p.limits.StoreWrite, func(error, bool) {}, c.Clear); err != nil {
+	// It may have to look at every key: it takes the time of a load, and not of a
+	// write.
+	if err := e.budget(ctx, p.timeout, func(error, bool) {}, c.Clear); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	p.doubt.cleared()

@@ -38,7 +38,9 @@ type job[A any, K comparable, V any] struct {
 	queued bool            // it waits for another load first
 	look   bool            // look at the store before loading
 	ended  bool            // its update has ended
-	stored stored[K, V]    // what became of the value
+
+	unclaimed bool         // the storage could not be asked for a claim: the value is not stored
+	stored    stored[K, V] // what became of the value
 }
 
 // launch starts a load for one key.
@@ -123,6 +125,9 @@ func (l *load[A, K, V]) takeSlot() bool {
 
 // loadAll asks the source for what is not stored meanwhile.
 func (l *load[A, K, V]) loadAll() {
+	if l.plan.fenced != nil {
+		l.claimAll()
+	}
 	if len(l.jobs) > 1 || l.source.one == nil {
 		l.loadBatch()
 		return
@@ -134,38 +139,8 @@ func (l *load[A, K, V]) loadAll() {
 	began := l.asks(1)
 	a := askOne(&l.ctx, l.source.one, j.arg)
 	l.answered(1, began, a.err, a.err)
-	l.conclude(j, &a, l.time.now())
-}
-
-// loadBatch asks the source for many keys together.
-func (l *load[A, K, V]) loadBatch() {
-	var waiting []*job[A, K, V]
-	var args []A
-	for i := range l.jobs {
-		if j := &l.jobs[i]; !j.ended && !l.lookAgain(j) {
-			waiting, args = append(waiting, j), append(args, j.arg)
-		}
-	}
-	if len(waiting) == 0 {
-		return
-	}
-	began := l.asks(len(args))
-	answers := l.source.ask(&l.ctx, args)
-	var err error
-	for _, a := range answers {
-		err = errors.Join(err, a.err)
-	}
-	l.answered(len(args), began, answers[0].err, err)
-	now := l.time.now()
-	for i := range answers { // user code that panics for one key spares the others
-		err := safely(func() error {
-			l.conclude(waiting[i], &answers[i], now)
-			return nil
-		})
-		if err != nil {
-			l.fail(waiting[i], l.panicked(&l.ctx, err))
-		}
-	}
+	stored, err := l.keep(j, &a, l.time.now())
+	l.settled(j, stored, err)
 }
 
 // lookAgain looks at the store once more before loading: an update may have
@@ -175,8 +150,8 @@ func (l *load[A, K, V]) loadBatch() {
 //	caller A: miss ........................ Begin, leads: loads a second time
 //	caller B: miss  Begin, leads  stores  End
 func (l *load[A, K, V]) lookAgain(j *job[A, K, V]) (found bool) {
-	if !j.look || l.clearing.Load() > 0 || !l.plan.local && l.loads.ended.Load() == l.seen {
-		return false
+	if l.plan.fenced != nil || !l.mayUse(j) || !l.plan.local && l.loads.ended.Load() == l.seen {
+		return false // a claim has looked already
 	}
 	stored, err := l.look(&l.ctx, l.plan, j.key)
 	if err != nil || stored == nil {
@@ -188,6 +163,9 @@ func (l *load[A, K, V]) lookAgain(j *job[A, K, V]) (found bool) {
 	l.end(j, stored, nil)
 	return true
 }
+
+// mayUse tells whether what is stored is as good as what would be loaded.
+func (l *load[A, K, V]) mayUse(j *job[A, K, V]) bool { return j.look && l.clearing.Load() == 0 }
 
 // asks is called before the source runs.
 func (l *load[A, K, V]) asks(keys int) (began entry.Instant) {
@@ -225,49 +203,63 @@ func (l *load[A, K, V]) report(kind observe.Kind, keys int, took time.Duration, 
 	}
 }
 
-// conclude ends a key's update with what the source said, now.
-func (l *load[A, K, V]) conclude(j *job[A, K, V], a *answer[V], now entry.Instant) {
-	if err := l.keep(j, a, now); err != nil {
+// keep stores what the source said, now, if it may be.
+func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], now entry.Instant) (store bool, err error) {
+	var b built[V]
+	if store, err = l.ready(j, a, now, &b); store {
+		err = l.store(l.storing(), l.plan, j.key, &b, now, &j.stored)
+	}
+	return store, err
+}
+
+// ready gives what the source said a life, which counts from its return, and
+// makes the load the only one who changes what is stored for the key. store is
+// false where nothing is to be stored.
+func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], now entry.Instant, b *built[V]) (store bool, err error) {
+	if a.err != nil {
+		return false, a.err
+	}
+	if !l.given.Load() { // a late result heals nothing: those who waited have their error
+		l.recovered(&l.ctx, l.cause)
+	}
+	if *b, err = l.plan.build(j.key, a.value, now); err != nil {
+		return false, err
+	}
+	switch {
+	case !a.keep:
+		l.delay(j, NoStore)
+	case j.unclaimed: // which was reported
+	default:
+		err := j.update.Publish(l.life)
+		if err == nil {
+			return true, nil
+		}
+		l.dropped(j, err)
+	}
+	j.stored.entry = b.entry()
+	return false, nil
+}
+
+// settled ends a key's update once it is known what became of the value.
+func (l *load[A, K, V]) settled(j *job[A, K, V], store bool, err error) {
+	if err != nil {
 		l.fail(j, err)
 		return
 	}
-	l.end(j, j.stored.entry, nil) // a fault was reported, and costs nobody the value
+	if store {
+		l.backoff.clear(j.key)
+	}
+	if store && j.stored.claim != nil && j.stored.fault == nil {
+		l.confirm(j)
+	} else {
+		l.end(j, j.stored.entry, nil) // a fault was reported, and costs nobody the value
+	}
 	if j.stored.kept {
 		l.note(l.storing(), observe.Stored, j.key)
 	}
 	if j.stored.named {
 		l.evict(l.storing(), l.plan, j.stored.victim)
 	}
-}
-
-// keep stores what the source said, if it may be. A life counts from the
-// source's return.
-func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], now entry.Instant) error {
-	if a.err != nil {
-		return a.err
-	}
-	if !l.given.Load() { // a late result heals nothing: those who waited have their error
-		l.recovered(&l.ctx, l.cause)
-	}
-	b, err := l.plan.build(j.key, a.value, now)
-	switch {
-	case err != nil:
-		return err
-	case !a.keep:
-		l.delay(j, NoStore)
-		j.stored.entry = b.entry()
-		return nil
-	}
-	if err := j.update.Publish(l.life); err != nil {
-		l.dropped(j, err)
-		j.stored.entry = b.entry()
-		return nil
-	}
-	if err := l.store(l.storing(), l.plan, j.key, &b, now, &j.stored); err != nil {
-		return err
-	}
-	l.backoff.clear(j.key)
-	return nil
 }
 
 // storing is the context that results are stored under: a late one is stored

@@ -26,13 +26,10 @@ func (f *Func[A, V]) RefreshMany(ctx context.Context, args []A) ([]V, error) {
 	return f.verbs.callMany(ctx, args, true)
 }
 
-// PeekMany is Peek for many arguments.
+// PeekMany is Peek for many arguments, in one round trip to a storage that is
+// storage.Bulk.
 func (f *Func[A, V]) PeekMany(ctx context.Context, args []A) ([]V, []bool) {
-	values, found := make([]V, len(args)), make([]bool, len(args))
-	for i, arg := range args {
-		values[i], found[i] = f.Peek(ctx, arg)
-	}
-	return values, found
+	return f.verbs.peekMany(ctx, args, true)
 }
 
 // SetMany is Set for many arguments, with as many values. The error is a
@@ -57,12 +54,9 @@ func (f *Func[A, V]) InvalidateMany(ctx context.Context, args []A) error {
 	return manyError(errs)
 }
 
-// HasMany is f.Has for many arguments.
+// HasMany is f.Has for many arguments, asked as PeekMany asks.
 func HasMany[A, V any](ctx context.Context, f *Func[A, V], args []A) []bool {
-	found := make([]bool, len(args))
-	for i, arg := range args {
-		found[i] = f.Has(ctx, arg)
-	}
+	_, found := f.verbs.peekMany(ctx, args, false)
 	return found
 }
 
@@ -80,11 +74,12 @@ type asked[A any, K comparable, V any] struct {
 	key    K
 	arg    A
 	places []int // where it stands among the arguments
-	stale  *entry.Entry[V]
-	result Result[V]
-	err    error
-	update statuses.Update[V] // nil if it need not be waited for
-	join   bool
+
+	current *entry.Entry[V] // what is stored
+	result  Result[V]
+	err     error
+	update  statuses.Update[V] // nil if it need not be waited for
+	join    bool
 }
 
 // callMany is the path of a call for many keys: that of call, with the loads put
@@ -108,9 +103,17 @@ func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([
 	}
 	seen := e.loads.ended.Load()
 	all := e.distinct(ctx, p, args, errs)
+	if err := e.lookAll(ctx, p, all); err != nil {
+		for _, a := range all {
+			for _, i := range a.places {
+				errs[i] = e.unanswered(err)
+			}
+		}
+		return values, manyError(errs)
+	}
 	var missing, stale []*asked[A, K, V]
 	for _, a := range all {
-		switch e.lookMany(ctx, p, a, force) {
+		switch e.decideOne(ctx, p, a, force) {
 		case entry.Stale:
 			stale = append(stale, a)
 		case entry.Missing:
@@ -156,14 +159,24 @@ func (e *engine[A, K, V]) distinct(ctx context.Context, p *plan[A, K, V], args [
 	return all
 }
 
-// lookMany looks a key up. Fresh means that nothing is left to do, Stale that
-// the value is there and to be refreshed, Missing that it has to be waited for.
-func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], a *asked[A, K, V], force bool) entry.State {
-	current, err := e.look(ctx, p, a.key)
-	if err != nil {
-		a.err = e.leaves(err)
-		return entry.Fresh
+// lookAll looks the keys up.
+func (e *engine[A, K, V]) lookAll(ctx context.Context, p *plan[A, K, V], all []*asked[A, K, V]) error {
+	keys := make([]K, len(all))
+	for i, a := range all {
+		keys[i] = a.key
 	}
+	found, err := e.lookMany(ctx, p, keys)
+	for i, stored := range found {
+		all[i].current = stored
+	}
+	return err
+}
+
+// decideOne says what is to be done for a key. Fresh means that nothing is, Stale
+// that the value is there and to be refreshed, Missing that it has to be waited
+// for.
+func (e *engine[A, K, V]) decideOne(ctx context.Context, p *plan[A, K, V], a *asked[A, K, V], force bool) entry.State {
+	current := a.current
 	if current == nil {
 		return entry.Missing
 	}
@@ -177,9 +190,6 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], a *ask
 	}
 	e.counters.hit(state, age)
 	a.result = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}
-	if state == entry.Stale {
-		a.stale = current
-	}
 	return state
 }
 
@@ -189,13 +199,13 @@ func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale
 	now := e.time.now()
 	if e.source.many == nil {
 		for _, a := range stale {
-			e.ahead(ctx, p, a.key, a.arg, a.stale, now, seen)
+			e.ahead(ctx, p, a.key, a.arg, a.current, now, seen)
 		}
 		return
 	}
 	stale = slices.DeleteFunc(stale, func(a *asked[A, K, V]) bool {
 		until, delayed := e.backoff.until(a.key)
-		return now < a.stale.Quiet() || delayed && now < until
+		return now < a.current.Quiet() || delayed && now < until
 	})
 	for batch := range slices.Chunk(stale, p.limits.MaxBatch) {
 		if !e.loads.reserve(p.limits.MaxBackground) {
@@ -208,8 +218,8 @@ func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale
 			if role == statuses.Join {
 				continue
 			}
-			a.stale.SetQuiet(entry.Never)
-			j := job[A, K, V]{key: a.key, arg: a.arg, update: update, stale: a.stale}
+			a.current.SetQuiet(entry.Never)
+			j := job[A, K, V]{key: a.key, arg: a.arg, update: update, stale: a.current}
 			if role == statuses.Queued { // it waits for another load first, and must not hold up the rest
 				e.loads.background.Add(1)
 				j.queued = true
@@ -232,6 +242,7 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 	if force {
 		claim, cause, led = statuses.Force, observe.Forced, Forced
 	}
+	began := e.fills.Load()
 	var together []job[A, K, V]
 	for _, a := range missing {
 		switch {
@@ -276,6 +287,13 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 		why := led
 		if a.join && !force {
 			why = Joined
+		}
+		if u, ok := end.Err.(*unconfirmed[V]); ok {
+			if a.join && !force && u.newer(began) {
+				a.result, a.err = e.again(ctx, p, a.key, a.arg)
+				continue
+			}
+			end.Entry, end.Err, end.Fenced = u.entry, nil, end.Fenced || u.refused
 		}
 		a.result, a.err = e.settle(ctx, p, a.key, end, a.join, why)
 	}

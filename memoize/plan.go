@@ -27,6 +27,9 @@ type plan[A any, K comparable, V any] struct {
 	post     config.Postprocessing[V] // nil if it changes nothing
 	local    bool                     // the storage answers at once
 	memory   *storage.InMemory[K, V]  // and is ours
+	fenced   storage.Fenced[K, V]     // or claims are needed to fill it
+	bulk     storage.Bulk[K, V]       // or does many at once
+	clearer  storage.Clearer          // or can be emptied
 	blind    bool                     // the strategy ignores reads
 	marker   eviction.Marker          // or learns of them through the mark word
 	limits   config.Limits
@@ -53,6 +56,10 @@ func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V], dynamicKey
 	_, ranges := s.Storage.(storage.Ranger[K, V])
 	p.sweeps = p.local && ranges
 	p.memory, _ = s.Storage.(*storage.InMemory[K, V])
+	if s.Storage != nil {
+		can := storage.AbilitiesOf(s.Storage)
+		p.fenced, p.bulk, p.clearer = can.Fenced, can.Bulk, can.Clearer
+	}
 	_, p.blind = s.Eviction.(eviction.Blind)
 	p.marker, _ = s.Eviction.(eviction.Marker)
 	if p.memory == nil && s.Eviction != nil && !eviction.IsNone(s.Eviction) {

@@ -3,13 +3,16 @@ package memoize
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/storage"
 )
 
 // look gets the key's entry. A storage that fails, is too slow or is in doubt
-// reads as empty; the error is that of the caller's own context.
+// reads as empty, unless calls are to fail then. The error is that of the
+// caller's own context, or ErrUnavailable.
 func (e *engine[A, K, V]) look(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
 	if p.memory != nil {
 		return p.memory.Find(key), nil
@@ -22,45 +25,106 @@ func (e *engine[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key
 	if !p.local && p.doubt.has(key) {
 		return nil, nil
 	}
-	got := make(chan *entry.Entry[V], 1) // for it may come when nobody waits any more
+	stored, err := ask(e, ctx, p, func(ctx context.Context) (*entry.Entry[V], error) { return p.settings.Storage.Get(ctx, key) })
+	if err != nil {
+		return nil, e.unread(ctx, p, key, err)
+	}
+	return p.trusted(stored), nil
+}
+
+// lookMany gets the entries of many keys in one round trip, if the storage can.
+// The error is that of look.
+func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys []K) ([]*entry.Entry[V], error) {
+	entries := make([]*entry.Entry[V], len(keys))
+	if p.bulk == nil || len(keys) < 2 {
+		for i, key := range keys {
+			var err error
+			if entries[i], err = e.look(ctx, p, key); err != nil {
+				return nil, err
+			}
+		}
+		return entries, nil
+	}
+	wanted, places := make([]K, 0, len(keys)), make([]int, 0, len(keys))
+	for i, key := range keys {
+		if !p.doubt.has(key) {
+			wanted, places = append(wanted, key), append(places, i)
+		}
+	}
+	if len(wanted) == 0 {
+		return entries, nil
+	}
+	found, err := ask(e, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) { return p.bulk.GetMany(ctx, wanted) })
+	if err != nil {
+		if err := e.unread(ctx, p, wanted[0], err); err != nil {
+			return nil, err
+		}
+	}
+	for i, stored := range found { // those that could be read, where others could not
+		entries[places[i]] = p.trusted(stored)
+	}
+	return entries, nil
+}
+
+// ask reads from a storage that is not ours, within its budget. What it returns
+// with an error counts as well, if it comes in time.
+func ask[A any, K comparable, V, T any](e *engine[A, K, V], ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) (T, error)) (answer T, err error) {
+	got := make(chan T, 1) // for it may come when nobody waits any more
 	get := func(ctx context.Context) error {
-		stored, err := p.settings.Storage.Get(ctx, key)
-		got <- stored
+		answer, err := op(ctx)
+		got <- answer
 		return err
 	}
-	var err error
 	if p.local {
 		err = safely(func() error { return get(ctx) })
 	} else {
 		err = e.budget(ctx, p.limits.StoreRead, func(error, bool) {}, get)
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		e.healed(ctx, observe.StoreFault, observe.StoreOK)
-		stored := <-got
-		if stored != nil && !p.local && p.doubt.reject(stored.Created()) {
-			return nil, nil
-		}
-		return stored, nil
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return nil, err
+	}
+	select {
+	case answer = <-got:
+	default: // it has panicked, or is too slow
+	}
+	return answer, e.hiding(err)
+}
+
+// unread is what a storage that can't be read means to a call: nothing, unless
+// the call's own context has ended, or calls are to fail then.
+func (e *engine[A, K, V]) unread(ctx context.Context, p *plan[A, K, V], key K, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return err
 	}
 	e.storeFault(ctx, key, err)
-	return nil, nil
+	if p.settings.FailOnStoreError && !errors.Is(err, storage.ErrUnreadable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+// trusted is an entry that is not in doubt, or nil.
+func (p *plan[A, K, V]) trusted(stored *entry.Entry[V]) *entry.Entry[V] {
+	if stored != nil && !p.local && p.doubt.reject(stored.Created()) {
+		return nil
+	}
+	return stored
 }
 
 // stored is what became of an entry that was to be stored.
 type stored[K comparable, V any] struct {
 	entry  *entry.Entry[V] // as it is kept, or would have been
+	claim  *claim          // that it is stored under, where the storage is fenced
 	victim K               // what the strategy names to be released
-	named  bool
-	kept   bool  // the storage has it
-	fault  error // the storage's
+	fault  error           // the storage's
+	named  bool            // there is a victim
+	kept   bool            // the storage has it
 }
 
 // store writes what was built and tells the strategy, which may name a key. What
-// became of it is put down in s. The error is the strategy's. The caller is the only one who changes what is stored
-// for the key.
+// became of it is put down in s: with neither kept nor a fault, another process
+// has superseded it. The error is the strategy's. The caller is the only one who
+// changes what is stored for the key.
 func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b *built[V], now entry.Instant, s *stored[K, V]) (err error) {
 	if b.expiresAfter <= now { // nobody could ever be served it
 		s.entry, s.fault = b.entry(), e.release(ctx, p, key)
@@ -73,12 +137,17 @@ func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b 
 		if s.entry, replaced = p.memory.Put(key, b.value, b.created, b.updateAfter, b.expiresAfter); replaced != nil {
 			old = &replaced.Meta
 		}
-	} else if s.entry, s.fault = e.offer(ctx, p, key, b); s.fault != nil {
+	} else if e.offer(ctx, p, key, b, s); s.fault != nil || !s.kept {
 		return nil
 	}
 	s.kept = true
+	return e.account(ctx, p, key, s, old)
+}
+
+// account tells the strategy of what was stored.
+func (e *engine[A, K, V]) account(ctx context.Context, p *plan[A, K, V], key K, s *stored[K, V], old *entry.Meta) (err error) {
 	if p.sweeps {
-		e.sweeper.arm(b.expiresAfter)
+		e.sweeper.arm(s.entry.ExpiresAfter())
 	}
 	if account := e.accountOf(p); account != nil {
 		if s.victim, s.named, err = account.written(key, &s.entry.Meta, old); err != nil {
@@ -88,10 +157,18 @@ func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b 
 	return nil
 }
 
-// offer writes to a storage that is not ours.
-func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b *built[V]) (*entry.Entry[V], error) {
-	offered := b.entry()
-	return offered, e.write(ctx, p, key, func(ctx context.Context) error { return p.settings.Storage.Offer(ctx, key, offered) })
+// offer writes to a storage that is not ours, under the claim if there is one.
+func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b *built[V], s *stored[K, V]) {
+	s.entry = b.entry()
+	if s.claim == nil {
+		s.fault = e.write(ctx, p, func(ctx context.Context) error { return p.settings.Storage.Offer(ctx, key, s.entry) }, key)
+		s.kept = s.fault == nil
+		return
+	}
+	s.claim.filled = e.fills.Add(1)
+	kept, err := e.fill(ctx, p, storage.Fill[K, V]{Key: key, Entry: s.entry, Token: s.claim.token})
+	s.fault = err
+	s.kept = err == nil && kept[0]
 }
 
 // accountOf is the plan whose strategy keeps account of a plan's storage, or
@@ -131,7 +208,7 @@ func (e *engine[A, K, V]) release(ctx context.Context, p *plan[A, K, V], key K) 
 
 // drop releases from a storage that is not ours.
 func (e *engine[A, K, V]) drop(ctx context.Context, p *plan[A, K, V], key K) error {
-	return e.write(ctx, p, key, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) })
+	return e.write(ctx, p, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
 }
 
 // evict releases what a strategy has named.
@@ -152,21 +229,32 @@ func (e *engine[A, K, V]) evictHeld(ctx context.Context, p *plan[A, K, V], victi
 	return e.release(ctx, p, victim) == nil
 }
 
-// write changes what is stored for a key. A failure is reported, and leaves the
-// key in doubt.
-func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], key K, op func(ctx context.Context) error) error {
+// write changes what is stored for keys. A failure is reported, and leaves them
+// in doubt.
+func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) error, keys ...K) error {
 	if p.local {
-		err := safely(func() error { return op(ctx) })
+		err := e.hiding(safely(func() error { return op(ctx) }))
 		if err != nil {
-			e.storeFault(ctx, key, err)
+			e.storeFault(ctx, keys[0], err)
 		}
 		return err
 	}
-	w := p.doubt.begin(key)
-	err := e.budget(ctx, p.limits.StoreWrite, func(err error, left bool) { p.doubt.end(w, err == nil && !left) }, op)
+	writes := make([]writing[K], len(keys))
+	for i, key := range keys {
+		writes[i] = p.doubt.begin(key)
+	}
+	err := e.budget(ctx, p.limits.StoreWrite, func(err error, left bool) {
+		for _, w := range writes {
+			p.doubt.end(w, err == nil && !left)
+		}
+	}, op)
 	if err != nil {
-		p.doubt.suspect(w, e.time.now())
-		e.storeFault(ctx, key, err)
+		now := e.time.now()
+		for _, w := range writes {
+			p.doubt.suspect(w, now)
+		}
+		err = e.hiding(err)
+		e.storeFault(ctx, keys[0], err)
 		return err
 	}
 	e.healed(ctx, observe.StoreFault, observe.StoreOK)

@@ -53,6 +53,15 @@ func (t *timeline) now() entry.Instant {
 	}
 }
 
+// reader is now, for those who outlive the function.
+func (t *timeline) reader() func() entry.Instant {
+	if c := t.clock; t.handed {
+		return func() entry.Instant { return entry.At(c.Now()) }
+	}
+	offset := t.offset
+	return func() entry.Instant { return entry.Instant(coarse.Exact() + offset) }
+}
+
 // decide is the time, how old the entry, which is not nil, is then, and what it
 // is worth. A coarse reading serves where it settles that.
 func (t *timeline) decide(m *entry.Meta) (now entry.Instant, age time.Duration, state entry.State) {

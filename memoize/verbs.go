@@ -70,6 +70,11 @@ func (e *engine[A, K, V]) peekValue(ctx context.Context, arg A) (value V, ok boo
 	if stored == nil {
 		return value, false
 	}
+	return e.peeked(ctx, p, stored)
+}
+
+// peeked is what is returned of an entry that is there.
+func (e *engine[A, K, V]) peeked(ctx context.Context, p *plan[A, K, V], stored *entry.Entry[V]) (value V, ok bool) {
 	if p.post == nil {
 		return stored.Value, true
 	}
@@ -78,6 +83,34 @@ func (e *engine[A, K, V]) peekValue(ctx context.Context, arg A) (value V, ok boo
 		_ = e.panicked(ctx, err)
 	}
 	return value, err == nil
+}
+
+// peekMany is peek for many arguments, in one round trip if the storage can. Without
+// values, it only says what is found.
+func (e *engine[A, K, V]) peekMany(ctx context.Context, args []A, want bool) (values []V, found []bool) {
+	values, found = make([]V, len(args)), make([]bool, len(args))
+	p, err := e.snapshot()
+	if err != nil || p.bypass {
+		return values, found
+	}
+	all := e.distinct(ctx, p, args, make([]error, len(args)))
+	if e.lookAll(ctx, p, all) != nil {
+		return values, found
+	}
+	for _, a := range all {
+		if a.current == nil {
+			continue
+		}
+		if _, _, state := e.time.decide(&a.current.Meta); !state.Servable() {
+			continue
+		}
+		for _, i := range a.places {
+			if found[i] = true; want {
+				values[i], found[i] = e.peeked(ctx, p, a.current)
+			}
+		}
+	}
+	return values, found
 }
 
 func (e *engine[A, K, V]) has(ctx context.Context, arg A) bool {
@@ -146,10 +179,15 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 	if err != nil {
 		return s, nil, err
 	}
+	var filled uint64
 	defer func() {
 		e.loads.ended.Add(1)
 		if s.entry == nil {
 			s.entry = b.entry()
+		}
+		if filled != 0 && s.kept {
+			update.End(nil, &unconfirmed[V]{entry: s.entry, filled: filled})
+			return
 		}
 		update.End(s.entry, nil)
 	}()
@@ -157,6 +195,9 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 		return s, before, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
 	}
 	e.backoff.clear(key)
+	if p.fenced != nil {
+		filled = e.fills.Add(1)
+	}
 	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
 		return s, before, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
@@ -229,7 +270,12 @@ func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K
 		return s, false, err
 	}
 	defer e.statuses.Free(key, false)
-	current, err := e.look(ctx, p, key)
+	var current *entry.Entry[V]
+	if p.fenced == nil {
+		current, err = e.look(ctx, p, key)
+	} else {
+		current, s.claim, err = e.lookToFill(ctx, p, key)
+	}
 	if current == nil {
 		return s, false, err
 	}
@@ -244,6 +290,9 @@ func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K
 	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
 		return s, false, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
+	if !s.kept { // invalidated or set meanwhile, by another process
+		return s, false, err
+	}
 	e.backoff.clear(key)
 	return s, true, err
 }
@@ -256,6 +305,13 @@ func (e *engine[A, K, V]) keyText(ctx context.Context, arg A) (string, error) {
 	key, err := e.key(ctx, p, arg)
 	if err != nil {
 		return "", err
+	}
+	if s, ok := p.settings.Storage.(interface{ KeyText(K) (string, error) }); ok {
+		text, err := s.KeyText(key)
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrKey, err)
+		}
+		return text, err
 	}
 	text, err := keytext.Of(key)
 	if err != nil {

@@ -18,12 +18,22 @@ func (b *Bindings) Take(part Binder, owner string) error {
 		b.parts = map[Binder]int{}
 	}
 	if b.parts[part] == 0 {
-		if err := part.Bind(owner); err != nil {
+		if err := b.bind(part, owner); err != nil {
 			return err
 		}
 	}
 	b.parts[part]++
 	return nil
+}
+
+// bind tells a part that many share which of them asks, if it wants to know.
+func (b *Bindings) bind(part Binder, owner string) error {
+	if shared, ok := part.(interface {
+		BindFor(owner string, by any) error
+	}); ok {
+		return shared.BindFor(owner, b)
+	}
+	return part.Bind(owner)
 }
 
 // Release counts parts off, and lets those go that are not in use any more.

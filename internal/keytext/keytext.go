@@ -23,6 +23,31 @@ func Of[K any](key K) (string, error) {
 	return b.String(), nil
 }
 
+// Check says why keys of a type have no text. What an interface in it holds is
+// not known yet.
+func Check(t reflect.Type) error {
+	if Textual[t] {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Array:
+		return Check(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if err := Check(t.Field(i).Type); err != nil {
+				return fmt.Errorf("field %s: %w", t.Field(i).Name, err)
+			}
+		}
+	case reflect.Pointer, reflect.Chan, reflect.UnsafePointer, reflect.Func, reflect.Map, reflect.Slice:
+		return noText(t.Kind())
+	}
+	return nil
+}
+
+func noText(k reflect.Kind) error {
+	return fmt.Errorf("a key of kind %v has no text that means the same elsewhere: make keys of its content with memoize.NewKeyed", k)
+}
+
 func write(b *strings.Builder, v reflect.Value) error {
 	if t, ok := textual(v); ok {
 		b.WriteString(strconv.Quote(t))
@@ -59,7 +84,7 @@ func write(b *strings.Builder, v reflect.Value) error {
 	case reflect.Invalid:
 		b.WriteString("nil")
 	default:
-		return fmt.Errorf("a key of kind %v has no text that means the same elsewhere: make keys of its content with memoize.NewKeyed", v.Kind())
+		return noText(v.Kind())
 	}
 	return nil
 }

@@ -1,0 +1,161 @@
+package memoize
+
+import (
+	"context"
+	"errors"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// What a storage needs that processes share and that is fenced. A load claims
+// its key before it asks the source, and fills it under the claim; the storage
+// refuses once another process has invalidated or set the key. The fence of the
+// registry does the same within this process.
+
+// claimAll claims the keys of a load. What is stored is as good as what would be
+// loaded now, so a fresh entry ends the key's update; for others the claim is put
+// down. A key that can't be claimed is loaded all the same, and not stored.
+func (l *load[A, K, V]) claimAll() {
+	var jobs []*job[A, K, V]
+	var keys []K
+	for i := range l.jobs {
+		if j := &l.jobs[i]; !j.ended {
+			jobs, keys = append(jobs, j), append(keys, j.key)
+		}
+	}
+	if len(jobs) == 0 {
+		return
+	}
+	claims, err := l.claim(&l.ctx, l.plan, keys...)
+	if err != nil {
+		for _, j := range jobs {
+			if err := l.unread(&l.ctx, l.plan, j.key, err); err != nil {
+				l.fail(j, err)
+			}
+			j.unclaimed = true
+		}
+		return
+	}
+	for i, j := range jobs {
+		c := &claims[i] // what can't be read was reported when the call looked, and is overwritten
+		j.stored.claim = &claim{token: c.Token}
+		if l.mayUse(j) && c.Entry != nil && !l.plan.doubt.has(j.key) && l.plan.trusted(c.Entry) != nil {
+			if _, _, state := l.time.decide(&c.Entry.Meta); state == entry.Fresh {
+				l.end(j, nil, &unconfirmed[V]{entry: c.Entry})
+			}
+		}
+	}
+}
+
+// claim claims keys for a load that begins now. The claim outlives the method
+// timeout by the time that it takes to store: what comes later is not stored.
+func (e *engine[A, K, V]) claim(ctx context.Context, p *plan[A, K, V], keys ...K) ([]storage.Claim[V], error) {
+	hold := p.timeout + p.limits.StoreWrite
+	claims, err := ask(e, ctx, p, func(ctx context.Context) ([]storage.Claim[V], error) { return p.fenced.Claim(ctx, hold, keys...) })
+	if err == nil && len(claims) != len(keys) {
+		err = errShort
+	}
+	return claims, err
+}
+
+// lookToFill is look with a claim, for who is to store something in place of what
+// is there.
+func (e *engine[A, K, V]) lookToFill(ctx context.Context, p *plan[A, K, V], key K) (current *entry.Entry[V], c *claim, err error) {
+	if p.doubt.has(key) {
+		return nil, nil, nil
+	}
+	claims, err := e.claim(ctx, p, key)
+	if err != nil {
+		return nil, nil, e.unread(ctx, p, key, err)
+	}
+	return p.trusted(claims[0].Entry), &claim{token: claims[0].Token}, claims[0].Err
+}
+
+// fill writes under claims.
+func (e *engine[A, K, V]) fill(ctx context.Context, p *plan[A, K, V], fills ...storage.Fill[K, V]) (kept []bool, err error) {
+	keys := make([]K, len(fills))
+	for i, f := range fills {
+		keys[i] = f.Key
+	}
+	got := make(chan []bool, 1)
+	err = e.write(ctx, p, func(ctx context.Context) error {
+		kept, err := p.fenced.Fill(ctx, fills...)
+		if err == nil && len(kept) != len(fills) {
+			err = errShort
+		}
+		got <- kept
+		return err
+	}, keys...)
+	if err != nil {
+		return nil, err
+	}
+	return <-got, nil
+}
+
+var errShort = errors.New("memoize: the storage has answered for fewer keys than it was asked for: its Claim and Fill must answer for each")
+
+// unconfirmed is the error with which an update ends where the storage is fenced:
+// what the update brought need not be what the storage holds for those who have
+// joined it. Who led it may have the value, for it is no older than the call. One
+// who joined may have begun after another process's invalidation, if that came
+// between the claim and a fill that was refused, or after one that was accepted:
+//
+//	A  claims ─ loads ──────────────────────── fills: refused
+//	A  claims ─ loads ─ fills: accepted ───────────────────── hears of it
+//	B                     invalidates ─ returns
+//	A's other call                            begins ─ joins
+//
+// so it looks once more. What it finds or waits for then is newer than itself. It
+// need not where it began before a fill that was accepted.
+type unconfirmed[V any] struct {
+	entry   *entry.Entry[V]
+	refused bool   // by the storage
+	filled  uint64 // the number of the fill that was accepted, 0 where there was none
+}
+
+func (*unconfirmed[V]) Error() string { return "memoize: the value is not what the storage holds" }
+
+// newer tells whether an invalidation that one who joined has not seen may be
+// newer than the value: began is the number of fills when it began to wait.
+func (u *unconfirmed[V]) newer(began uint64) bool { return u.filled == 0 || began >= u.filled }
+
+// claim is a key's claim, and the number of its fill.
+type claim struct {
+	token  string
+	filled uint64
+}
+
+// confirm ends the update of a load that had a claim.
+func (l *load[A, K, V]) confirm(j *job[A, K, V]) {
+	s := &j.stored
+	u := &unconfirmed[V]{entry: s.entry, refused: !s.kept}
+	if s.kept {
+		u.filled = s.claim.filled
+	} else {
+		l.counters.fenced.Add(1)
+		l.note(&l.ctx, observe.Fenced, j.key)
+	}
+	l.end(j, nil, u)
+}
+
+// again is the second look of a call that has joined such a load.
+func (e *engine[A, K, V]) again(ctx context.Context, p *plan[A, K, V], key K, arg A) (r Result[V], err error) {
+	seen := e.loads.ended.Load()
+	current, err := e.look(ctx, p, key)
+	if err != nil {
+		return r, e.unanswered(err)
+	}
+	if current != nil {
+		now, age, state := e.time.decide(&current.Meta)
+		if state == entry.Stale {
+			e.ahead(ctx, p, key, arg, current, now, seen)
+		}
+		if state.Servable() {
+			e.counters.hit(state, age)
+			return Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}, nil
+		}
+	}
+	return e.wait(ctx, p, key, arg, false, seen, true)
+}

@@ -1,0 +1,205 @@
+package memoize
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"reflect"
+	"slices"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/serde"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Save writes what the storage in memory holds, so that Restore of a later
+// process finds it, and says how many entries it has written: the ones that are
+// worth most first (see Ordered), those that have expired left out. Callers are
+// not held up. What is written or invalidated meanwhile may or may not be saved
+// as it was.
+//
+// Values, and keys that are no strings, are written as JSON unless an option says
+// otherwise; what JSON loses of a value, such as fields that are not exported, is
+// lost. Entries that can't be written are left out, which the error says then:
+// storage.ErrSnapshotPartial. With any other error, that of the context among them,
+// what was written is cut short. A function may be closed before it is saved. A storage that is not storage.Local and a
+// storage.Ranger is ErrUnsupported.
+func (f *Func[A, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOption) (n int, err error) {
+	return f.verbs.save(ctx, w, opts)
+}
+
+// SaveFile is Save to a file, in place of the one that was saved before: it is
+// replaced as a whole or not at all, also in a crash. With an error other than
+// storage.ErrSnapshotPartial it is as it was. See storage.Snapshot.WriteFile.
+func (f *Func[A, V]) SaveFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
+	return f.verbs.saveFile(ctx, path, opts)
+}
+
+// Restore brings back what Save has written, and says how many entries it has
+// stored: with the life that is left of them, so that what has expired meanwhile
+// is not. Instants are absolute; the clocks of both processes must agree. Where
+// the eviction strategy keeps fewer, the ones that were worth most are restored.
+// Options are those of Save, and so must be the types, and the function's name if
+// it has one of its own.
+//
+// It may run while the function is called. What is stored and as new stays, and
+// what is invalidated after Restore has been called does not come back. What was
+// invalidated before, but after Save, does: restore when the program starts,
+// before invalidations arrive. A value that is stored and evicted or expires again
+// while Restore runs may be followed by the saved one.
+//
+// Of a snapshot that is damaged or cut short everything before the damage is
+// restored, and the error is a *storage.SnapshotError that says where it is and
+// matches storage.ErrSnapshotCorrupt. Entries that can't be decoded are left out:
+// storage.ErrSnapshotPartial. Of one that this function can't have written
+// nothing is: storage.ErrSnapshotForeign. With the context's end while it is read
+// nothing is restored either.
+func (f *Func[A, V]) Restore(ctx context.Context, r io.Reader, opts ...SnapshotOption) (n int, err error) {
+	return f.verbs.restore(ctx, r, opts)
+}
+
+// RestoreFile is Restore from a file. That there is none, as before the first
+// Save, is fs.ErrNotExist.
+func (f *Func[A, V]) RestoreFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
+	return f.verbs.restoreFile(ctx, path, opts)
+}
+
+// SnapshotOption says how a snapshot is written. Save and Restore need the same.
+type SnapshotOption struct{ set func(*snapshotDraft) }
+
+type snapshotDraft struct {
+	keys, entries any
+	limit         int
+}
+
+// SnapshotKeys is how keys are written: with config.Scope, keys of the type
+// config.Scoped. A key that is not read as an equal one is left out. Default: serde.Raw for
+// strings, else serde.JSON.
+func SnapshotKeys[K comparable](c serde.Codec[K]) SnapshotOption {
+	return SnapshotOption{func(d *snapshotDraft) { d.keys = c }}
+}
+
+// SnapshotEntries is how values are written with their lives. For a codec of
+// values alone, put serde.Envelope around it. Default: serde.Envelope of
+// serde.JSON.
+func SnapshotEntries[V any](s serde.SerDe[V]) SnapshotOption {
+	return SnapshotOption{func(d *snapshotDraft) { d.entries = s }}
+}
+
+// SnapshotLimit is how many bytes a key and its value may have. A longer one is
+// left out, and is damage to who restores. Zero or less is the default, 64 MiB.
+func SnapshotLimit(bytes int) SnapshotOption {
+	return SnapshotOption{func(d *snapshotDraft) { d.limit = bytes }}
+}
+
+// Ordered is an eviction.Strategy that can say which keys are worth most, for
+// Save. Of any other strategy's keys the ones created last are taken for that.
+type Ordered[K comparable] interface {
+	// HottestFirst yields the keys that the strategy keeps, the one that it
+	// would release last first. It is called as the strategy's other methods
+	// are, and holds nobody up while it yields.
+	HottestFirst() iter.Seq[K]
+}
+
+// snapshotOf is a snapshot of this function.
+func (e *engine[A, K, V]) snapshotOf(opts []SnapshotOption) (s storage.Snapshot[K, V], err error) {
+	var d snapshotDraft
+	for _, o := range opts {
+		if o.set == nil {
+			return s, errors.New("memoize: a zero SnapshotOption: make options with the functions of this package")
+		}
+		o.set(&d)
+	}
+	var fits bool
+	if s.Keys, fits = d.keys.(serde.Codec[K]); !fits && d.keys != nil {
+		return s, fmt.Errorf("memoize: SnapshotKeys is given a %T, and the keys of %s are of type %v", d.keys, e.name, reflect.TypeFor[K]())
+	}
+	if s.Entries, fits = d.entries.(serde.SerDe[V]); !fits && d.entries != nil {
+		return s, fmt.Errorf("memoize: SnapshotEntries is given a %T, and the values of %s are of type %v", d.entries, e.name, reflect.TypeFor[V]())
+	}
+	s.MaxRecord = d.limit
+	if !e.unnamed { // a closure's name changes with the code around it
+		s.Of = e.name
+	}
+	return s, nil
+}
+
+func (e *engine[A, K, V]) save(ctx context.Context, w io.Writer, opts []SnapshotOption) (int, error) {
+	return e.saveBy(opts, func(s storage.Snapshot[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
+		return s.Write(ctx, w, entries)
+	})
+}
+
+func (e *engine[A, K, V]) saveFile(ctx context.Context, path string, opts []SnapshotOption) (int, error) {
+	return e.saveBy(opts, func(s storage.Snapshot[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
+		return s.WriteFile(ctx, path, entries)
+	})
+}
+
+func (e *engine[A, K, V]) saveBy(opts []SnapshotOption, write func(storage.Snapshot[K, V], iter.Seq2[K, *entry.Entry[V]]) (int, error)) (n int, err error) {
+	s, err := e.snapshotOf(opts)
+	if err != nil {
+		return 0, err
+	}
+	p, err := e.snapshot()
+	if err != nil && err != ErrClosed {
+		return 0, err
+	}
+	if !p.sweeps {
+		return 0, e.notInMemory("Save", p)
+	}
+	err = safely(func() error { // codecs and strategies are user code
+		entries := e.hottestFirst(p)
+		n, err = write(s, func(yield func(K, *entry.Entry[V]) bool) {
+			for _, x := range entries {
+				if x.entry.StateAt(e.time.now()) != entry.Expired && !yield(x.key, x.entry) {
+					return
+				}
+			}
+		})
+		return err
+	})
+	if err != nil {
+		return n, fmt.Errorf("memoize: %s has %d entries saved: %w", e.name, n, err)
+	}
+	return n, nil
+}
+
+func (e *engine[A, K, V]) notInMemory(verb string, p *plan[A, K, V]) error {
+	return fmt.Errorf("%w: %s needs a storage.Local that is a storage.Ranger, and %s has a %T", ErrUnsupported, verb, e.name, p.settings.Storage)
+}
+
+// saved is an entry with its key.
+type saved[K comparable, V any] struct {
+	key   K
+	entry *entry.Entry[V]
+	rank  int // in the strategy's order, the greatest there is where it has none
+}
+
+// hottestFirst is what a storage in memory holds, in the strategy's order, and
+// after that by age.
+func (e *engine[A, K, V]) hottestFirst(p *plan[A, K, V]) []saved[K, V] {
+	ranks := map[K]int{}
+	if o, ok := p.settings.Eviction.(Ordered[K]); ok {
+		for key := range o.HottestFirst() {
+			if _, twice := ranks[key]; !twice {
+				ranks[key] = len(ranks)
+			}
+		}
+	}
+	var all []saved[K, V]
+	for key, stored := range p.settings.Storage.(storage.Ranger[K, V]).Range(e.life) {
+		rank, ok := ranks[key]
+		if !ok {
+			rank = len(ranks)
+		}
+		all = append(all, saved[K, V]{key, stored, rank})
+	}
+	slices.SortStableFunc(all, func(a, b saved[K, V]) int {
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.entry.Created(), a.entry.Created()))
+	})
+	return all
+}

@@ -1,0 +1,68 @@
+package serde
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/gob"
+	"fmt"
+	"reflect"
+)
+
+// Gob is the codec of encoding/gob: Go's own, for values that JSON would change.
+// Every record describes its type, so that it can be read by itself; that takes
+// room, and several times the time that JSON takes for a small value. What an
+// interface may hold has to be known to gob.Register. A nil pointer, slice, map
+// or interface is a value, but none may stand within a slice or map.
+//
+// It is an error if V is a channel, a function or a struct without exported
+// fields that does not write itself.
+func Gob[V any]() (Codec[V], error) { return codecOf[V](gobFunctions) }
+
+var gobFunctions = func() *functions {
+	f := pair("gob", writeGob, readGob)
+	f.noNil, f.remedy = true, gobRemedy
+	return f
+}()
+
+func writeGob(value any) ([]byte, error) {
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(value)
+	return b.Bytes(), err
+}
+
+func readGob(data []byte, value any) error {
+	r := bytes.NewReader(data)
+	if err := gob.NewDecoder(r).Decode(value); err != nil {
+		return err
+	}
+	if r.Len() > 0 {
+		return fmt.Errorf("%d bytes are left over", r.Len())
+	}
+	return nil
+}
+
+func gobRemedy(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer && !writesItself(t) {
+		t = t.Elem()
+	}
+	if writesItself(reflect.PointerTo(t)) { // t's own methods are among them
+		return ""
+	}
+	switch t.Kind() {
+	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return "it can't be written at all"
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if k := f.Type.Kind(); f.IsExported() && k != reflect.Chan && k != reflect.Func {
+				return ""
+			}
+		}
+		return "it has no exported fields; export some, or give it MarshalBinary and UnmarshalBinary"
+	}
+	return ""
+}
+
+func writesItself(t reflect.Type) bool {
+	return t.Implements(reflect.TypeFor[gob.GobEncoder]()) || t.Implements(reflect.TypeFor[encoding.BinaryMarshaler]())
+}

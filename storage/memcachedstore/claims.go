@@ -1,0 +1,166 @@
+package memcachedstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// A claim is the generation that a record has, or one that is put there for it. A
+// Set puts another there, a deletion takes it away; a fill leaves it, and is made
+// by compare-and-swap, so that nothing comes between the look at it and the fill.
+
+// tokenSize is that of a token: the generation, and until when it may be filled.
+const tokenSize = 16
+
+// Claim returns the keys' records, with tokens for Fill: in one round trip to each
+// server, and one more for each key that has no record, or one that memcached
+// would drop before the hold is over. What is no record of this store is none,
+// without an error, and is overwritten.
+func (s *Store) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]storage.Claimed, error) {
+	if len(keys) == 0 {
+		return nil, ctx.Err()
+	}
+	ks, places := grouped(keys)
+	items, err := s.getMany(ctx, ks)
+	if err != nil {
+		return nil, err
+	}
+	claimed := make([]storage.Claimed, len(keys))
+	err = s.sideBySide(len(ks), func(i int) error {
+		c, err := s.claim(ctx, ks[i], items[ks[i]], hold)
+		for _, at := range places[ks[i]] {
+			claimed[at] = c
+			claimed[at].Value = append([]byte(nil), c.Value...) // each is its caller's
+		}
+		return about(keys[places[ks[i]][0]], err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return claimed, nil
+}
+
+// claim claims a key for which the server had the item a moment ago, or nil.
+func (s *Store) claim(ctx context.Context, k string, item *memcache.Item, hold time.Duration) (storage.Claimed, error) {
+	for range attempts {
+		now := s.clock.Now()
+		until := after(now, hold)
+		r := record{end: none, generation: rand.Uint64()}
+		if item != nil {
+			if there, err := recordOf(k, item.Value); err == nil {
+				r = there
+			}
+		}
+		held := r.kept >= until
+		if !held {
+			r.kept = until
+			var err error
+			if item != nil {
+				held, err = s.swap(ctx, k, item, r, now)
+			} else {
+				err = s.write(ctx, k, func(c *memcache.Client) error { return c.Add(r.item(k, now)) })
+				if held = err == nil; errors.Is(err, memcache.ErrNotStored) {
+					err = nil
+				}
+			}
+			if err != nil {
+				return storage.Claimed{}, err
+			}
+		}
+		if held {
+			return storage.Claimed{Record: r.found(now), Token: token(r.generation, until)}, nil
+		}
+		var err error
+		if item, _, err = s.get(ctx, k); err != nil && !errors.Is(err, ErrForeign) {
+			return storage.Claimed{}, err
+		}
+	}
+	return storage.Claimed{}, ErrContended
+}
+
+// Fill stores the items whose claims are good, in two trips for each key, some keys
+// side by side.
+func (s *Store) Fill(ctx context.Context, fills ...storage.Filling) (stored []bool, err error) {
+	keys := make([]string, len(fills))
+	for i, fill := range fills {
+		keys[i] = fill.Key
+	}
+	ks, places := grouped(keys)
+	stored = make([]bool, len(fills))
+	err = s.sideBySide(len(ks), func(i int) error {
+		var errs []error
+		for _, at := range places[ks[i]] { // of one key the last holds
+			ok, err := s.fill(ctx, ks[i], fills[at])
+			stored[at] = ok
+			errs = append(errs, about(fills[at].Key, err))
+		}
+		return errors.Join(errs...)
+	})
+	return stored, err
+}
+
+func (s *Store) fill(ctx context.Context, k string, fill storage.Filling) (stored bool, err error) {
+	generation, until, ok := readToken(fill.Token)
+	if !ok {
+		return false, ctx.Err()
+	}
+	for range attempts {
+		item, r, err := s.get(ctx, k)
+		if errors.Is(err, ErrForeign) || err == nil && item == nil {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		now := s.clock.Now()
+		if r.generation != generation || !now.Before(until) {
+			return false, nil
+		}
+		r.end, r.value = none, nil
+		if fill.Keep > 0 {
+			r.end, r.value = after(now, fill.Keep), fill.Value
+		}
+		r.kept = max(r.kept, r.end)
+		if swapped, err := s.swap(ctx, k, item, r, now); err != nil || swapped {
+			return swapped, err
+		}
+	}
+	return false, ErrContended
+}
+
+// grouped is the servers' keys, each once, and where each stands among the keys.
+func grouped(keys []string) (ks []string, places map[string][]int) {
+	places = make(map[string][]int, len(keys))
+	for i, key := range keys {
+		k := onServer(key)
+		if places[k] == nil {
+			ks = append(ks, k)
+		}
+		places[k] = append(places[k], i)
+	}
+	return ks, places
+}
+
+func token(generation uint64, until int64) string {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, tokenSize), generation)
+	return string(binary.BigEndian.AppendUint64(b, uint64(until)))
+}
+
+func readToken(text string) (generation uint64, until time.Time, ok bool) {
+	if len(text) != tokenSize {
+		return 0, until, false
+	}
+	b := []byte(text)
+	return binary.BigEndian.Uint64(b), time.Unix(0, int64(binary.BigEndian.Uint64(b[8:]))), true
+}
+
+// sideBySide is for what needs a trip for each key.
+func (s *Store) sideBySide(n int, f func(i int) error) error {
+	return sideBySide(n, len(s.nodes)*cap(s.nodes[0].places), f)
+}

@@ -1,0 +1,218 @@
+package memcachedstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Errors of a Store.
+var (
+	// ErrClosed says that the store was closed.
+	ErrClosed = errors.New("memcachedstore: the store is closed: open it again")
+	// ErrTooLarge says that a value is larger than the server takes.
+	ErrTooLarge = errors.New("memcachedstore: the value is larger than the server takes: start memcached with a larger -I (say -I 8m; its default is 1m), compress values (serde=json%2Bzstd), or make them smaller")
+	// ErrContended says that others changed a record whenever it was tried to.
+	ErrContended = errors.New("memcachedstore: too many change the same record at once: try again")
+)
+
+// attempts is how often a record is read and swapped, while others do the same.
+const attempts = 100
+
+// Store is memcached as a store of records. Its methods may be called
+// concurrently. It is a storage.Bytes, and AdderBytes, FencedBytes and KeyLimit
+// besides. It runs no goroutine but during calls.
+type Store struct {
+	nodes   []*node
+	clock   clock.Clock
+	closed  chan struct{}
+	closing sync.Once
+}
+
+var _ interface {
+	storage.Bytes
+	storage.AdderBytes
+	storage.FencedBytes
+	storage.KeyLimit
+} = (*Store)(nil)
+
+// Option says one thing about a Store.
+type Option struct{ set func(s *Store) }
+
+// Clock is what the store takes the time from, say a mock in a test, which must be
+// set to the present for times beyond 30 days. Default: the real clock.
+func Clock(c clock.Clock) Option { return Option{func(s *Store) { s.clock = c }} }
+
+// New makes a store of a client that you have set up; storage.Share takes it. As
+// many calls run at a time as the client keeps idle connections, its MaxIdleConns:
+// set that, for gomemcache's default is 2. Set its Timeout too: calls that were
+// left keep their places so long. Close closes the client's connections.
+func New(client *memcache.Client, opts ...Option) *Store {
+	places := client.MaxIdleConns
+	if places <= 0 {
+		places = memcache.DefaultMaxIdleConns
+	}
+	return newStore([]*node{{name: "memcached", client: client, places: make(chan struct{}, places)}}, opts)
+}
+
+func newStore(nodes []*node, opts []Option) *Store {
+	s := &Store{nodes: nodes, clock: clock.New(), closed: make(chan struct{})}
+	for _, o := range opts {
+		o.set(s)
+	}
+	return s
+}
+
+// Get returns the key's record, in one trip. It is ErrForeign where there is
+// something else.
+func (s *Store) Get(ctx context.Context, key string) (storage.Record, error) {
+	_, r, err := s.get(ctx, onServer(key))
+	if err != nil {
+		return storage.Record{}, about(key, err)
+	}
+	return r.found(s.clock.Now()), nil
+}
+
+// get returns what the server has; item is nil where that is nothing.
+func (s *Store) get(ctx context.Context, k string) (item *memcache.Item, r record, err error) {
+	item, err = call(ctx, s, s.nodeOf(k), func(c *memcache.Client) (*memcache.Item, error) { return c.Get(k) })
+	if errors.Is(err, memcache.ErrCacheMiss) {
+		return nil, record{}, nil
+	}
+	if err == nil {
+		r, err = recordOf(k, item.Value)
+	}
+	return item, r, err
+}
+
+// Set stores a value, in one trip. It is ErrTooLarge where the server has no room
+// for one so large; nothing is there then.
+func (s *Store) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
+	k := onServer(key)
+	if keep <= 0 {
+		_, err := s.drop(ctx, k)
+		return about(key, err)
+	}
+	now := s.clock.Now()
+	item := newRecord(now, value, keep).item(k, now)
+	return about(key, s.write(ctx, k, func(c *memcache.Client) error { return c.Set(item) }))
+}
+
+// write is a trip that brings nothing back.
+func (s *Store) write(ctx context.Context, k string, f func(*memcache.Client) error) error {
+	_, err := call(ctx, s, s.nodeOf(k), func(c *memcache.Client) (struct{}, error) { return struct{}{}, f(c) })
+	return err
+}
+
+// Delete drops the key's record, in two trips where there is something. Of
+// several who delete a record one is told that it existed; who is told that it
+// did not may have met one that was set meanwhile.
+func (s *Store) Delete(ctx context.Context, key string) (existed bool, err error) {
+	k := onServer(key)
+	item, r, err := s.get(ctx, k)
+	if item == nil {
+		return false, about(key, err)
+	}
+	found := err == nil && r.left(s.clock.Now()) > 0
+	dropped, err := s.drop(ctx, k)
+	return found && dropped, about(key, err)
+}
+
+// drop deletes whatever the server has.
+func (s *Store) drop(ctx context.Context, k string) (dropped bool, err error) {
+	err = s.write(ctx, k, func(c *memcache.Client) error { return c.Delete(k) })
+	if errors.Is(err, memcache.ErrCacheMiss) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Add is Set where Get would find nothing. It is ErrForeign where there is
+// something else.
+func (s *Store) Add(ctx context.Context, key string, value []byte, keep time.Duration) (added bool, err error) {
+	k := onServer(key)
+	now := s.clock.Now()
+	mine := newRecord(now, value, keep)
+	if keep <= 0 {
+		mine.end, mine.kept, mine.value = none, after(now, 0), nil
+	}
+	for range attempts {
+		err := s.write(ctx, k, func(c *memcache.Client) error { return c.Add(mine.item(k, now)) })
+		if !errors.Is(err, memcache.ErrNotStored) {
+			return err == nil, about(key, err)
+		}
+		item, r, err := s.get(ctx, k)
+		switch {
+		case err != nil:
+			return false, about(key, err)
+		case item == nil:
+			continue
+		case r.generation == mine.generation: // an answer was lost
+			return true, nil
+		case r.left(now) > 0:
+			return false, nil
+		}
+		swapped, err := s.swap(ctx, k, item, mine, now)
+		if err != nil || swapped {
+			return swapped, about(key, err)
+		}
+	}
+	return false, about(key, ErrContended)
+}
+
+// swap stores a record in place of the item, unless that has changed.
+func (s *Store) swap(ctx context.Context, k string, item *memcache.Item, r record, now time.Time) (bool, error) {
+	next := r.item(k, now)
+	next.CasID = item.CasID
+	err := s.write(ctx, k, func(c *memcache.Client) error { return c.CompareAndSwap(next) })
+	if errors.Is(err, memcache.ErrCASConflict) || errors.Is(err, memcache.ErrCacheMiss) || errors.Is(err, memcache.ErrNotStored) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// MaxKey is the longest key that is not hashed.
+func (s *Store) MaxKey() int { return maxKey }
+
+// String names the servers.
+func (s *Store) String() string {
+	names := make([]string, len(s.nodes))
+	for i, n := range s.nodes {
+		names[i] = n.name
+	}
+	return "memcached://" + strings.Join(names, ",")
+}
+
+// Close waits for the trips that are under way and closes the connections. Calls
+// that come later return ErrClosed. It may be called again.
+func (s *Store) Close() (err error) {
+	s.closing.Do(func() {
+		close(s.closed)
+		for _, n := range s.nodes {
+			for range cap(n.places) {
+				n.places <- struct{}{}
+			}
+			err = errors.Join(err, n.client.Close())
+		}
+	})
+	return err
+}
+
+// about names the key, quoted and cut, of an error.
+func about(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	const most = 80
+	if len(key) > most {
+		key = strings.ToValidUTF8(key[:most], "") + "…"
+	}
+	return fmt.Errorf("%w: key %q", err, key)
+}

@@ -1,0 +1,68 @@
+package memcachedstore
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/perennial-go/perennial/internal/servers"
+	"github.com/perennial-go/perennial/storage"
+)
+
+func TestURL(t *testing.T) {
+	for _, c := range []struct {
+		url     string
+		names   string
+		timeout time.Duration
+		pool    int
+	}{
+		{"memcached://h", "memcached://h:11211", defaultTimeout, defaultPool},
+		{"memcached://h:1,other,[::1],[::1]:2,10.0.0.1/", "memcached://h:1,other:11211,[::1]:11211,[::1]:2,10.0.0.1:11211", defaultTimeout, defaultPool},
+		{"memcached://h?timeout=1s&pool=3&prefix=a:", "memcached://h:11211", time.Second, 3},
+		{"memcached:///run/m.sock", "memcached:///run/m.sock", defaultTimeout, defaultPool},
+	} {
+		store, err := storage.Open(context.Background(), c.url)
+		if err != nil {
+			t.Errorf("%s: %v", c.url, err)
+			continue
+		}
+		s := store.Bytes().(*Store)
+		client := s.nodes[0].client
+		if s.String() != c.names || client.Timeout != c.timeout || client.MaxIdleConns != c.pool || cap(s.nodes[0].places) != c.pool {
+			t.Errorf("%s: %s, timeout %v, pool %d", c.url, s, client.Timeout, client.MaxIdleConns)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for url, says := range map[string]string{
+		"memcached://":                     "a host is missing",
+		"memcached://a,,b":                 "a host is missing",
+		"memcached://a,a:11211":            "named twice",
+		"memcached://a/0":                  "of no use",
+		"memcached://user:s3cr3t@a":        "leave them out",
+		"memcached://a?pool=0":             "at least 1",
+		"memcached://a?timeout=0s":         "above zero",
+		"memcached://a?time=1s&password=x": "those known are pool, prefix, serde, timeout",
+	} {
+		_, err := storage.Open(context.Background(), url)
+		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestSocket(t *testing.T) {
+	path := servers.SocketPath(t)
+	wireOn(t, "unix", path, servers.Memcached(t).Addr(), "")
+	store, err := storage.Open(t.Context(), "memcached://"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := closed(t, store.Bytes().(*Store))
+	set(t, s, "a", "1", time.Hour)
+	if r := get(t, s, "a"); string(r.Value) != "1" {
+		t.Errorf("Get returns %q", r.Value)
+	}
+}

@@ -1,0 +1,83 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// A key that is claimed has a generation, a number that no key has twice. To
+// delete or set a record takes its generation away, to fill a claim leaves it:
+// so a fill is good exactly if the key still has the generation of its claim. A
+// generation stays as long as there is a claim that may be filled, also where
+// the record's own time is over, or where there never was a record.
+
+// Claim returns the keys' records, and claims them. What is only claimed counts
+// as a record does for the capacity; a claim that it puts out can't be filled.
+func (m *Memory) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]Claimed, error) {
+	if err := m.ready(ctx); err != nil {
+		return nil, err
+	}
+	claims := make([]Claimed, len(keys))
+	m.mu.Lock()
+	now := m.now()
+	until := after(now, hold)
+	for i, key := range keys {
+		claims[i] = Claimed{m.read(key, now), claimToken{m.generation(key, now, until), until}.String()}
+	}
+	m.evict(now, nil)
+	m.mu.Unlock()
+	for i, c := range claims {
+		claims[i].Record = c.copied()
+	}
+	return claims, nil
+}
+
+// Fill stores copies of the values whose claims are good.
+func (m *Memory) Fill(ctx context.Context, fills ...Filling) (stored []bool, err error) {
+	if err := m.ready(ctx); err != nil {
+		return nil, err
+	}
+	var errs []error
+	taken := make([]Filling, len(fills))
+	for i, f := range fills {
+		item, err := m.taken(f.Item)
+		if err != nil {
+			errs = append(errs, err)
+			f.Token = "" // which is good for nothing
+		}
+		taken[i] = Filling{item, f.Token}
+	}
+	stored = make([]bool, len(fills))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	for i, f := range taken {
+		token, ok := parseClaim(f.Token)
+		r := m.byKey[f.Key]
+		if stored[i] = ok && now < token.until && r != nil && r.generation == token.generation; stored[i] {
+			m.store(r, f.Item, now)
+		}
+	}
+	return stored, errors.Join(errs...)
+}
+
+// claimToken is what Fill has to know of a claim.
+type claimToken struct {
+	generation uint64
+	until      int64
+}
+
+// String is the token as users carry it.
+func (c claimToken) String() string {
+	text := binary.BigEndian.AppendUint64(make([]byte, 0, 16), c.generation)
+	return string(binary.BigEndian.AppendUint64(text, uint64(c.until)))
+}
+
+func parseClaim(text string) (c claimToken, ok bool) {
+	if len(text) != 16 {
+		return c, false
+	}
+	return claimToken{binary.BigEndian.Uint64([]byte(text[:8])), int64(binary.BigEndian.Uint64([]byte(text[8:])))}, true
+}

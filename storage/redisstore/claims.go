@@ -1,0 +1,87 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Claim is as storage.FencedBytes has it. The key lives for hold at least, and
+// what Get finds ends when it would have ended.
+func (e *Entries) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]storage.Claimed, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	if hold == storage.Forever {
+		hold-- // the server has no claims without an end
+	}
+	cmds := make([]*redis.Cmd, len(keys))
+	for i, key := range keys {
+		cmds[i] = script(ctx, claimScript, key, rand.Text(), max(ms(hold), 1))
+	}
+	e.run(ctx, cmds)
+	claims := make([]storage.Claimed, len(keys))
+	var f faults
+	for i, cmd := range cmds {
+		var err error
+		if claims[i], err = e.claimed(ctx, keys[i], cmd); err != nil {
+			f.add(err)
+		}
+	}
+	return claims, f.err()
+}
+
+// claimed reads what the script says. The token is the end of this claim by the
+// server's clock, and the generation, which every set and every claim after a
+// deletion makes anew.
+func (e *Entries) claimed(ctx context.Context, key string, cmd *redis.Cmd) (c storage.Claimed, err error) {
+	said, err := cmd.Slice()
+	if err != nil {
+		return c, explain(ctx, "claim", key, err)
+	}
+	if len(said) != 4 {
+		return c, fmt.Errorf("redisstore: claim %q: %w", key, errAnswer)
+	}
+	until, untilOK := said[0].(string)
+	g, gOK := said[1].(string)
+	ms, msOK := said[2].(int64)
+	value, valueOK := said[3].(string)
+	if !untilOK || !gOK || !msOK || !valueOK {
+		return c, fmt.Errorf("redisstore: claim %q: %w", key, errAnswer)
+	}
+	c.Token = until + "." + g
+	if ms == 0 {
+		return c, nil
+	}
+	c.Left, c.Found = left(ms), true
+	if c.Value, err = e.read(key, value); err != nil {
+		c.Record = storage.Record{}
+	}
+	return c, err
+}
+
+// Fill is as storage.FencedBytes has it. What is filled with a Keep of zero or
+// less drops the record, and leaves the claims of others good.
+func (e *Entries) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, error) {
+	stored := make([]bool, len(fills))
+	cmds, at := make([]*redis.Cmd, 0, len(fills)), make([]int, 0, len(fills))
+	var f faults
+	for i, fill := range fills {
+		if err := e.fits(fill.Key, fill.Value); err != nil {
+			f.add(err)
+			continue
+		}
+		until, g, _ := strings.Cut(fill.Token, ".")
+		cmds, at = append(cmds, script(ctx, fillScript, fill.Key, until, g, fill.Value, ms(fill.Keep))), append(at, i)
+	}
+	for i, yes := range e.yes(ctx, "fill", cmds, &f) {
+		stored[at[i]] = yes
+	}
+	return stored, f.err()
+}

@@ -1,0 +1,157 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Entries is a store in the layout entry: one hash a key. It does all that a
+// storage.Bytes can do, and keeps out, across processes, what was loaded before
+// a record was deleted or set.
+type Entries struct{ client }
+
+// New makes a store in the layout entry, which is that of choice. The client is
+// any but a redis.Ring, and is not closed by the store. It should have
+// ContextTimeoutEnabled, or a call can outlast the deadline of its context. A
+// nil client panics.
+func New(rdb redis.UniversalClient, opts ...Option) *Entries {
+	return &Entries{newClient(rdb, layoutEntry, opts)}
+}
+
+// Get is as storage.Bytes has it.
+func (e *Entries) Get(ctx context.Context, key string) (storage.Record, error) {
+	l := lookAt(ctx, key)
+	e.send(ctx, l.time, l.fields)
+	return l.record(ctx, &e.client, key)
+}
+
+// GetMany is as storage.BulkBytes has it.
+func (e *Entries) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
+	looks := e.look(ctx, keys, lookAt)
+	records := make([]storage.Record, len(keys))
+	var f faults
+	for i, l := range looks {
+		var err error
+		if records[i], err = l.record(ctx, &e.client, keys[i]); err != nil {
+			f.add(err)
+		}
+	}
+	return records, f.err()
+}
+
+// look sends two commands a key, in one round trip.
+func (e *Entries) look(ctx context.Context, keys []string, at func(context.Context, string) look) []look {
+	if len(keys) == 0 {
+		return nil
+	}
+	looks := make([]look, len(keys))
+	cmds := make([]redis.Cmder, 0, 2*len(keys))
+	for i, key := range keys {
+		looks[i] = at(ctx, key)
+		cmds = append(cmds, looks[i].time, looks[i].fields)
+	}
+	e.send(ctx, cmds...)
+	return looks
+}
+
+// Has is as storage.ProberBytes has it.
+func (e *Entries) Has(ctx context.Context, keys ...string) ([]bool, error) {
+	has := make([]bool, len(keys))
+	var f faults
+	for i, l := range e.look(ctx, keys, lookFor) {
+		if err := l.err(); err != nil {
+			f.add(explain(ctx, "has", keys[i], err))
+			continue
+		}
+		ms, err := l.left(keys[i])
+		if err != nil {
+			f.add(err)
+		}
+		has[i] = ms != 0
+	}
+	return has, f.err()
+}
+
+// Set is as storage.Bytes has it. A value over the limit is ErrTooLarge.
+func (e *Entries) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
+	return e.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}})
+}
+
+// SetMany is as storage.BulkBytes has it.
+func (e *Entries) SetMany(ctx context.Context, items []storage.Item) error {
+	var f faults
+	cmds := make([]*redis.Cmd, 0, len(items))
+	for _, item := range items {
+		if err := e.fits(item.Key, item.Value); err != nil {
+			f.add(err)
+			continue
+		}
+		cmds = append(cmds, script(ctx, setScript, item.Key, rand.Text(), item.Value, ms(item.Keep)))
+	}
+	e.yes(ctx, "set", cmds, &f)
+	return f.err()
+}
+
+// Add is as storage.AdderBytes has it. It is told from another's Add even where
+// the connection is lost before the answer comes, and it is sent again.
+func (e *Entries) Add(ctx context.Context, key string, value []byte, keep time.Duration) (bool, error) {
+	if err := e.fits(key, value); err != nil {
+		return false, err
+	}
+	var f faults
+	added := e.yes(ctx, "add", []*redis.Cmd{script(ctx, addScript, key, rand.Text(), value, ms(keep))}, &f)
+	return added[0], f.err()
+}
+
+// Touch is as storage.ToucherBytes has it.
+func (e *Entries) Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error) {
+	return e.each(ctx, "touch", touchScript, keys, ms(keep))
+}
+
+// Delete is as storage.Bytes has it. Where the connection is lost before the
+// answer comes, and the command is sent again, existed is false.
+func (e *Entries) Delete(ctx context.Context, key string) (existed bool, err error) {
+	all, err := e.DeleteMany(ctx, []string{key})
+	return all[0], err
+}
+
+// DeleteMany is as storage.BulkBytes has it.
+func (e *Entries) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
+	return e.each(ctx, "delete", deleteScript, keys)
+}
+
+// each runs a script that says yes or no on keys.
+func (e *Entries) each(ctx context.Context, verb, sha string, keys []string, args ...any) ([]bool, error) {
+	cmds := make([]*redis.Cmd, len(keys))
+	for i, key := range keys {
+		cmds[i] = script(ctx, sha, key, args...)
+	}
+	var f faults
+	said := e.yes(ctx, verb, cmds, &f)
+	return said, f.err()
+}
+
+var errAnswer = errors.New("the server's answer is not one of ours: see whether it is a Redis server")
+
+// yes runs scripts that say yes or no.
+func (e *Entries) yes(ctx context.Context, verb string, cmds []*redis.Cmd, f *faults) []bool {
+	said := make([]bool, len(cmds))
+	if len(cmds) == 0 {
+		return said
+	}
+	e.run(ctx, cmds)
+	for i, cmd := range cmds {
+		n, err := cmd.Int64()
+		if err != nil {
+			f.add(explain(ctx, verb, keyOf(cmd), err))
+		}
+		said[i] = n == 1
+	}
+	return said
+}

@@ -1,0 +1,180 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// A script changes one key in one atomic step. Its clock is the server's. What
+// the fields of a record are is told in the package's documentation.
+//
+// No script but set, add, fill and touch, which are told to, moves the end of a
+// value: it is kept as the instant e, and not reckoned anew from what is left.
+const (
+	clock = `
+local key = KEYS[1]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function text(n) return string.format('%.0f', n) end
+`
+	// What is stored. Of another type than a hash, it is as if there were nothing.
+	record = `
+local f = redis.pcall('HMGET', key, 'g', 'k', 'e', 'h', 'x')
+local g, h = f[1], tonumber(f[4]) or 0
+
+-- The end of the value: 0 where there is none, or none any more.
+local ends = tonumber(f[2]) and (tonumber(f[3]) or math.huge) or 0
+if ends <= now then ends = 0 end
+
+-- The value ends at e, and the key no sooner than the claims.
+local function last(e)
+	if e > 0 and e < h then
+		redis.call('HSET', key, 'x', text(h - e))
+	elseif f[5] then
+		redis.call('HDEL', key, 'x')
+	end
+	if e == math.huge then
+		redis.call('PERSIST', key)
+	else
+		redis.call('PEXPIREAT', key, text(math.max(e, h)))
+	end
+end
+
+-- The value lives for k ms from now on. What other fields are set comes after.
+local function keep(k, ...)
+	if k == '-1' then
+		if f[3] then redis.call('HDEL', key, 'e') end
+		redis.call('HSET', key, 'k', k, ...)
+		last(math.huge)
+	else
+		local e = now + k
+		redis.call('HSET', key, 'k', k, 'e', text(e), ...)
+		last(e)
+	end
+end
+
+-- There is no value any more; claims stay good.
+local function drop()
+	if f[2] then redis.call('HDEL', key, 'v', 'k', 'e') end
+	last(0)
+end
+`
+	// A record takes the place of whatever is there, claims too.
+	replace = `
+local function replace(g, v, k)
+	redis.call('DEL', key)
+	if k == '-1' then
+		redis.call('HSET', key, 'g', g, 'v', v, 'k', k)
+	elseif k ~= '0' then
+		local e = text(now + k)
+		redis.call('HSET', key, 'g', g, 'v', v, 'k', k, 'e', e)
+		redis.call('PEXPIREAT', key, e)
+	end
+end
+`
+)
+
+var (
+	// ARGV: g, v, k.
+	setScript = newScript(clock + replace + `
+replace(ARGV[1], ARGV[2], ARGV[3])
+return 1
+`)
+	// ARGV: g, v, k. It knows its own g again: then it is sent a second time,
+	// because the connection was lost before its answer came.
+	addScript = newScript(clock + record + replace + `
+if g == ARGV[1] then return 1 end
+if ends > 0 then return 0 end
+replace(ARGV[1], ARGV[2], ARGV[3])
+return 1
+`)
+	// ARGV: k.
+	touchScript = newScript(clock + record + `
+if ends == 0 then return 0 end
+if ARGV[1] == '0' then redis.call('DEL', key) else keep(ARGV[1]) end
+return 1
+`)
+	deleteScript = newScript(clock + record + `
+redis.call('DEL', key)
+return ends > 0 and 1 or 0
+`)
+	// ARGV: a g if there is none, hold in ms. Returns the end of the claim, g,
+	// what is left of the value in ms, and the value.
+	claimScript = newScript(clock + record + `
+if f.err then redis.call('DEL', key) end
+local till = now + ARGV[2]
+g, h = g or ARGV[1], math.max(h, till)
+redis.call('HSET', key, 'g', g, 'h', text(h))
+if ends == 0 then
+	drop()
+	return {text(till), g, 0, ''}
+end
+last(ends)
+return {text(till), g, ends == math.huge and -1 or ends - now, redis.call('HGET', key, 'v') or ''}
+`)
+	// ARGV: the end of the claim, g, v, k.
+	fillScript = newScript(clock + record + `
+if now >= (tonumber(ARGV[1]) or 0) or g ~= ARGV[2] then return 0 end
+if ARGV[4] == '0' then drop() else keep(ARGV[4], 'v', ARGV[3]) end
+return 1
+`)
+)
+
+// scripts is the text of every script, by its SHA-1.
+var scripts = map[string]string{}
+
+func newScript(text string) (sha string) {
+	sum := sha1.Sum([]byte(text))
+	sha = hex.EncodeToString(sum[:])
+	scripts[sha] = text
+	return sha
+}
+
+// script is the command that runs a script on a key.
+func script(ctx context.Context, sha, key string, args ...any) *redis.Cmd {
+	return redis.NewCmd(ctx, append([]any{"evalsha", sha, "1", key}, args...)...)
+}
+
+func keyOf(script *redis.Cmd) string { return script.Args()[3].(string) }
+
+// run sends scripts in one round trip, and once more, as a whole, those that the
+// server does not know: because it never did, was restarted, or was told to
+// forget them. What follows on the same key is run again too, so that the last
+// of two is the last.
+func (c *client) run(ctx context.Context, cmds []*redis.Cmd) {
+	c.send(ctx, cmders(cmds)...)
+	var unknown map[string]bool // keys
+	var again []*redis.Cmd
+	var at []int
+	for i, cmd := range cmds {
+		key := keyOf(cmd)
+		if !redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") && !unknown[key] {
+			continue
+		}
+		if unknown == nil {
+			unknown = map[string]bool{}
+		}
+		unknown[key] = true
+		args := append([]any{"eval", scripts[cmd.Args()[1].(string)]}, cmd.Args()[2:]...)
+		again, at = append(again, redis.NewCmd(ctx, args...)), append(at, i)
+	}
+	if len(again) == 0 {
+		return
+	}
+	c.send(ctx, cmders(again)...)
+	for i, cmd := range again {
+		cmds[at[i]] = cmd
+	}
+}
+
+func cmders[C redis.Cmder](cmds []C) []redis.Cmder {
+	all := make([]redis.Cmder, len(cmds))
+	for i, cmd := range cmds {
+		all[i] = cmd
+	}
+	return all
+}

@@ -1,0 +1,179 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Option says one thing about a store.
+type Option struct {
+	set func(c *client)
+}
+
+// MaxValue is the largest value, in bytes, that is stored or returned: see
+// ErrTooLarge. With zero or less there is no limit but the server's own, 512 MiB.
+// Default 64 MiB.
+func MaxValue(bytes int) Option {
+	return Option{func(c *client) { c.max = bytes }}
+}
+
+const defaultMaxValue = 64 << 20
+
+// ErrTooLarge says that a value is over the limit, see MaxValue. Nothing is
+// changed by a write that returns it.
+var ErrTooLarge = errors.New("redisstore: the value is too large")
+
+// client is what the layouts have in common.
+type client struct {
+	redis  redis.UniversalClient
+	layout string
+	max    int
+	owned  bool // made by storage.Open
+}
+
+func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
+	switch rdb.(type) {
+	case nil:
+		panic("redisstore: the client is nil: make one with redis.NewClient, or open a URL with storage.Open")
+	case *redis.Ring:
+		panic("redisstore: a redis.Ring hides that a shard is away: use a redis.ClusterClient, or a store for each server")
+	}
+	c := client{redis: rdb, layout: layout, max: defaultMaxValue}
+	for _, o := range opts {
+		o.set(&c)
+	}
+	return c
+}
+
+// Close closes the client of a store that storage.Open has made. One that was
+// given to New, NewStrings or NewFields stays open: it is its owner's.
+func (c *client) Close() error {
+	if !c.owned {
+		return nil
+	}
+	if err := c.redis.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
+		return fmt.Errorf("redisstore: close: %w", err)
+	}
+	return nil
+}
+
+// String says where the store is and what layout it has.
+func (c *client) String() string {
+	return fmt.Sprintf("redis(%s, %s)", c.where(), c.layout)
+}
+
+func (c *client) where() string {
+	switch rdb := c.redis.(type) {
+	case *redis.Client:
+		return fmt.Sprintf("%s/%d", rdb.Options().Addr, rdb.Options().DB)
+	case *redis.ClusterClient:
+		return strings.Join(rdb.Options().Addrs, ",")
+	}
+	return fmt.Sprintf("%T", c.redis)
+}
+
+// MaxKey is the longest key that others should make, 1 KiB: Redis takes longer
+// ones, and compares them byte by byte.
+func (c *client) MaxKey() int { return 1 << 10 }
+
+// fits tells whether a value may be written.
+func (c *client) fits(key string, value []byte) error {
+	if c.max > 0 && len(value) > c.max {
+		return fmt.Errorf("%w: set %q: it has %d bytes, %d are allowed: store less, or raise redisstore.MaxValue (max-value in a URL)", ErrTooLarge, key, len(value), c.max)
+	}
+	return nil
+}
+
+// read is a value that the server has sent, as the caller's own.
+func (c *client) read(key, value string) ([]byte, error) {
+	if c.max > 0 && len(value) > c.max {
+		return nil, fmt.Errorf("%w: get %q: it has %d bytes, %d are allowed: delete it, or raise redisstore.MaxValue (max-value in a URL)", ErrTooLarge, key, len(value), c.max)
+	}
+	return []byte(value), nil
+}
+
+// send sends commands in one round trip. What became of each is in the command.
+func (c *client) send(ctx context.Context, cmds ...redis.Cmder) {
+	if err := ctx.Err(); err != nil {
+		blame(cmds, err)
+		return
+	}
+	pipe := c.redis.Pipeline()
+	for _, cmd := range cmds {
+		_ = pipe.Process(ctx, cmd) // is put in the queue
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		for _, cmd := range cmds {
+			if cmd.Err() != nil {
+				return
+			}
+		}
+		blame(cmds, err) // no connection could be had, which go-redis does not tell the commands
+	}
+}
+
+func blame(cmds []redis.Cmder, err error) {
+	for _, cmd := range cmds {
+		cmd.SetErr(err)
+	}
+}
+
+// Times in ms, as the server counts them.
+const (
+	forever = -1 // there is no end
+	longest = math.MaxInt64 / int64(time.Millisecond)
+)
+
+// ms is a time in whole ms, rounded up: 0 for one that is zero or less, and
+// forever.
+func ms(d time.Duration) int64 {
+	switch {
+	case d <= 0:
+		return 0
+	case d == storage.Forever:
+		return forever
+	case d%time.Millisecond > 0:
+		return int64(d/time.Millisecond) + 1
+	}
+	return int64(d / time.Millisecond)
+}
+
+// left is a time that the server tells, in ms.
+func left(ms int64) time.Duration {
+	if ms == forever || ms > longest {
+		return storage.Forever
+	}
+	return time.Duration(ms) * time.Millisecond
+}
+
+// done sends commands and puts down what failed of them.
+func (c *client) done(ctx context.Context, verb string, keys []string, cmds []redis.Cmder, f *faults) {
+	if len(cmds) == 0 {
+		return
+	}
+	c.send(ctx, cmds...)
+	for i, cmd := range cmds {
+		if err := cmd.Err(); err != nil {
+			f.add(explain(ctx, verb, keys[i], err))
+		}
+	}
+}
+
+// count sends commands that count, and tells which counted one.
+func (c *client) count(ctx context.Context, verb string, keys []string, cmds []redis.Cmder) ([]bool, error) {
+	var f faults
+	c.done(ctx, verb, keys, cmds, &f)
+	counted := make([]bool, len(cmds))
+	for i, cmd := range cmds {
+		counted[i] = cmd.(*redis.IntCmd).Val() == 1
+	}
+	return counted, f.err()
+}

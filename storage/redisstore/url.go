@@ -1,0 +1,243 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+func init() {
+	storage.Register(open, "redis", "rediss", "redis+unix", "redis+cluster", "rediss+cluster", "redis+sentinel", "rediss+sentinel")
+}
+
+const (
+	layoutEntry  = "entry"
+	layoutString = "string"
+	layoutField  = "field"
+)
+
+// open is the storage.Driver of this package.
+func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
+	layout := u.Choice("layout", layoutEntry, layoutString, layoutField)
+	var hash string
+	if layout == layoutField {
+		if hash = u.Text("hash", ""); hash == "" {
+			u.Fault(`layout=field needs the name of the hash: add hash=NAME`)
+		}
+	}
+	opts := []Option{MaxValue(u.Int("max-value", defaultMaxValue, 1))}
+	o := readOptions(u)
+	connect := o.single
+	kind, secure := strings.CutPrefix(u.Scheme, "rediss")
+	if secure {
+		o.tls = readTLS(u)
+	} else {
+		kind = strings.TrimPrefix(u.Scheme, "redis")
+	}
+	switch kind {
+	case "+unix":
+		o.readSocket(u)
+	case "+cluster":
+		o.readCluster(u)
+		connect = o.cluster
+	case "+sentinel":
+		o.readSentinel(u)
+		connect = o.sentinel
+	default:
+		o.readSingle(u)
+	}
+	if err := u.Check(); err != nil {
+		return nil, err
+	}
+	c := newClient(connect(), layout, opts)
+	c.owned = true
+	switch layout {
+	case layoutString:
+		return &Strings{c}, nil
+	case layoutField:
+		return &Fields{c, hash}, nil
+	}
+	return &Entries{c}, nil
+}
+
+// options is what a URL says of a client.
+type options struct {
+	network                        string
+	addrs                          []string
+	user, password                 string
+	db                             int
+	timeout                        time.Duration
+	pool, retries                  int
+	tls                            *tls.Config
+	master                         string
+	sentinelUser, sentinelPassword string
+}
+
+func readOptions(u *storage.URL) *options {
+	if u.User != "" && u.Password == "" {
+		u.Fault("a user is given and no password: write redis://user:password@host, or redis://:password@host if it was meant to be the password")
+	}
+	return &options{
+		network:  "tcp",
+		user:     u.User,
+		password: u.Password,
+		timeout:  u.Duration("timeout", time.Second),
+		pool:     u.Int("pool", 0, 1),
+	}
+}
+
+func (o *options) readSingle(u *storage.URL) {
+	o.addrs = addresses(u, "6379")
+	if len(o.addrs) > 1 {
+		u.Fault("%s is one server, and %d are given: use redis+cluster:// or redis+sentinel://", u.Scheme, len(o.addrs))
+	}
+	o.db = database(u, strings.TrimPrefix(u.Path, "/"))
+	o.retries = u.Int("retries", 1, 0)
+}
+
+func (o *options) readSocket(u *storage.URL) {
+	o.network, o.addrs = "unix", []string{u.Path}
+	if u.Host != "" || u.Path == "" {
+		u.Fault("give the path of the socket after three slashes: redis+unix:///run/redis.sock")
+	}
+	o.db = u.Int("db", 0, 0)
+	o.retries = u.Int("retries", 1, 0)
+}
+
+func (o *options) readCluster(u *storage.URL) {
+	o.addrs = addresses(u, "6379")
+	if strings.Trim(u.Path, "/0") != "" {
+		u.Fault("a cluster has one database: leave %q out", u.Path)
+	}
+	o.retries = u.Int("retries", 3, 1) // what goes to another node counts as one
+}
+
+func (o *options) readSentinel(u *storage.URL) {
+	o.addrs = addresses(u, "26379")
+	name, db, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	if o.master = name; name == "" {
+		u.Fault("give the name of the master after the sentinels: %s://host:26379/NAME/0", u.Scheme)
+	}
+	o.db = database(u, db)
+	o.retries = u.Int("retries", 1, 0)
+	o.sentinelUser, o.sentinelPassword = u.Text("sentinel-user", ""), u.Text("sentinel-password", "")
+}
+
+// addresses are the hosts of a URL, with a port each.
+func addresses(u *storage.URL, port string) []string {
+	var addrs []string
+	for host := range strings.SplitSeq(cmp.Or(u.Host, "localhost"), ",") {
+		if _, _, err := net.SplitHostPort(host); err != nil {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), port)
+		}
+		if name, _, err := net.SplitHostPort(host); err != nil || name == "" {
+			u.Fault("%q is no address: write host:port, several with a comma between", host)
+		}
+		addrs = append(addrs, host)
+	}
+	return addrs
+}
+
+func database(u *storage.URL, text string) int {
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		u.Fault("%q is no number of a database: write 0, 1 and so on", text)
+	}
+	return n
+}
+
+// readTLS is what the rediss schemes know. A server that does not prove who it
+// is is never accepted.
+func readTLS(u *storage.URL) *tls.Config {
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: u.Text("tls-name", "")}
+	if path := u.Text("tls-ca", ""); path != "" {
+		c.RootCAs = x509.NewCertPool()
+		if text, err := os.ReadFile(path); err != nil {
+			u.Fault("tls-ca: %w", err)
+		} else if !c.RootCAs.AppendCertsFromPEM(text) {
+			u.Fault("tls-ca: there is no certificate in %s: give a file in the PEM format", path)
+		}
+	}
+	cert, key := u.Text("tls-cert", ""), u.Text("tls-key", "")
+	if cert != "" || key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			u.Fault("tls-cert and tls-key: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c
+}
+
+// dial connects, under the caller's context with TLS too.
+func (o *options) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: o.timeout}
+	if o.tls == nil {
+		return d.DialContext(ctx, network, addr)
+	}
+	return (&tls.Dialer{NetDialer: d, Config: o.tls}).DialContext(ctx, network, addr)
+}
+
+// The clients speak RESP2, in which the server sends nothing unasked: for RESP3,
+// later versions of go-redis have the server announce its maintenance.
+const protocol = 2
+
+func (o *options) single() redis.UniversalClient {
+	return redis.NewClient(later(&redis.Options{
+		Network: o.network, Addr: o.addrs[0], DB: o.db, Username: o.user, Password: o.password,
+		Dialer: o.dial, DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
+		ContextTimeoutEnabled: true, MaxRetries: o.maxRetries(), PoolSize: o.pool, Protocol: protocol,
+	}))
+}
+
+func (o *options) cluster() redis.UniversalClient {
+	return redis.NewClusterClient(later(&redis.ClusterOptions{
+		Addrs: o.addrs, Username: o.user, Password: o.password,
+		Dialer: o.dial, DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
+		ContextTimeoutEnabled: true, MaxRedirects: o.retries, PoolSize: o.pool, Protocol: protocol,
+	}))
+}
+
+func (o *options) sentinel() redis.UniversalClient {
+	return redis.NewFailoverClient(later(&redis.FailoverOptions{
+		MasterName: o.master, SentinelAddrs: o.addrs, SentinelUsername: o.sentinelUser, SentinelPassword: o.sentinelPassword,
+		DB: o.db, Username: o.user, Password: o.password,
+		Dialer: o.dial, DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
+		ContextTimeoutEnabled: true, MaxRetries: o.maxRetries(), PoolSize: o.pool, Protocol: protocol,
+	}))
+}
+
+// maxRetries is the retries as go-redis has them: 0 stands for its default.
+func (o *options) maxRetries() int {
+	if o.retries == 0 {
+		return -1
+	}
+	return o.retries
+}
+
+// later sets what later versions of go-redis have made of the options, and the
+// version that is required does not know. They dial a server that is away five
+// times in one call, 100 ms apart; and they send pipelines, as nearly all is
+// sent here, over connections of their own, of which there are ten.
+func later[O any](options *O) *O {
+	for name, value := range map[string]int64{"DialerRetries": 1, "PipelinePoolSize": -1} {
+		if field := reflect.ValueOf(options).Elem().FieldByName(name); field.IsValid() {
+			field.SetInt(value)
+		}
+	}
+	return options
+}

@@ -1,0 +1,201 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/keytext"
+	"github.com/perennial-go/perennial/serde"
+)
+
+// Shared is a function's part of a Store: its entries, written by a SerDe, under
+// keys that begin with the store's prefix, the function's name and a schema. It
+// is what config.Store makes.
+//
+// An entry's life is told by the store's own clock where it can tell how long a
+// record is kept; where it can't, by the wall clock of the process that stored
+// it. What more it can do, its Abilities, is what the store beneath can.
+type Shared[K comparable, V any] struct {
+	store  *Store
+	serde  serde.SerDe[V]
+	schema int
+	most   int // the longest key, 0 where there is no limit
+
+	clock atomic.Pointer[func() entry.Instant]
+
+	mu    sync.Mutex
+	space string // what every key begins with; set by BindFor
+}
+
+// NewShared makes a function's part of a store. With a nil SerDe, values are
+// written in the store's own format.
+func NewShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (*Shared[K, V], error) {
+	if s == nil {
+		return nil, errors.New("storage: the Store is nil: open one with storage.Open, or make one with storage.Share")
+	}
+	if err := keytext.Check(reflect.TypeFor[K]()); err != nil {
+		return nil, fmt.Errorf("storage: keys of type %v can't be shared: %w", reflect.TypeFor[K](), err)
+	}
+	if sd == nil {
+		var err error
+		if sd, err = serde.For[V](s.format); err != nil {
+			return nil, fmt.Errorf("storage: %s can't keep values of type %v: %w", s, reflect.TypeFor[V](), err)
+		}
+	}
+	shared := &Shared[K, V]{store: s, serde: sd, schema: schema}
+	shared.SetClock(func() entry.Instant { return entry.At(time.Now()) })
+	if limit, ok := s.bytes.(KeyLimit); ok {
+		shared.most = limit.MaxKey()
+	}
+	return shared, nil
+}
+
+// SetClock makes it live on the clock of its function. Default: the wall clock.
+func (s *Shared[K, V]) SetClock(now func() entry.Instant) { s.clock.Store(&now) }
+
+func (s *Shared[K, V]) now() entry.Instant { return (*s.clock.Load())() }
+
+// BindFor takes the function's part of the store. Two functions of one name on
+// one store are an error that names it.
+func (s *Shared[K, V]) BindFor(owner string, by any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	space := s.store.prefix + keytext.Name(owner) + ":" + strconv.Itoa(s.schema) + ":"
+	if err := s.store.take(space, owner, by); err != nil {
+		return err
+	}
+	s.space = space
+	return nil
+}
+
+// Bind is BindFor for one who binds once.
+func (s *Shared[K, V]) Bind(owner string) error { return s.BindFor(owner, s) }
+
+// Unbind gives the function's part of the store back. What is stored stays.
+func (s *Shared[K, V]) Unbind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store.giveBack(s.space)
+}
+
+// NeedsName makes functions that have no name of their own be refused: what a
+// closure is called changes with the code around it.
+func (s *Shared[K, V]) NeedsName() {}
+
+// ErrUnreadable says that a record is there, and is not what it should be: another
+// program's, another version's, or damaged. It counts as missing, and the next
+// write replaces it. Stores wrap it in their own errors.
+var ErrUnreadable = errors.New("storage: the record can't be read, and counts as missing")
+
+// KeyText is the key under which the store has the entry of a key. Of two equal
+// keys it is the same, of two others it is not. Where it would be longer than the
+// store allows, what follows the schema is a hash of 128 bits.
+func (s *Shared[K, V]) KeyText(key K) (string, error) {
+	text, err := keytext.Of(key)
+	if err != nil {
+		return "", err
+	}
+	if s.most > 0 && len(s.space)+len(text) > s.most {
+		sum := sha256.Sum256([]byte(text))
+		text = "#" + hex.EncodeToString(sum[:16]) // no text of a key begins so
+	}
+	return s.space + text, nil
+}
+
+// Get returns the key's entry, or nil.
+func (s *Shared[K, V]) Get(ctx context.Context, key K) (*entry.Entry[V], error) {
+	text, err := s.KeyText(key)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.store.bytes.Get(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	return s.read(text, r)
+}
+
+// Offer stores the entry until its KeepUntil.
+func (s *Shared[K, V]) Offer(ctx context.Context, key K, e *entry.Entry[V]) error {
+	item, err := s.write(key, e)
+	if err != nil {
+		return err
+	}
+	return s.store.bytes.Set(ctx, item.Key, item.Value, item.Keep)
+}
+
+// Release drops the key's entry.
+func (s *Shared[K, V]) Release(ctx context.Context, key K) error {
+	text, err := s.KeyText(key)
+	if err != nil {
+		return err
+	}
+	_, err = s.store.bytes.Delete(ctx, text)
+	return err
+}
+
+// Abilities are those of the store beneath.
+func (s *Shared[K, V]) Abilities() (a Abilities[K, V]) {
+	if b, ok := s.store.bytes.(BulkBytes); ok {
+		a.Bulk = sharedBulk[K, V]{s, b}
+	}
+	if b, ok := s.store.bytes.(FencedBytes); ok {
+		a.Fenced = sharedFenced[K, V]{s, b}
+	}
+	if b, ok := s.store.bytes.(ListerBytes); ok {
+		a.Clearer = sharedClearer[K, V]{s, b}
+	}
+	return a
+}
+
+// String says where the entries are.
+func (s *Shared[K, V]) String() string { return "Shared[" + s.store.String() + "]" }
+
+// read makes an entry of a record. The instants that are written are those of
+// another process's clock, and only their distances count where the store says
+// for how long it keeps the record: that is never longer than the whole life, so
+// that a record that is replaced while it is read gets no other's time.
+func (s *Shared[K, V]) read(key string, r Record) (*entry.Entry[V], error) {
+	if !r.Found {
+		return nil, nil
+	}
+	e, err := s.serde.Deserialize(r.Value)
+	if err != nil {
+		return nil, fmt.Errorf("%w: what %s has under %q: %w", ErrUnreadable, s.store, key, err)
+	}
+	if r.Left <= 0 || r.Left == Forever || e.ExpiresAfter() == entry.Never {
+		return e, nil
+	}
+	left := min(r.Left, e.ExpiresAfter().Sub(e.Created()))
+	shift := s.now().Add(left).Sub(e.ExpiresAfter())
+	return entry.Restore(e.Value, e.Created().Add(shift), e.UpdateAfter().Add(shift), e.ExpiresAfter().Add(shift)), nil
+}
+
+// write makes a record of an entry.
+func (s *Shared[K, V]) write(key K, e *entry.Entry[V]) (Item, error) {
+	text, err := s.KeyText(key)
+	if err != nil {
+		return Item{}, err
+	}
+	value, err := s.serde.Serialize(e)
+	if err != nil {
+		return Item{}, fmt.Errorf("storage: the value for %q can't be written: %w", text, err)
+	}
+	return Item{Key: text, Value: value, Keep: s.keep(e)}, nil
+}
+
+func (s *Shared[K, V]) keep(e *entry.Entry[V]) time.Duration {
+	if e.KeepUntil() == entry.Never {
+		return Forever
+	}
+	return e.KeepUntil().Sub(s.now())
+}

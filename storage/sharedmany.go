@@ -1,0 +1,129 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/perennial-go/perennial/entry"
+)
+
+// What a Shared can do beyond Storage, if the store beneath can.
+
+type sharedBulk[K comparable, V any] struct {
+	*Shared[K, V]
+	bytes BulkBytes
+}
+
+func (s sharedBulk[K, V]) GetMany(ctx context.Context, keys []K) ([]*entry.Entry[V], error) {
+	entries := make([]*entry.Entry[V], len(keys))
+	texts, places, errs := s.texts(keys)
+	if len(texts) == 0 {
+		return entries, errors.Join(errs...)
+	}
+	records, err := s.bytes.GetMany(ctx, texts)
+	errs = append(errs, err)
+	for i, r := range records {
+		e, err := s.read(texts[i], r)
+		entries[places[i]] = e
+		errs = append(errs, err)
+	}
+	return entries, errors.Join(errs...)
+}
+
+func (s sharedBulk[K, V]) OfferMany(ctx context.Context, keys []K, entries []*entry.Entry[V]) error {
+	if len(keys) != len(entries) {
+		return fmt.Errorf("storage: OfferMany is given %d keys and %d entries: give one entry for each", len(keys), len(entries))
+	}
+	var errs []error
+	items := make([]Item, 0, len(keys))
+	for i, key := range keys {
+		item, err := s.write(key, entries[i])
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		items = append(items, item)
+	}
+	if len(items) > 0 {
+		errs = append(errs, s.bytes.SetMany(ctx, items))
+	}
+	return errors.Join(errs...)
+}
+
+func (s sharedBulk[K, V]) ReleaseMany(ctx context.Context, keys []K) error {
+	texts, _, errs := s.texts(keys)
+	if len(texts) > 0 {
+		_, err := s.bytes.DeleteMany(ctx, texts)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// texts is the keys' texts, and where among the keys each stands: one that has
+// none is left out.
+func (s *Shared[K, V]) texts(keys []K) (texts []string, places []int, errs []error) {
+	texts, places = make([]string, 0, len(keys)), make([]int, 0, len(keys))
+	for i, key := range keys {
+		text, err := s.KeyText(key)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		texts, places = append(texts, text), append(places, i)
+	}
+	return texts, places, errs
+}
+
+type sharedFenced[K comparable, V any] struct {
+	*Shared[K, V]
+	bytes FencedBytes
+}
+
+func (s sharedFenced[K, V]) Claim(ctx context.Context, hold time.Duration, keys ...K) ([]Claim[V], error) {
+	texts, _, errs := s.texts(keys)
+	if err := errors.Join(errs...); err != nil || len(texts) == 0 {
+		return nil, err
+	}
+	claimed, err := s.bytes.Claim(ctx, hold, texts...)
+	if err != nil {
+		return nil, err
+	}
+	claims := make([]Claim[V], len(claimed))
+	for i, c := range claimed {
+		claims[i].Token = c.Token
+		claims[i].Entry, claims[i].Err = s.read(texts[i], c.Record)
+	}
+	return claims, nil
+}
+
+func (s sharedFenced[K, V]) Fill(ctx context.Context, fills ...Fill[K, V]) ([]bool, error) {
+	stored := make([]bool, len(fills))
+	var errs []error
+	var places []int
+	var fillings []Filling
+	for i, f := range fills {
+		item, err := s.write(f.Key, f.Entry)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		fillings, places = append(fillings, Filling{item, f.Token}), append(places, i)
+	}
+	if len(fillings) > 0 {
+		filled, err := s.bytes.Fill(ctx, fillings...)
+		errs = append(errs, err)
+		for i, ok := range filled {
+			stored[places[i]] = ok
+		}
+	}
+	return stored, errors.Join(errs...)
+}
+
+type sharedClearer[K comparable, V any] struct {
+	*Shared[K, V]
+	bytes ListerBytes
+}
+
+func (s sharedClearer[K, V]) Clear(ctx context.Context) error { return s.bytes.Clear(ctx, s.space) }

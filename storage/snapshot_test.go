@@ -1,0 +1,588 @@
+package storage_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/serde"
+	"github.com/perennial-go/perennial/storage"
+)
+
+type texts = storage.Snapshot[string, string]
+
+// kept is an entry as a test compares it.
+type kept struct {
+	key, value              string
+	created, update, expire entry.Instant
+}
+
+// some are entries whose order is none that sorting would give.
+var some = []kept{
+	{"c", "three", 7, 8, 9},
+	{"a", "one", -5, 0, entry.Never},
+	{"", "", math.MinInt64 / 2, 1, 2},
+	{"b\x00\n", "two", 1e18, 2e18, 3e18},
+}
+
+func all(entries []kept) iter.Seq2[string, *entry.Entry[string]] {
+	return func(yield func(string, *entry.Entry[string]) bool) {
+		for _, k := range entries {
+			if !yield(k.key, entry.Restore(k.value, k.created, k.update, k.expire)) {
+				return
+			}
+		}
+	}
+}
+
+func into(got *[]kept) func(string, *entry.Entry[string]) bool {
+	return func(key string, e *entry.Entry[string]) bool {
+		*got = append(*got, kept{key, e.Value, e.Created(), e.UpdateAfter(), e.ExpiresAfter()})
+		return true
+	}
+}
+
+func snapshot(t testing.TB, s texts, entries []kept) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if n, err := s.Write(t.Context(), &b, all(entries)); err != nil || n != len(entries) {
+		t.Fatalf("wrote %d of %d: %v", n, len(entries), err)
+	}
+	return b.Bytes()
+}
+
+func read(s texts, data []byte) (got []kept, err error) {
+	n, err := s.Read(context.Background(), bytes.NewReader(data), into(&got))
+	if n != len(got) {
+		err = errors.Join(err, fmt.Errorf("says %d entries and has given %d", n, len(got)))
+	}
+	return got, err
+}
+
+func TestSnapshotKeepsOrderAndLife(t *testing.T) {
+	for _, entries := range [][]kept{nil, some[:1], some} {
+		got, err := read(texts{}, snapshot(t, texts{}, entries))
+		if err != nil || !slices.Equal(got, entries) {
+			t.Errorf("read %v, %v; want %v", got, err, entries)
+		}
+	}
+}
+
+// These are the bytes that later versions have to read.
+func TestSnapshotFormatIsFixed(t *testing.T) {
+	const want = "89706572656e0d0a" + "01" + "0028" + // magic, version, length
+		"2266223a20737472696e672062792072617720746f20737472696e6720627920656e76656c6f7065" + "7cf4bcc7" +
+		"00000001" + "00000023" + "6b" + // the key, then the envelope
+		"e1008546000000000000000100000000000000010000000000000002155bcc9f" + "227622" + "ae8970a9" +
+		"ffffffffffffffff" + "12e27104"
+	entries := []kept{{"k", "v", 1, 2, 3}}
+	if got := fmt.Sprintf("%x", snapshot(t, texts{Of: "f"}, entries)); got != want {
+		t.Errorf("it is\n%s, want\n%s", got, want)
+	}
+	data, err := hex.DecodeString(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read(texts{Of: "f"}, data); err != nil || !slices.Equal(got, entries) {
+		t.Errorf("read %v, %v", got, err)
+	}
+}
+
+// Cut at any byte, a snapshot gives whole records from its beginning, as many as
+// are whole, and says that it is cut.
+func TestSnapshotCutAnywhere(t *testing.T) {
+	data := snapshot(t, texts{}, some)
+	ends := make([]int, 0, len(some)) // where each record ends
+	for i := range some {
+		const endMark = 12
+		ends = append(ends, len(snapshot(t, texts{}, some[:i+1]))-endMark)
+	}
+	for size := range len(data) {
+		got, err := read(texts{}, data[:size])
+		whole := 0
+		for whole < len(ends) && ends[whole] <= size {
+			whole++
+		}
+		if !slices.Equal(got, some[:whole]) {
+			t.Fatalf("cut at %d of %d: read %v, want the first %d", size, len(data), got, whole)
+		}
+		var where *storage.SnapshotError
+		switch {
+		case errors.Is(err, storage.ErrSnapshotForeign) && size < 8:
+		case !errors.Is(err, storage.ErrSnapshotCorrupt) || !errors.As(err, &where):
+			t.Fatalf("cut at %d: %v", size, err)
+		case where.Records != whole || whole > 0 && where.Offset != int64(ends[whole-1]):
+			t.Fatalf("cut at %d: it says %d records and offset %d, want %d and %d", size, where.Records, where.Offset, whole, ends[whole-1])
+		}
+	}
+}
+
+// Any flipped bit is found, and what stands before it is read.
+func TestSnapshotFlippedBits(t *testing.T) {
+	data := snapshot(t, texts{}, some)
+	for bit := range 8 * len(data) {
+		damaged := bytes.Clone(data)
+		damaged[bit/8] ^= 1 << (bit % 8)
+		got, err := read(texts{}, damaged)
+		if err == nil {
+			t.Fatalf("bit %d of byte %d: no error", bit%8, bit/8)
+		}
+		if len(got) > len(some) || !slices.Equal(got, some[:len(got)]) {
+			t.Fatalf("bit %d of byte %d: read %v", bit%8, bit/8, got)
+		}
+		if errors.Is(err, storage.ErrSnapshotForeign) && len(got) > 0 {
+			t.Fatalf("bit %d of byte %d: read %v of a foreign snapshot", bit%8, bit/8, got)
+		}
+	}
+}
+
+// Whole records of another snapshot, or in another place, are damage.
+func TestSnapshotSplicedRecords(t *testing.T) {
+	one, two := snapshot(t, texts{}, some[:1]), snapshot(t, texts{}, some[1:2])
+	head := len(snapshot(t, texts{}, nil)) - 12
+	record := two[head : len(two)-12]
+	spliced := slices.Concat(one[:len(one)-12], record, one[len(one)-12:])
+	if got, err := read(texts{}, spliced); !errors.Is(err, storage.ErrSnapshotCorrupt) || !slices.Equal(got, some[:1]) {
+		t.Errorf("read %v, %v", got, err)
+	}
+}
+
+func TestSnapshotThatIsForeign(t *testing.T) {
+	data := snapshot(t, texts{Of: "users"}, some)
+	gob, err := serde.Gob[string]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := func(t *testing.T, n int, err error) {
+		t.Helper()
+		if n != 0 || !errors.Is(err, storage.ErrSnapshotForeign) {
+			t.Errorf("read %d entries: %v", n, err)
+		}
+	}
+	for name, s := range map[string]texts{
+		"name":       {Of: "orders"},
+		"longer":     {Of: strings.Repeat("u", 1024)},
+		"keys":       {Of: "users", Keys: gob},
+		"entries":    {Of: "users", Entries: serde.EntryJSON[string]()},
+		"same serde": {Of: "users", Entries: serde.Envelope(gob)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := read(s, data)
+			nothing(t, len(got), err)
+		})
+	}
+	t.Run("codec in the envelope", func(t *testing.T) { // the type of both is the same
+		json := texts{Entries: serde.Envelope(serde.JSON[string]())}
+		got, err := read(texts{Entries: serde.Envelope(gob)}, snapshot(t, json, some))
+		nothing(t, len(got), err)
+		if !errors.Is(err, serde.ErrCodec) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("type of values", func(t *testing.T) {
+		n, err := storage.Snapshot[string, any]{Of: "users"}.Read(t.Context(), bytes.NewReader(data), func(string, *entry.Entry[any]) bool { return true })
+		nothing(t, n, err)
+	})
+	t.Run("type of keys", func(t *testing.T) {
+		n, err := storage.Snapshot[any, string]{Of: "users"}.Read(t.Context(), bytes.NewReader(data), func(any, *entry.Entry[string]) bool { return true })
+		nothing(t, n, err)
+	})
+	for says, at := range map[string]int{"does not begin as one": 0, "version is 2": 8} {
+		t.Run(says, func(t *testing.T) {
+			other := bytes.Clone(data)
+			other[at]++
+			got, err := read(texts{Of: "users"}, other)
+			if nothing(t, len(got), err); !strings.Contains(err.Error(), says) {
+				t.Error(err)
+			}
+		})
+	}
+	for name, other := range map[string]string{"empty": "", "text": "{}\n" + strings.Repeat("x", 99)} {
+		t.Run(name, func(t *testing.T) {
+			got, err := read(texts{}, []byte(other))
+			nothing(t, len(got), err)
+		})
+	}
+}
+
+// A length that lies takes no room.
+func TestSnapshotHostileLength(t *testing.T) {
+	head := snapshot(t, texts{}, nil)
+	head = head[:len(head)-12]
+	for name, c := range map[string]struct {
+		lengths string
+		limit   int
+	}{
+		"within the limit":  {"\x00\x00\x00\x00\x03\xff\xff\xff", 0},
+		"past it":           {"\x04\x00\x00\x00\x04\x00\x00\x00", 0},
+		"as far as it goes": {"\xff\xff\xff\xff\xff\xff\xff\xfe", math.MaxInt32},
+		"two gigabytes":     {"\x00\x00\x00\x00\x7f\xff\xff\xff", math.MaxInt32},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			got, err := read(texts{MaxRecord: c.limit}, slices.Concat(head, []byte(c.lengths), []byte("abc")))
+			runtime.ReadMemStats(&after)
+			if len(got) > 0 || !errors.Is(err, storage.ErrSnapshotCorrupt) {
+				t.Errorf("read %v, %v", got, err)
+			}
+			if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
+				t.Errorf("it took %d bytes", took)
+			}
+		})
+	}
+}
+
+func TestSnapshotLimits(t *testing.T) {
+	big := []kept{{"k", strings.Repeat("x", 100), 1, 2, 3}}
+	if n, err := (texts{MaxRecord: 100}).Write(t.Context(), io.Discard, all(big)); n != 0 || !errors.Is(err, storage.ErrSnapshotPartial) || !strings.Contains(err.Error(), "MaxRecord") {
+		t.Errorf("wrote %d: %v", n, err)
+	}
+	if got, err := read(texts{MaxRecord: 100}, snapshot(t, texts{}, big)); len(got) > 0 || !errors.Is(err, storage.ErrSnapshotCorrupt) {
+		t.Errorf("read %v: %v", got, err)
+	}
+}
+
+// pair has keys that JSON would make one.
+type pair struct{ a, b int }
+
+// Keys that don't come back would bring other keys' values back.
+func TestSnapshotKeysThatAreLost(t *testing.T) {
+	entries := func(yield func(pair, *entry.Entry[string]) bool) {
+		yield(pair{1, 2}, entry.Restore("v", 1, 2, 3))
+	}
+	n, err := storage.Snapshot[pair, string]{}.Write(t.Context(), io.Discard, entries)
+	if n != 0 || !errors.Is(err, storage.ErrSnapshotPartial) || !strings.Contains(err.Error(), "Snapshot.Keys") {
+		t.Errorf("wrote %d: %v", n, err)
+	}
+	anys := func(yield func(any, *entry.Entry[string]) bool) { yield(1, entry.Restore("v", 1, 2, 3)) }
+	if n, err := (storage.Snapshot[any, string]{}).Write(t.Context(), io.Discard, anys); n != 0 || err == nil {
+		t.Errorf("an int that comes back as a float64: wrote %d", n)
+	}
+}
+
+// A value that can't be written keeps no other from being saved, in a file too.
+func TestSnapshotLeavesOutWhatCannotBeWritten(t *testing.T) {
+	type numbers = storage.Snapshot[string, float64]
+	entries := func(yield func(string, *entry.Entry[float64]) bool) {
+		_ = yield("a", entry.Restore(1.0, 1, 2, 3)) && yield("bad", entry.Restore(math.NaN(), 1, 2, 3)) && yield("b", entry.Restore(2.0, 1, 2, 3))
+	}
+	path := filepath.Join(t.TempDir(), "cache")
+	if n, err := (numbers{}).WriteFile(t.Context(), path, entries); n != 2 || !errors.Is(err, storage.ErrSnapshotPartial) || !errors.Is(err, serde.ErrValue) {
+		t.Errorf("wrote %d: %v", n, err)
+	}
+	var got []string
+	n, err := numbers{}.ReadFile(t.Context(), path, func(key string, _ *entry.Entry[float64]) bool {
+		got = append(got, key)
+		return true
+	})
+	if n != 2 || err != nil || !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("read %d %v: %v", n, got, err)
+	}
+}
+
+// picky writes entries all of which but the second of some it can read.
+type picky struct{ serde.SerDe[string] }
+
+func (p picky) Deserialize(data []byte) (*entry.Entry[string], error) {
+	e, err := p.SerDe.Deserialize(data)
+	if err == nil && e.Value == some[1].value {
+		return nil, serde.ErrCorrupt
+	}
+	return e, err
+}
+
+func TestSnapshotLeavesOutWhatCannotBeRead(t *testing.T) {
+	s := texts{Entries: picky{serde.Envelope(serde.JSON[string]())}}
+	got, err := read(s, snapshot(t, s, some))
+	if !slices.Equal(got, slices.Delete(slices.Clone(some), 1, 2)) || !errors.Is(err, storage.ErrSnapshotPartial) {
+		t.Errorf("read %v, %v", got, err)
+	}
+	data := snapshot(t, s, some)
+	if _, err := read(s, data[:len(data)-1]); !errors.Is(err, storage.ErrSnapshotPartial) || !errors.Is(err, storage.ErrSnapshotCorrupt) {
+		t.Errorf("of a damaged one it says %v", err)
+	}
+}
+
+// Keys may be any bytes.
+func TestSnapshotKeysThatAreNoText(t *testing.T) {
+	entries := []kept{{"\xff\xfe\x00", "v", 1, 2, 3}, {"\xff\xfd", "w", 1, 2, 3}}
+	if got, err := read(texts{}, snapshot(t, texts{}, entries)); err != nil || !slices.Equal(got, entries) {
+		t.Errorf("read %v, %v", got, err)
+	}
+}
+
+// The errors of a reader and a writer come out, and what was read stays read.
+func TestSnapshotFailingStreams(t *testing.T) {
+	away := errors.New("away")
+	data := snapshot(t, texts{}, some)
+	var got []kept
+	n, err := texts{}.Read(t.Context(), io.MultiReader(bytes.NewReader(data[:len(data)-1]), iotest.ErrReader(away)), into(&got))
+	if !errors.Is(err, away) || errors.Is(err, storage.ErrSnapshotCorrupt) || n != len(some) || !slices.Equal(got, some) {
+		t.Errorf("read %d, %v", n, err)
+	}
+	if _, err := (texts{}).Write(t.Context(), failing{away}, all(some)); !errors.Is(err, away) {
+		t.Errorf("wrote with %v", err)
+	}
+	got = nil
+	if n, err := (texts{}).Read(t.Context(), iotest.OneByteReader(bytes.NewReader(data)), into(&got)); err != nil || n != len(some) {
+		t.Errorf("byte by byte: %d, %v", n, err)
+	}
+}
+
+type failing struct{ err error }
+
+func (w failing) Write([]byte) (int, error) { return 0, w.err }
+
+func TestSnapshotContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	data := snapshot(t, texts{}, some)
+	n, err := texts{}.Read(ctx, bytes.NewReader(data), func(string, *entry.Entry[string]) bool {
+		cancel()
+		return true
+	})
+	if n != 1 || !errors.Is(err, context.Canceled) {
+		t.Errorf("read %d, %v", n, err)
+	}
+}
+
+func TestSnapshotReadStopsWhenTold(t *testing.T) {
+	n, err := texts{}.Read(t.Context(), bytes.NewReader(snapshot(t, texts{}, some)), func(key string, _ *entry.Entry[string]) bool {
+		return key != some[1].key
+	})
+	if n != 2 || err != nil {
+		t.Errorf("read %d, %v", n, err)
+	}
+}
+
+func TestSnapshotFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache")
+	if _, err := (texts{}).ReadFile(t.Context(), path, into(new([]kept))); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	for _, entries := range [][]kept{some, some[:1]} { // the second in place of the first
+		if n, err := (texts{}).WriteFile(t.Context(), path, all(entries)); n != len(entries) || err != nil {
+			t.Fatalf("wrote %d, %v", n, err)
+		}
+		var got []kept
+		if n, err := (texts{}).ReadFile(t.Context(), path, into(&got)); n != len(entries) || err != nil || !slices.Equal(got, entries) {
+			t.Errorf("read %d %v, %v", n, got, err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	alone(t, path)
+}
+
+// alone fails if anything but the file is in its directory.
+func alone(t *testing.T, path string) {
+	t.Helper()
+	files, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(files) != 1 || files[0].Name() != filepath.Base(path) {
+		t.Errorf("the directory holds %v, %v", files, err)
+	}
+}
+
+// A save that fails at any point leaves the old file as it was, and nothing else.
+func TestSnapshotFileStaysWhereASaveFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache")
+	if _, err := (texts{}).WriteFile(t.Context(), path, all(some)); err != nil {
+		t.Fatal(err)
+	}
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(t *testing.T) {
+		t.Helper()
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, old) {
+			t.Errorf("the file has changed: %v", err)
+		}
+		alone(t, path)
+	}
+	big := []kept{some[1], {"big", strings.Repeat("x", 1<<20), 1, 2, 3}, some[0]} // part of it is on the disk already
+	t.Run("cancelled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		seq := func(yield func(string, *entry.Entry[string]) bool) {
+			for key, e := range all(big) {
+				if !yield(key, e) {
+					return
+				}
+				if key == "big" {
+					cancel()
+				}
+			}
+		}
+		if n, err := (texts{}).WriteFile(ctx, path, seq); n != 2 || !errors.Is(err, context.Canceled) {
+			t.Errorf("wrote %d, %v", n, err)
+		}
+		check(t)
+	})
+	t.Run("cancelled after the last", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		seq := func(yield func(string, *entry.Entry[string]) bool) {
+			all(some[:1])(yield)
+			cancel()
+		}
+		if _, err := (texts{}).WriteFile(ctx, path, seq); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		check(t)
+	})
+	t.Run("panic", func(t *testing.T) {
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = texts{}.WriteFile(t.Context(), path, func(func(string, *entry.Entry[string]) bool) { panic("user code") })
+			t.Error("no panic")
+		}()
+		check(t)
+	})
+	t.Run("a directory in the way", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "cache")
+		if err := os.MkdirAll(filepath.Join(dir, "full"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (texts{}).WriteFile(t.Context(), dir, all(some)); err == nil {
+			t.Error("no error")
+		}
+		alone(t, dir)
+	})
+	t.Run("no directory", func(t *testing.T) {
+		if _, err := (texts{}).WriteFile(t.Context(), filepath.Join(path, "cache"), all(some)); err == nil {
+			t.Error("no error")
+		}
+		check(t)
+	})
+	t.Run("unwritable directory", func(t *testing.T) {
+		if os.Getuid() == 0 || runtime.GOOS == "windows" {
+			t.Skip("whoever runs the test may write everywhere")
+		}
+		if err := os.Chmod(filepath.Dir(path), 0o500); err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = os.Chmod(filepath.Dir(path), 0o700) }()
+		if _, err := (texts{}).WriteFile(t.Context(), path, all(some[:1])); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%v", err)
+		}
+		check(t)
+	})
+}
+
+// Whoever reads while others save finds one whole snapshot or the other.
+func TestSnapshotFileSavedByManyAtATime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cache")
+	size := func(n int) []kept {
+		entries := make([]kept, n)
+		for i := range entries {
+			entries[i] = kept{fmt.Sprint(i), fmt.Sprint(n), 1, 2, 3}
+		}
+		return entries
+	}
+	if _, err := (texts{}).WriteFile(t.Context(), path, all(size(1))); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 10 {
+				if _, err := (texts{}).WriteFile(t.Context(), path, all(size(w*100+i))); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		wg.Go(func() {
+			for range 20 {
+				var got []kept
+				if _, err := (texts{}).ReadFile(t.Context(), path, into(&got)); err != nil || !slices.Equal(got, size(len(got))) {
+					t.Errorf("%d entries, %v", len(got), err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	alone(t, path)
+}
+
+// What a storage in memory holds is saved as it is used.
+func TestSnapshotOfAStorageInUse(t *testing.T) {
+	s := storage.NewInMemory[string, string]()
+	for i := range 1000 {
+		s.Put(fmt.Sprint("stays", i), "v", 1, 2, 3)
+	}
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			s.Put(fmt.Sprint("goes", i%500), "v", entry.At(time.Now()), 2, 3)
+			s.Take(fmt.Sprint("goes", (i+250)%500))
+		}
+	})
+	for range 10 {
+		var b bytes.Buffer
+		if _, err := (texts{}).Write(t.Context(), &b, s.Range(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		got, err := read(texts{}, b.Bytes())
+		stays := 0
+		for _, k := range got {
+			if strings.HasPrefix(k.key, "stays") {
+				stays++
+			}
+		}
+		if err != nil || stays != 1000 {
+			t.Errorf("%d of 1000 are saved, %v", stays, err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// Whatever is read, there is no panic, every entry given is one that was written
+// whole, and an end without an error is the snapshot's.
+func FuzzSnapshot(f *testing.F) {
+	data := snapshot(f, texts{}, some)
+	f.Add(data)
+	f.Add(data[:len(data)/2])
+	f.Add(snapshot(f, texts{}, nil))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := read(texts{}, data)
+		if err != nil {
+			var where *storage.SnapshotError
+			if errors.As(err, &where) && (where.Records != len(got) || where.Offset > int64(len(data))) {
+				t.Fatalf("%d records read: %+v", len(got), where)
+			}
+			if where == nil && !errors.Is(err, storage.ErrSnapshotForeign) {
+				t.Fatal(err)
+			}
+			return
+		}
+		var again []kept // what was read can be written, and read again
+		again, err = read(texts{}, snapshot(t, texts{}, got))
+		if err != nil || !slices.Equal(got, again) {
+			t.Fatalf("%v, and again %v, %v", got, again, err)
+		}
+	})
+}

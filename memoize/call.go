@@ -123,7 +123,7 @@ func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg
 	}
 	if u, ok := end.Err.(*unconfirmed[V]); ok {
 		if join && !force && !again && u.newer(began) {
-			return e.again(ctx, p, key, arg)
+			return e.again(ctx, p, key, arg, u)
 		}
 		end.Entry, end.Err, end.Fenced = u.entry, nil, end.Fenced || u.refused
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/statuses"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -108,7 +109,8 @@ var errShort = errors.New("memoize: the storage has answered for fewer keys than
 //	A's other call                            begins ─ joins
 //
 // so it looks once more. What it finds or waits for then is newer than itself. It
-// need not where it began before a fill that was accepted.
+// need not where it began before a fill that was accepted, and can't where the
+// storage does not answer.
 type unconfirmed[V any] struct {
 	entry   *entry.Entry[V]
 	refused bool   // by the storage
@@ -127,13 +129,15 @@ type claim struct {
 	filled uint64
 }
 
-// confirm ends the update of a load that had a claim.
-func (l *load[A, K, V]) confirm(j *job[A, K, V]) {
+// confirm ends the update of a load that brought a value.
+func (l *load[A, K, V]) confirm(j *job[A, K, V], store bool) {
 	s := &j.stored
-	u := &unconfirmed[V]{entry: s.entry, refused: !s.kept}
-	if s.kept {
+	u := &unconfirmed[V]{entry: s.entry}
+	switch {
+	case s.kept && s.claim != nil:
 		u.filled = s.claim.filled
-	} else {
+	case store && s.claim != nil && s.fault == nil:
+		u.refused = true
 		l.counters.fenced.Add(1)
 		l.note(&l.ctx, observe.Fenced, j.key)
 	}
@@ -141,13 +145,20 @@ func (l *load[A, K, V]) confirm(j *job[A, K, V]) {
 }
 
 // again is the second look of a call that has joined such a load.
-func (e *engine[A, K, V]) again(ctx context.Context, p *plan[A, K, V], key K, arg A) (r Result[V], err error) {
+func (e *engine[A, K, V]) again(ctx context.Context, p *plan[A, K, V], key K, arg A, u *unconfirmed[V]) (r Result[V], err error) {
 	seen := e.loads.ended.Load()
-	current, err := e.look(ctx, p, key)
-	if err != nil {
-		return r, e.unanswered(err)
+	current, err := ask(e, ctx, p, func(ctx context.Context) (*entry.Entry[V], error) { return p.settings.Storage.Get(ctx, key) })
+	if err != nil && !errors.Is(err, storage.ErrUnreadable) {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return r, e.leaves(err)
+		}
+		e.storeFault(ctx, key, err)
+		return e.settle(ctx, p, key, statuses.Outcome[V]{Entry: u.entry, Fenced: u.refused}, true, Joined)
 	}
-	if current != nil {
+	if p.doubt.has(key) || err != nil {
+		current = nil
+	}
+	if current = p.trusted(current); current != nil {
 		now, age, state := e.time.decide(&current.Meta)
 		if state == entry.Stale {
 			e.ahead(ctx, p, key, arg, current, now, seen)

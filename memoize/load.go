@@ -249,8 +249,8 @@ func (l *load[A, K, V]) settled(j *job[A, K, V], store bool, err error) {
 	if store {
 		l.backoff.clear(j.key)
 	}
-	if store && j.stored.claim != nil && j.stored.fault == nil {
-		l.confirm(j)
+	if l.plan.fenced != nil {
+		l.confirm(j, store)
 	} else {
 		l.end(j, j.stored.entry, nil) // a fault was reported, and costs nobody the value
 	}

@@ -290,7 +290,7 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 		}
 		if u, ok := end.Err.(*unconfirmed[V]); ok {
 			if a.join && !force && u.newer(began) {
-				a.result, a.err = e.again(ctx, p, a.key, a.arg)
+				a.result, a.err = e.again(ctx, p, a.key, a.arg, u)
 				continue
 			}
 			end.Entry, end.Err, end.Fenced = u.entry, nil, end.Fenced || u.refused

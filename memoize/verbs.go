@@ -185,11 +185,14 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 		if s.entry == nil {
 			s.entry = b.entry()
 		}
-		if filled != 0 && s.kept {
-			update.End(nil, &unconfirmed[V]{entry: s.entry, filled: filled})
+		if p.fenced == nil {
+			update.End(s.entry, nil)
 			return
 		}
-		update.End(s.entry, nil)
+		if !s.kept {
+			filled = 0
+		}
+		update.End(nil, &unconfirmed[V]{entry: s.entry, filled: filled})
 	}()
 	if err := update.Publish(ctx); err != nil {
 		return s, before, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)

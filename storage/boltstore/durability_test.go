@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -27,16 +26,32 @@ const writerKeys = 40
 // written is the value of a key in a round: it tells both, and is long enough to
 // need several pages at times.
 func written(key, round int) []byte {
-	h := fnv.New64a()
-	fmt.Fprint(h, key, round)
-	r := rand.New(rand.NewPCG(h.Sum64(), 0))
-	b := make([]byte, 16+r.IntN(9000))
-	for i := range b {
-		b[i] = byte(r.Uint32())
+	r := rand.New(rand.NewPCG(uint64(key), uint64(round)))
+	b := binary.BigEndian.AppendUint64(nil, uint64(key))
+	b = binary.BigEndian.AppendUint64(b, uint64(round))
+	for range r.IntN(1100) {
+		b = binary.BigEndian.AppendUint64(b, r.Uint64())
 	}
-	binary.BigEndian.PutUint64(b, uint64(key))
-	binary.BigEndian.PutUint64(b[8:], uint64(round))
 	return b
+}
+
+// nothing stands for a round in which a key was deleted, or before all.
+const nothing = -1
+
+// roundOf is the round in which a value was written.
+func roundOf(t *testing.T, key int, rec storage.Record) int {
+	t.Helper()
+	if !rec.Found {
+		return nothing
+	}
+	if len(rec.Value) >= 16 {
+		round := int(binary.BigEndian.Uint64(rec.Value[8:]))
+		if bytes.Equal(rec.Value, written(key, round)) {
+			return round
+		}
+	}
+	t.Fatalf("key %d holds %d bytes that nobody wrote", key, len(rec.Value))
+	return nothing
 }
 
 // writeForEver has several writers, each of which tells what it began to write,
@@ -91,9 +106,9 @@ func TestKill(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	path := filepath.Join(t.TempDir(), "store.db")
-	may := make([]map[string]bool, writerKeys) // what each key may hold, by the last that was said of it
+	may := make([]map[int]bool, writerKeys) // of which rounds each key may be, by the last that was said of it
 	for key := range may {
-		may[key] = map[string]bool{"": true}
+		may[key] = map[int]bool{nothing: true}
 	}
 	acknowledged, last := 0, 0
 	for range rounds {
@@ -106,10 +121,11 @@ func TestKill(t *testing.T) {
 			if err != nil {
 				t.Fatalf("key %d: %v", key, err)
 			}
-			if !may[key][string(rec.Value)] {
-				t.Fatalf("key %d holds %d bytes that nobody wrote last", key, len(rec.Value))
+			round := roundOf(t, key, rec)
+			if !may[key][round] {
+				t.Fatalf("key %d is of round %d, of which it can't be: %v", key, round, may[key])
 			}
-			may[key] = map[string]bool{string(rec.Value): true}
+			may[key] = map[int]bool{round: true}
 		}
 		sound(t, s)
 		if err := s.Close(); err != nil {
@@ -123,7 +139,7 @@ func TestKill(t *testing.T) {
 }
 
 // runWriter starts a writer and kills it so long after so many acknowledgements.
-func runWriter(t *testing.T, path string, first, acknowledgements int, after time.Duration, may []map[string]bool) (acknowledged, last int) {
+func runWriter(t *testing.T, path string, first, acknowledgements int, after time.Duration, may []map[int]bool) (acknowledged, last int) {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -149,16 +165,16 @@ func runWriter(t *testing.T, path string, first, acknowledgements int, after tim
 		if _, err := fmt.Sscan(lines.Text(), &what, &key, &round); err != nil {
 			break // cut short
 		}
-		value := ""
-		if what == "set" || what == "setting" {
-			value = string(written(key, round))
-		}
 		last = max(last, round)
+		holds := round
+		if what == "deleting" || what == "deleted" {
+			holds = nothing
+		}
 		switch what {
 		case "setting", "deleting":
-			may[key][value] = true
+			may[key][holds] = true
 		default:
-			may[key] = map[string]bool{value: true}
+			may[key] = map[int]bool{holds: true}
 			if acknowledged++; acknowledged == acknowledgements {
 				kill.Reset(after)
 			}

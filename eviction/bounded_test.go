@@ -208,6 +208,32 @@ func TestTimesMayWrap(t *testing.T) {
 	}
 }
 
+// A capacity that becomes much smaller does not make much time pass at once.
+func TestTimeHasNoLeaps(t *testing.T) {
+	for _, pair := range pairs {
+		s := pair.strategy(math.MaxInt)
+		held := map[int]*entry.Meta{}
+		weight := math.MaxInt / 307
+		for key := range 300 {
+			if key == 150 {
+				s.(Resizer).SetCapacity(100)
+				weight = 50
+			}
+			held[key] = new(entry.Meta)
+			s.(Weigher[int]).MarkWeighed(key, held[key], nil, weight)
+			for _, victim := range s.(Over[int]).Victims(1000) {
+				delete(held, victim)
+			}
+		}
+		if time := timeOf(s); time != nil && time.now.Load() > 300*256 {
+			t.Errorf("%s: %d ticks have passed", pair.name, time.now.Load())
+		}
+		if len(held) != 2 {
+			t.Errorf("%s: %d entries of weight 50 are held where there is room for 2", pair.name, len(held))
+		}
+	}
+}
+
 // An expired entry that comes up goes, read or not.
 func TestExpiredEntriesAreNotSpared(t *testing.T) {
 	for i, pair := range pairs {

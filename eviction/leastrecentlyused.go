@@ -32,7 +32,7 @@ func (s *leastRecentlyUsed[K]) Mark(e *entry.Meta) {
 
 func (s *leastRecentlyUsed[K]) add(place uint32, e *entry.Meta) {
 	s.enter(place, e)
-	s.time.pass(s.keys.weightOf(place), step(s.capacity, leastRecentlyUsedTicks))
+	s.time.pass(s.keys.weightOf(place), s.capacity, leastRecentlyUsedTicks)
 	if s.time.now.Load() == 0 {
 		s.time.now.Store(1)
 	}

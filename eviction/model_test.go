@@ -178,7 +178,7 @@ type clock struct {
 
 func (c *clock) step() int { return max(1, c.capacity/c.ticks) }
 func (c *clock) pass(weight int) {
-	c.written += weight
+	c.written = min(c.written, c.step()-1) + min(weight, c.capacity)
 	for c.written >= c.step() {
 		c.written -= c.step()
 		c.now++

@@ -87,7 +87,7 @@ func (s *s3fifo[K]) startsAgain(n *note) bool {
 }
 
 func (s *s3fifo[K]) remember(place uint32) {
-	s.time.pass(s.keys.weightOf(place), step(s.capacity, s3fifoTicks))
+	s.time.pass(s.keys.weightOf(place), s.capacity, s3fifoTicks)
 	s.gone.fit(s.keys.count)
 	now := s.time.now.Load()
 	s.gone.remember(s.hash(place), now, now, 0)

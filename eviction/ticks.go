@@ -17,9 +17,12 @@ type ticks struct {
 // step is how much is written in a tick.
 func step(capacity, ticks int) int { return max(1, capacity/ticks) }
 
-// pass lets time pass.
-func (t *ticks) pass(weight, step int) {
-	if t.part += weight; t.part >= step {
+// pass lets time pass for what has been written, for a single entry no more than
+// for a capacity. Where the capacity has become smaller, what had passed of a
+// longer tick is less than one all the same.
+func (t *ticks) pass(weight, capacity, ticks int) {
+	step := step(capacity, ticks)
+	if t.part = min(t.part, step-1) + min(weight, capacity); t.part >= step {
 		t.now.Add(uint32(t.part / step))
 		t.part %= step
 	}

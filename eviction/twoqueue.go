@@ -56,7 +56,7 @@ func (s *twoQueue[K]) next() uint32 {
 	if s.come.weight > max(1, s.capacity/4) || s.main.first == 0 {
 		place := s.come.first
 		s.keys.unlink(&s.come, place)
-		s.time.pass(s.keys.weightOf(place), step(s.capacity, twoQueueTicks))
+		s.time.pass(s.keys.weightOf(place), s.capacity, twoQueueTicks)
 		s.gone.fit(s.keys.count / 2)
 		now := s.time.now.Load()
 		s.gone.remember(s.hash(place), now, now, 0)

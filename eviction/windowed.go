@@ -101,7 +101,7 @@ func (s *windowed[K]) move(place uint32, in uint8) {
 func (s *windowed[K]) add(place uint32, e *entry.Meta) {
 	s.looks = 0
 	n := s.enter(place, e)
-	s.time.pass(s.keys.weightOf(place), step(s.capacity, windowedTicks))
+	s.time.pass(s.keys.weightOf(place), s.capacity, windowedTicks)
 	n.used = s.time.now.Load()
 	away, count, known := s.gone.recall(s.hash(place), n.used)
 	n.count = min(mostCount, count+1)

@@ -44,13 +44,14 @@ type unfenced struct {
 
 // member is one of those that share a store: a function of its own, on a store
 // of its own. The source of all of them is a number on the server, the key's
-// version. Its fields are safe for concurrent use.
+// version. It is given one order at a time.
 type member struct {
 	redis *redis.Client
 	store *storage.Store
 	f     *memoize.Func[string, string]
 	loads atomic.Int64
 	pause time.Duration
+	tail  time.Duration // how long the last round took after everything had begun
 
 	mu     sync.Mutex // guards random
 	random *rand.Rand

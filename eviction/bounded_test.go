@@ -103,7 +103,7 @@ func TestCountsEnd(t *testing.T) {
 			p := play(t, i, 3)
 			for _, reads := range []int{1, 2000} {
 				p.write(0, 1, 1_000_000)
-				for key := range reads + 300 {
+				for key := range reads + 1000 {
 					for range 20 {
 						if key < reads {
 							p.read(0)
@@ -113,6 +113,24 @@ func TestCountsEnd(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Weights whose sum is no int do not make room.
+func TestWeightsDoNotOverflow(t *testing.T) {
+	for _, pair := range pairs {
+		s := pair.strategy(math.MaxInt)
+		live := map[int]bool{}
+		for key := range 5 {
+			s.(Weigher[int]).MarkWeighed(key, new(entry.Meta), nil, math.MaxInt/2)
+			live[key] = true
+		}
+		for _, victim := range s.(Over[int]).Victims(10) {
+			delete(live, victim)
+		}
+		if len(live) > 2 {
+			t.Errorf("%s: %d entries live where there is room for two", pair.name, len(live))
+		}
 	}
 }
 
@@ -201,6 +219,9 @@ func TestTimesMayWrap(t *testing.T) {
 				victim, ok := one.NextToRelease()
 				if got, also := other.NextToRelease(); got != victim || also != ok {
 					t.Fatalf("%s, seed %d: from %d it names %d, %v, and from 1 %d, %v", pair.name, seed, start, got, also, victim, ok)
+				}
+				if pair.name == "LeastRecentlyUsed" && timeOf(other).now.Load() == 0 {
+					t.Fatalf("its time is 0, which means that an entry was not read")
 				}
 				delete(held, victim)
 			}

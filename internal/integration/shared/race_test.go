@@ -27,13 +27,17 @@ const (
 	readers = 4 // of a key, in every member
 	atOnce  = 8
 	loadsIn = 3 * time.Millisecond
-	within  = 6 * time.Millisecond // everything begins, or within what the last round took beyond
-	floors  = "floors"             // a sorted set: the least version of each key
+
+	// Everything begins within as long as the last round took beyond that, or a
+	// busy machine would be done with the changes before the first load.
+	shortest, longest = 6 * time.Millisecond, 50 * time.Millisecond
+
+	floors = "floors" // a sorted set: the least version of each key
 )
 
 // race runs this member's part of a round for each key.
 func (m *member) race(ctx context.Context, keys []string, r *report) error {
-	began, spread := time.Now(), max(within, m.tail)
+	began, spread := time.Now(), min(max(shortest, m.tail), longest)
 	defer func() { m.tail = time.Since(began) - spread }()
 	var g errgroup.Group
 	var mu sync.Mutex
@@ -201,9 +205,10 @@ func times(t *testing.T, few int) int {
 
 // TestG4AcrossProcesses races processes, and members within one, for a key. What
 // was invalidated is never read again, and never left in the store; and the two
-// ways to use the same server without a fence are caught within as many rounds.
+// ways to use the same server without a fence are caught, mostly within as many
+// rounds, and within twenty times as many on any machine.
 func TestG4AcrossProcesses(t *testing.T) {
-	rounds := times(t, 640)
+	rounds := times(t, 400)
 	server := servers.Redis(t)
 	for _, way := range []struct {
 		name  string
@@ -215,6 +220,11 @@ func TestG4AcrossProcesses(t *testing.T) {
 				s.Store, s.Pause, s.Seed = store, loadsIn, rand.Uint64()
 				t.Logf("seeds from %d", s.Seed)
 				sum := run(t, way.start, s, 3, rounds)
+				for more := 0; store != "fenced" && sum.wrong() == 0 && more < 20; more++ {
+					s.Seed = rand.Uint64() // a busy machine may need more of them
+					t.Logf("seeds from %d", s.Seed)
+					sum = run(t, way.start, s, 3, rounds)
+				}
 				t.Logf("%v %s", sum, sum.first)
 				switch {
 				case store == "fenced" && sum.wrong() > 0:

@@ -18,7 +18,6 @@ func (s *Settings[A, K, V]) fill(opts []Option) error {
 	s.Builder = new(entry.LifeSpan[K, V])
 	s.plain = s.Builder
 	s.Storage = storage.NewInMemory[K, V]()
-	s.Eviction = eviction.LeastRecentlyUpdated[K](DefaultCapacity)
 	s.Postprocessing = NoPostprocessing[V]()
 	return s.apply(opts)
 }
@@ -41,14 +40,8 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 	if d.capacity != nil && d.eviction != nil {
 		d.fault("Capacity and Evict exclude each other: give the strategy its capacity")
 	}
-	if d.capacity != nil {
-		if *d.capacity < 0 {
-			d.fault("Capacity is %d: give zero, which keeps nothing, or more", *d.capacity)
-		}
-		s.Eviction = eviction.LeastRecentlyUpdated[K](*d.capacity)
-	}
+	s.applyEviction(&d)
 	fit(&d, "Keys", d.keys, &s.Keys)
-	fit(&d, "Evict", d.eviction, &s.Eviction)
 	s.applyStorage(&d)
 	fit(&d, "Postprocess", d.postprocessing, &s.Postprocessing)
 	assign(&s.Configured, d.configured)
@@ -62,6 +55,30 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 	positive(&d, "StoreBudget for reads", &s.Limits.StoreRead, d.storeRead)
 	positive(&d, "StoreBudget for writes", &s.Limits.StoreWrite, d.storeWrite)
 	return errors.Join(append(d.errs, s.Validate())...)
+}
+
+// applyEviction makes the strategy, or has the one that is there resized.
+func (s *Settings[A, K, V]) applyEviction(d *draft) {
+	if d.eviction != nil {
+		fit(d, "Evict", d.eviction, &s.Eviction)
+		s.resize = nil
+	}
+	if d.weigh != nil {
+		fit(d, "Weigh", d.weigh, &s.Weigh)
+		s.weights = new(struct{ _ byte })
+	}
+	if d.capacity != nil && *d.capacity < 0 {
+		d.fault("Capacity is %d: give zero, which keeps nothing, or more", *d.capacity)
+	}
+	_, canResize := s.Eviction.(eviction.Resizer)
+	switch {
+	case d.capacity != nil && canResize:
+		s.resize = d.capacity
+	case d.capacity != nil:
+		s.Eviction, s.resize = eviction.LeastRecentlyUpdated[K](*d.capacity), nil
+	case s.Eviction == nil:
+		s.Eviction = eviction.LeastRecentlyUpdated[K](DefaultCapacity)
+	}
 }
 
 // applyLife makes the builder, if options say anything of it.

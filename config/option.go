@@ -31,6 +31,7 @@ func (o Option) String() string { return "config." + o.name }
 type draft struct {
 	life
 	capacity                                         *int
+	weigh                                            any
 	configured, bypass                               *bool
 	methodTimeout                                    *time.Duration
 	builder, keys, storage, eviction, postprocessing any
@@ -100,11 +101,16 @@ func Builder[K comparable, V any](b entry.Builder[K, V]) Option {
 	return setting("Builder", func(dr *draft) { dr.builder = part(b) })
 }
 
-// Capacity is how many values are kept; the least recently updated goes first.
-// Zero keeps none and still makes callers who come together share a load.
-// Default 4096. It takes the place of Evict. A value is released after those who
-// waited for the load that pushed it out have been answered, so for a moment
-// there may be a few more.
+// Capacity is how many values are kept, or how much they may weigh together: see
+// Weigh. The least recently updated goes first; with Evict, the strategy is given
+// its capacity itself. Zero keeps none and still makes callers who come together
+// share a load. Default 4096. A value is released after those who waited for the
+// load that pushed it out have been answered, so for a moment there may be a few
+// more.
+//
+// Applied to a Live, it gives the strategy in force another capacity, if that is
+// an eviction.Resizer as all of this project's but None are, and releases at once
+// what is too much. Others give way to the least recently updated.
 func Capacity(n int) Option {
 	return setting("Capacity", func(dr *draft) { dr.capacity = &n })
 }
@@ -113,6 +119,18 @@ func Capacity(n int) Option {
 // serves one function.
 func Evict[K comparable](s eviction.Strategy[K]) Option {
 	return setting("Evict", func(dr *draft) { dr.eviction = part(s) })
+}
+
+// Weigh makes the capacity a limit of what the values weigh together: say their
+// bytes, for a Capacity in bytes. It is called for each value that is about to be
+// stored, concurrently and with no lock held, and must return more than zero: else,
+// or if it panics, the load or the Set fails with an error that names the key. One
+// that weighs more than the whole capacity is returned and not kept, which an
+// observe.TooHeavy tells. The strategy has to be an eviction.Weigher. Keys, and the
+// 100 bytes or so that an entry takes itself, count only if the function counts
+// them.
+func Weigh[K comparable, V any](weigh func(key K, value V) int) Option {
+	return setting("Weigh", func(dr *draft) { dr.weigh = part(weigh) })
 }
 
 // Storage keeps the values somewhere else than in a table of the function's own.
@@ -239,9 +257,11 @@ func Bypass(yes bool) Option {
 	return setting("Bypass", func(dr *draft) { dr.bypass = &yes })
 }
 
-// Name is what the function is called in events, logs, errors and what Func.Key
-// returns. Default: the name of the Go function, which for a closure says little
-// (main.main.func1).
+// Name is what the function is called in events, logs and errors, and part of
+// what Func.Key returns: in a Store it is part of every key, so there it must stay
+// what it is for what is stored to be found again, and two functions can't have
+// the same. Default: the name of the Go function, which for a closure says little
+// (main.main.func1) and changes with the code around it.
 func Name(name string) Option { return wiring("Name", func(w *Wiring) { w.Name = name }) }
 
 // Clock makes the function live on the clock given, as a test does that drives

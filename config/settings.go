@@ -30,6 +30,9 @@ type Settings[A any, K comparable, V any] struct {
 	Storage storage.Storage[K, V]
 	// Eviction chooses what is released when there is too much.
 	Eviction eviction.Strategy[K]
+	// Weigh tells what a value weighs, in the unit of the strategy's capacity:
+	// see the option Weigh. Nil: each weighs 1.
+	Weigh func(key K, value V) int
 	// Postprocessing changes a value on its way to each caller.
 	Postprocessing Postprocessing[V]
 
@@ -41,9 +44,11 @@ type Settings[A any, K comparable, V any] struct {
 	// Limits bounds what may run; fields that are zero have their defaults.
 	Limits Limits
 
-	shared shared[K]           // what options have said of a store
-	life   life                // what options have said of lives, for those that come later
-	plain  entry.Builder[K, V] // Builder before Jitter
+	resize  *int                // the capacity that the strategy is to have, if it was given after the strategy
+	weights *struct{ _ byte }   // another for each Weigh
+	shared  shared[K]           // what options have said of a store
+	life    life                // what options have said of lives, for those that come later
+	plain   entry.Builder[K, V] // Builder before Jitter
 }
 
 // Limits bounds what may run for one function at a time.
@@ -124,6 +129,9 @@ func (s *Settings[A, K, V]) Validate() error {
 	if !canCompare(s.Eviction) {
 		fault("Eviction is a %T, which can't be compared with the next one: give a pointer to it", s.Eviction)
 	}
+	if s.Weigh != nil && !isNil(s.Eviction) && !eviction.IsNone(s.Eviction) && !goesByWeight(s.Eviction) {
+		fault("Weigh is given, and the strategy %s does not go by weights: use one that is an eviction.Weigher, or leave Weigh out", name(s.Eviction))
+	}
 	if s.MethodTimeout < 0 || s.MethodTimeout == 0 && s.Configured {
 		fault("method timeout is %v: every load would fail; give more than zero", s.MethodTimeout)
 	}
@@ -142,6 +150,26 @@ func (s *Settings[A, K, V]) Validate() error {
 	return errors.Join(errs...)
 }
 
+func goesByWeight[K comparable](s eviction.Strategy[K]) bool {
+	_, weighs := s.(eviction.Weigher[K])
+	_, costs := s.(eviction.Coster[K])
+	return weighs || costs
+}
+
+// Resize is the capacity that the strategy is to have once the settings are in
+// force, where one was given to the strategy of a configuration that is in use.
+func (s *Settings[A, K, V]) Resize() (capacity int, ok bool) {
+	if s.resize == nil {
+		return 0, false
+	}
+	return *s.resize, true
+}
+
+// SameWeights tells whether other settings weigh as these do.
+func (s *Settings[A, K, V]) SameWeights(other *Settings[A, K, V]) bool {
+	return s.weights == other.weights && (s.Weigh == nil) == (other.Weigh == nil)
+}
+
 func canCompare(part any) bool { return part == nil || reflect.ValueOf(part).Comparable() }
 
 func isNil(part any) bool {
@@ -157,8 +185,12 @@ func isNil(part any) bool {
 
 // String lists the settings, in the order of py-memoize's.
 func (s *Settings[A, K, V]) String() string {
+	strategy := name(s.Eviction)
+	if s.resize != nil {
+		strategy += fmt.Sprintf(" resized to %d", *s.resize)
+	}
 	return fmt.Sprintf("Settings[configured=%v, method_timeout=%v, entry_builder=%v, key_extractor=%v, storage=%v, eviction_strategy=%v, postprocessing=%v, bypass=%v]",
-		s.Configured, s.MethodTimeout, name(s.Builder), name(s.Keys), name(s.Storage), name(s.Eviction), name(s.Postprocessing), s.Bypass)
+		s.Configured, s.MethodTimeout, name(s.Builder), name(s.Keys), name(s.Storage), strategy, name(s.Postprocessing), s.Bypass)
 }
 
 func name(part any) string {

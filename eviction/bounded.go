@@ -73,7 +73,9 @@ func (s *bounded[K, X]) MarkWeighed(key K, e, old *entry.Meta, weight int) {
 	s.policy.rowOf(place).weight += weight - s.keys.weightOf(place)
 	s.keys.reweigh(place, weight)
 	e.SetPlace(place)
-	s.policy.renew(place, e)
+	if e != old { // else it is only weighed anew
+		s.policy.renew(place, e)
+	}
 }
 
 func (s *bounded[K, X]) MarkReleased(key K, old *entry.Meta) {

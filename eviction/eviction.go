@@ -1,6 +1,10 @@
 package eviction
 
-import "github.com/perennial-go/perennial/entry"
+import (
+	"time"
+
+	"github.com/perennial-go/perennial/entry"
+)
 
 // Strategy chooses which key to release. One strategy serves one function. Its
 // methods are called concurrently and with no lock of the engine's held; calls
@@ -68,6 +72,14 @@ type Weigher[K comparable] interface {
 	// Less than 1 counts as 1. A key that is heavier than the capacity is named
 	// next, and no other has to go for it.
 	MarkWeighed(key K, e, old *entry.Meta, weight int)
+}
+
+// Coster is a Strategy that is told what the entries have cost.
+type Coster[K comparable] interface {
+	// MarkLoaded is told instead of MarkWritten or MarkWeighed where a load has
+	// brought the entry, and how long it took: from the call of the source to its
+	// return. The weight is as in MarkWeighed, 1 where nobody weighs.
+	MarkLoaded(key K, e, old *entry.Meta, weight int, took time.Duration)
 }
 
 // Over is a Strategy that can be over its capacity by more than the key that was

@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"sync"
+	"time"
 
 	"github.com/perennial-go/perennial/entry"
 )
@@ -18,10 +19,15 @@ func (p *plan[A, K, V]) markRead(key K, e *entry.Entry[V]) error {
 
 func (p *plan[A, K, V]) markSeeing(key K, e *entry.Entry[V]) (err error) {
 	defer recovering(&err)
-	if p.marker != nil {
-		p.marker.Mark(&e.Meta)
-	} else {
+	switch {
+	case p.marker == nil:
 		p.settings.Eviction.MarkRead(key)
+	case p.held == nil:
+		p.marker.Mark(&e.Meta)
+	default: // what was found is a copy: the strategy knows another
+		if known := p.held.get(key); known != nil {
+			p.marker.Mark(known)
+		}
 	}
 	return nil
 }
@@ -33,9 +39,48 @@ func (p *plan[A, K, V]) written(key K, e, old *entry.Meta) (victim K, named bool
 	if p.held != nil {
 		old = p.held.swap(key, e)
 	}
-	p.settings.Eviction.MarkWritten(key, e, old)
+	if p.weigher != nil { // spares a frame
+		p.weigher.MarkWeighed(key, e, old, 1)
+	} else {
+		p.settings.Eviction.MarkWritten(key, e, old)
+	}
 	victim, named = p.settings.Eviction.NextToRelease()
 	return victim, named, nil
+}
+
+// weighed is written for a strategy that goes by what entries cost. c is nil where
+// nobody knows.
+func (p *plan[A, K, V]) weighed(key K, e, old *entry.Meta, c *cost) (victim K, named bool, err error) {
+	defer recovering(&err)
+	if p.held != nil {
+		old = p.held.swap(key, e)
+	}
+	switch {
+	case c == nil:
+		p.settings.Eviction.MarkWritten(key, e, old)
+	case p.coster != nil && c.took > 0:
+		p.coster.MarkLoaded(key, e, old, max(1, c.weight), c.took)
+	case p.weigher != nil:
+		p.weigher.MarkWeighed(key, e, old, max(1, c.weight))
+	default:
+		p.settings.Eviction.MarkWritten(key, e, old)
+	}
+	victim, named = p.settings.Eviction.NextToRelease()
+	return victim, named, nil
+}
+
+// cost is what it costs to keep an entry and, if a load has brought it, to load
+// it again.
+type cost struct {
+	weight int
+	took   time.Duration
+}
+
+// victims names what else has to go.
+func (p *plan[A, K, V]) victims() (victims []K, err error) {
+	const most = 64
+	defer recovering(&err)
+	return p.over.Victims(most), nil
 }
 
 // released tells the strategy that the key's entry is gone.
@@ -70,6 +115,13 @@ func (h *held[K]) swap(key K, e *entry.Meta) (old *entry.Meta) {
 	}
 	h.entries[key] = e
 	return old
+}
+
+// get returns what is held for the key, or nil.
+func (h *held[K]) get(key K) *entry.Meta {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.entries[key]
 }
 
 func (h *held[K]) clear() {

@@ -19,6 +19,30 @@ var errStoreSlow = errors.New("memoize: the storage exceeded its budget: make it
 // maxOverdue bounds the goroutines that a storage can keep by not returning.
 const maxOverdue = 64
 
+// keepsTime tells whether a plan's storage keeps to deadlines itself. It can't keep
+// to those of a clock that was handed in.
+func (e *engine[A, K, V]) keepsTime(p *plan[A, K, V]) bool { return p.prompt && !e.time.handed }
+
+// within is budget for a storage that keeps to deadlines itself.
+func (e *engine[A, K, V]) within(ctx context.Context, limit time.Duration, op func(ctx context.Context) error) error {
+	opCtx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := safely(func() error { return op(opCtx) })
+	if err == nil {
+		return nil
+	}
+	if end, _ := opCtx.Deadline(); time.Until(end) <= 0 {
+		<-opCtx.Done() // which may come a moment later
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case opCtx.Err() != nil:
+		return fmt.Errorf("%w: %w", errStoreSlow, err)
+	}
+	return err
+}
+
 // budget runs an operation of the storage, and leaves it when its budget is
 // spent or the caller's context ends, whether it obeys its own context or not.
 // done is told how it ended once it has, and whether it had been left.

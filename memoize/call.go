@@ -121,11 +121,8 @@ func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg
 	if join && !force {
 		why = Joined
 	}
-	if u, ok := end.Err.(*unconfirmed[V]); ok {
-		if join && !force && !again && u.newer(began) {
-			return e.again(ctx, p, key, arg, u)
-		}
-		end.Entry, end.Err, end.Fenced = u.entry, nil, end.Fenced || u.refused
+	if u := accepted(&end, join && !force && !again, began); u != nil {
+		return e.again(ctx, p, key, arg, u)
 	}
 	return e.settle(ctx, p, key, end, join, why)
 }

@@ -60,6 +60,9 @@ func (e *engine[A, K, V]) preparePlan(s *config.Settings[A, K, V]) (*plan[A, K, 
 		}
 		p.bound = append(p.bound, b)
 	}
+	if c, ok := s.Eviction.(eviction.Clocked); ok {
+		c.SetClock(e.time.rough())
+	}
 	return p, nil
 }
 
@@ -140,12 +143,39 @@ func (e *engine[A, K, V]) arrange(last, next *plan[A, K, V]) {
 	if sameStrategy && !sameStorage {
 		e.forgetKeys(last)
 	}
-	if !sameStrategy || !sameStorage {
+	if !sameStrategy || !sameStorage || !last.settings.SameWeights(next.settings) {
 		e.feed(next)
 	}
+	e.resize()
 	if last != nil {
 		e.troubles.ends(observe.ConfigRejected)
 		e.tell(e.life, observe.Event{Kind: observe.ConfigChanged})
+	}
+}
+
+// resize gives the strategy in force the capacity that its settings ask for, and
+// releases down to it. Two changes that come at once may do so in any order, so
+// it looks again.
+func (e *engine[A, K, V]) resize() {
+	for {
+		p := e.plan.Load()
+		capacity, ok := p.settings.Resize()
+		r, can := p.settings.Eviction.(eviction.Resizer)
+		if !ok || !can || !e.use(p) {
+			return
+		}
+		err := safely(func() error {
+			r.SetCapacity(capacity)
+			return nil
+		})
+		if err != nil {
+			_ = e.panicked(e.life, err)
+		}
+		e.shrink(e.life, p)
+		e.unuse(p)
+		if e.plan.Load() == p {
+			return
+		}
 	}
 }
 
@@ -184,7 +214,10 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 		if p.sweeps {
 			e.sweeper.arm(stored.KeepUntil())
 		}
-		victim, named, err := p.written(key, &stored.Meta, &stored.Meta)
+		c, err := p.weighSafely(key, stored.Value)
+		if err == nil {
+			victim, named, err = p.weighed(key, &stored.Meta, &stored.Meta, c)
+		}
 		if err != nil {
 			_ = e.panicked(e.life, err)
 		}
@@ -193,6 +226,16 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 	if named {
 		e.evict(e.life, p, victim)
 	}
+}
+
+// weighSafely is the cost of an entry that no load brings now, nil where nobody
+// wants to know.
+func (p *plan[A, K, V]) weighSafely(key K, value V) (c *cost, err error) {
+	if p.settings.Weigh == nil {
+		return nil, nil
+	}
+	defer recovering(&err)
+	return p.weigh(key, value)
 }
 
 // forget makes a plan's strategy forget every key, if it can.

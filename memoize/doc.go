@@ -51,12 +51,16 @@
 //     claims its key before it asks the source, and what it brings is refused
 //     once another process has invalidated or set the key. With another storage
 //     it holds for the loads of this process; docs/stores.md says it store by
-//     store. It is as durable as the storage's acknowledgement.
+//     store. It is as durable as the storage's acknowledgement. One who joins a
+//     load looks at the storage again where another process may have invalidated
+//     meanwhile; if the storage does not answer then, the value stands.
 //   - G5: Everyone keeps their own deadline. A caller leaves when its own context
 //     ends, and harms nobody: the load runs on, with the context's values and
 //     without its cancellation, others get its value, and it is stored. A hit
 //     does not look at the context; a call that would have to wait with a
-//     context that is done starts nothing.
+//     context that is done starts nothing. A storage that is storage.Prompt keeps
+//     deadlines itself; one who is cancelled, without a deadline, while it is
+//     asked leaves when it answers, at the latest at the end of its budget.
 //   - G6: A hung source is contained. At the method timeout callers are released
 //     with a typed error even if the source ignores its context, and the key can
 //     be loaded again. A late result is stored if nothing newer was published,

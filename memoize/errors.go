@@ -33,14 +33,17 @@ var (
 	ErrLoadTimeout = errors.New("memoize: the load took longer than the method timeout: make the source faster, or raise config.MethodTimeout")
 	// ErrRunaway says that too many superseded loads still run.
 	ErrRunaway = statuses.ErrRunaway
+	// ErrWeight says that a value is not stored because it weighs nothing, or less.
+	ErrWeight = errors.New("memoize: the weight of a value is not above zero: mend the function that config.Weigh is given")
 	// ErrNoValue says that a source that takes many keys left one out.
 	ErrNoValue = errors.New("memoize: the source returned no value for this key")
 )
 
 // A store that is away.
 var (
-	// ErrUnavailable says that the storage could not be reached: this process
-	// no longer serves the key from it, others may.
+	// ErrUnavailable says that the storage could not be reached. Of an
+	// Invalidate or a Set: this process no longer serves the key from it, others
+	// may. Calls return it only with config.FailOnStoreError.
 	ErrUnavailable = errors.New("memoize: the storage is unavailable: this process does not serve what it holds, others may: repeat the call until it succeeds")
 	// ErrUnsupported says that the storage can't do what was asked.
 	ErrUnsupported = errors.New("memoize: the storage can't do this: use one that implements the interface named")

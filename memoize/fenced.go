@@ -71,10 +71,14 @@ func (e *engine[A, K, V]) lookToFill(ctx context.Context, p *plan[A, K, V], key 
 	if err != nil {
 		return nil, nil, e.unread(ctx, p, key, err)
 	}
-	return p.trusted(claims[0].Entry), &claim{token: claims[0].Token}, claims[0].Err
+	if err := claims[0].Err; err != nil {
+		return nil, nil, e.unread(ctx, p, key, err)
+	}
+	return p.trusted(claims[0].Entry), &claim{token: claims[0].Token}, nil
 }
 
-// fill writes under claims.
+// fill writes under claims. What it returns with an error counts as well, for those
+// that storage.FaultOf names no fault of.
 func (e *engine[A, K, V]) fill(ctx context.Context, p *plan[A, K, V], fills ...storage.Fill[K, V]) (kept []bool, err error) {
 	keys := make([]K, len(fills))
 	for i, f := range fills {
@@ -89,10 +93,14 @@ func (e *engine[A, K, V]) fill(ctx context.Context, p *plan[A, K, V], fills ...s
 		got <- kept
 		return err
 	}, keys...)
-	if err != nil {
-		return nil, err
+	select {
+	case kept = <-got:
+	default: // it has panicked, or is too slow
 	}
-	return <-got, nil
+	if len(kept) != len(fills) {
+		kept = make([]bool, len(fills))
+	}
+	return kept, err
 }
 
 var errShort = errors.New("memoize: the storage has answered for fewer keys than it was asked for: its Claim and Fill must answer for each")
@@ -118,6 +126,21 @@ type unconfirmed[V any] struct {
 }
 
 func (*unconfirmed[V]) Error() string { return "memoize: the value is not what the storage holds" }
+
+// accepted makes an end that is unconfirmed one with a value, for whoever need not
+// look again. What it returns is for one who has to: began is the number of fills
+// when it began to wait.
+func accepted[V any](end *statuses.Outcome[V], joined bool, began uint64) (again *unconfirmed[V]) {
+	u, ok := end.Err.(*unconfirmed[V])
+	if !ok {
+		return nil
+	}
+	if joined && u.newer(began) {
+		return u
+	}
+	end.Entry, end.Err, end.Fenced = u.entry, nil, end.Fenced || u.refused
+	return nil
+}
 
 // newer tells whether an invalidation that one who joined has not seen may be
 // newer than the value: began is the number of fills when it began to wait.

@@ -41,8 +41,9 @@ type verbs[A, V any] interface {
 // ends, with the context's error, and the load runs on for the others.
 //
 // A failed load is a *LoadError, unless the function has config.PlainErrors.
-// The other errors are ErrNotConfigured, ErrClosed, ErrKey, ErrRecursion and, for
-// a postprocessing or a strategy that panics, one that wraps a *PanicError.
+// The other errors are ErrNotConfigured, ErrClosed, ErrKey, ErrRecursion, with
+// config.FailOnStoreError ErrUnavailable and, for a postprocessing or a strategy
+// that panics, one that wraps a *PanicError.
 func (f *Func[A, V]) Call(ctx context.Context, arg A) (V, error) {
 	r, err := f.verbs.call(ctx, arg, false)
 	return r.Value, err

@@ -14,6 +14,7 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/perennial-go/perennial/config"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/memoize"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/storage"
@@ -529,6 +530,7 @@ func TestSharedReconfiguration(t *testing.T) {
 		for i := range 5 {
 			wants(t, "v")(f.Call(ctx, fmt.Sprint(i)))
 		}
+		noError(t, f.Wait(ctx)) // a load releases what has to go after it has answered
 		if n := f.Len(); step.what == "memory" && n != 2 {
 			t.Errorf("%s: %d entries, and the capacity before the store was 2", step.what, n)
 		}
@@ -573,4 +575,64 @@ func TestG9WhatCantBeReadIsAMissAndIsOverwritten(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 	})
+}
+
+func TestTouchOfWhatCantBeReadIsAMiss(t *testing.T) {
+	ctx, w := context.Background(), newWire()
+	f := process(t, w, returning[string, string]("v").load)
+	key, err := f.Key("a")
+	noError(t, err)
+	noError(t, w.Memory.Set(ctx, key, []byte("garbage"), time.Hour))
+	if ok, err := f.Touch(ctx, "a"); ok || err != nil {
+		t.Errorf("%v, %v", ok, err)
+	}
+}
+
+// What is read from a store is made anew for each read: the strategy is told of
+// the read all the same.
+func TestStrategiesSeeReadsOfAStore(t *testing.T) {
+	ctx, w := context.Background(), newWire()
+	f := process(t, w, returning[string, string]("v").load, config.Evict(eviction.LeastRecentlyUsed[string](2)))
+	for _, arg := range []string{"a", "b", "a", "c"} {
+		wants(t, "v")(f.Call(ctx, arg))
+		noError(t, f.Wait(ctx))
+	}
+	if !f.Has(ctx, "a") || f.Has(ctx, "b") || !f.Has(ctx, "c") {
+		t.Error("it is not the least recently used that went")
+	}
+}
+
+// A value that the store won't have is its own matter: the others of its batch
+// are stored, and not in doubt.
+func TestG9OneOfABatchIsNotStored(t *testing.T) {
+	ctx, w := context.Background(), &wire{Memory: storage.NewMemory(storage.MemoryCapacity(10_000)), fail: map[string]error{}, hold: map[string]chan struct{}{}}
+	load := func(_ context.Context, args []string) (map[string]string, error) {
+		found := map[string]string{}
+		for _, arg := range args {
+			found[arg] = arg
+			if arg == "large" {
+				found[arg] = strings.Repeat("x", 20_000)
+			}
+		}
+		return found, nil
+	}
+	for name, b := range map[string]storage.Bytes{"fenced": w, "not fenced": unfenced{w, w}} {
+		f, err := memoize.NewBatched(load, config.Store(share(t, b)), config.Name(name), config.Logger(quiet))
+		must(t, f, err)
+		for range 2 {
+			got, err := f.CallMany(ctx, []string{"a", "large", "b"})
+			if err != nil || len(got[1]) != 20_000 {
+				t.Errorf("%s: %d bytes, %v", name, len(got[1]), err)
+			}
+		}
+		if f.Stats().StoreFaults != 2 || !f.Has(ctx, "a") || !f.Has(ctx, "b") || f.Has(ctx, "large") {
+			t.Errorf("%s: %d faults; found: %v, %v, and large %v", name, f.Stats().StoreFaults, f.Has(ctx, "a"), f.Has(ctx, "b"), f.Has(ctx, "large"))
+		}
+	}
+}
+
+// unfenced is a store of many without claims.
+type unfenced struct {
+	storage.Bytes
+	storage.BulkBytes
 }

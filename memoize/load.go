@@ -18,11 +18,11 @@ type load[A any, K comparable, V any] struct {
 	flight
 	*engine[A, K, V]
 	plan  *plan[A, K, V]
-	cause observe.Cause
 	seen  uint64 // updates that had ended when the storage was looked at
 	jobs  []job[A, K, V]
 	one   [1]job[A, K, V] // the jobs of a load for one key
-	done  bool            // run came to its end
+	cause observe.Cause
+	done  bool // run came to its end
 
 	waited atomic.Bool // it waited for one of MaxLoads
 	slot   atomic.Bool // it holds one
@@ -139,7 +139,8 @@ func (l *load[A, K, V]) loadAll() {
 	began := l.asks(1)
 	a := askOne(&l.ctx, l.source.one, j.arg)
 	l.answered(1, began, a.err, a.err)
-	stored, err := l.keep(j, &a, l.time.now())
+	now := l.time.now()
+	stored, err := l.keep(j, &a, began, now)
 	l.settled(j, stored, err)
 }
 
@@ -176,7 +177,7 @@ func (l *load[A, K, V]) asks(keys int) (began entry.Instant) {
 	if l.wants(observe.LoadStarted) {
 		l.report(observe.LoadStarted, keys, 0, nil)
 	}
-	if l.wants(observe.LoadEnded) {
+	if l.wants(observe.LoadEnded) || l.plan.coster != nil {
 		began = l.time.now()
 	}
 	return began
@@ -203,10 +204,11 @@ func (l *load[A, K, V]) report(kind observe.Kind, keys int, took time.Duration, 
 	}
 }
 
-// keep stores what the source said, now, if it may be.
-func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], now entry.Instant) (store bool, err error) {
+// keep stores what the source said, now, if it may be. When the source was asked is
+// known where somebody wants to know it.
+func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], began, now entry.Instant) (store bool, err error) {
 	var b built[V]
-	if store, err = l.ready(j, a, now, &b); store {
+	if store, err = l.ready(j, a, began, now, &b); store {
 		err = l.store(l.storing(), l.plan, j.key, &b, now, &j.stored)
 	}
 	return store, err
@@ -215,15 +217,18 @@ func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], now entry.Instant) (
 // ready gives what the source said a life, which counts from its return, and
 // makes the load the only one who changes what is stored for the key. store is
 // false where nothing is to be stored.
-func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], now entry.Instant, b *built[V]) (store bool, err error) {
+func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], began, now entry.Instant, b *built[V]) (store bool, err error) {
 	if a.err != nil {
 		return false, a.err
 	}
 	if !l.given.Load() { // a late result heals nothing: those who waited have their error
 		l.recovered(&l.ctx, l.cause)
 	}
-	if *b, err = l.plan.build(j.key, a.value, now); err != nil {
+	if err = l.plan.build(b, j.key, a.value, now); err != nil {
 		return false, err
+	}
+	if l.plan.coster != nil {
+		b.took(now.Sub(began))
 	}
 	switch {
 	case !a.keep:

@@ -29,12 +29,12 @@ func (l *load[A, K, V]) loadBatch() {
 	l.answered(len(args), began, answers[0].err, err)
 	now := l.time.now()
 	if len(waiting) > 1 && (l.plan.bulk != nil || l.plan.fenced != nil) {
-		l.keepTogether(waiting, answers, now)
+		l.keepTogether(waiting, answers, began, now)
 		return
 	}
 	for i := range answers {
 		l.sparing(waiting[i], func() {
-			stored, err := l.keep(waiting[i], &answers[i], now)
+			stored, err := l.keep(waiting[i], &answers[i], began, now)
 			l.settled(waiting[i], stored, err)
 		})
 	}
@@ -52,15 +52,15 @@ func (l *load[A, K, V]) sparing(j *job[A, K, V], f func()) {
 }
 
 // keepTogether is keep for many keys, which are stored in one round trip.
-func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], now entry.Instant) {
+func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], began, now entry.Instant) {
 	var together []*job[A, K, V]
 	for i, j := range jobs {
 		l.sparing(j, func() {
 			var b built[V]
-			store, err := l.ready(j, &answers[i], now, &b)
+			store, err := l.ready(j, &answers[i], began, now, &b)
 			switch {
 			case store && b.expiresAfter > now:
-				j.stored.entry = b.entry()
+				j.stored.entry, j.stored.cost = b.entry(), b.cost
 				together = append(together, j)
 				return
 			case store: // nobody could ever be served it
@@ -76,7 +76,11 @@ func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], 
 	for _, j := range together {
 		l.sparing(j, func() {
 			var err error
-			if j.stored.kept {
+			switch {
+			case !j.stored.kept:
+			case j.stored.cost != nil:
+				err = l.accountWeighed(l.storing(), l.plan, j.key, &j.stored, nil)
+			default:
 				err = l.account(l.storing(), l.plan, j.key, &j.stored, nil)
 			}
 			l.settled(j, true, err)
@@ -92,8 +96,9 @@ func (l *load[A, K, V]) storeTogether(jobs []*job[A, K, V]) {
 	}
 	if l.plan.fenced == nil {
 		err := l.write(l.storing(), l.plan, func(ctx context.Context) error { return l.plan.bulk.OfferMany(ctx, keys, entries) }, keys...)
-		for _, j := range jobs {
-			j.stored.kept, j.stored.fault = err == nil, err
+		for i, j := range jobs {
+			j.stored.fault = storage.FaultOf(err, i)
+			j.stored.kept = j.stored.fault == nil
 		}
 		return
 	}
@@ -104,6 +109,7 @@ func (l *load[A, K, V]) storeTogether(jobs []*job[A, K, V]) {
 	}
 	kept, err := l.fill(l.storing(), l.plan, fills...)
 	for i, j := range jobs {
-		j.stored.kept, j.stored.fault = err == nil && kept[i], err
+		j.stored.fault = storage.FaultOf(err, i)
+		j.stored.kept = j.stored.fault == nil && kept[i]
 	}
 }

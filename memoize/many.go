@@ -288,12 +288,9 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 		if a.join && !force {
 			why = Joined
 		}
-		if u, ok := end.Err.(*unconfirmed[V]); ok {
-			if a.join && !force && u.newer(began) {
-				a.result, a.err = e.again(ctx, p, a.key, a.arg, u)
-				continue
-			}
-			end.Entry, end.Err, end.Fenced = u.entry, nil, end.Fenced || u.refused
+		if u := accepted(&end, a.join && !force, began); u != nil {
+			a.result, a.err = e.again(ctx, p, a.key, a.arg, u)
+			continue
 		}
 		a.result, a.err = e.settle(ctx, p, a.key, end, a.join, why)
 	}

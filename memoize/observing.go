@@ -133,6 +133,13 @@ func (o *observing[K]) shed(ctx context.Context, now entry.Instant) {
 	}
 }
 
+// tooHeavy tells of a value that can't be kept.
+func (o *observing[K]) tooHeavy(ctx context.Context, key K, weight, capacity int) {
+	shown := o.show(key)
+	err := fmt.Errorf("memoize: the value of key %s weighs %d and the whole capacity is %d, so it is not kept: raise the capacity, or store less", shown, weight, capacity)
+	o.troubled(ctx, observe.Event{Kind: observe.TooHeavy, Err: err, Key: shown})
+}
+
 func (o *observing[K]) runaway(ctx context.Context, key K, err error) {
 	o.troubled(ctx, observe.Event{Kind: observe.Runaway, Err: err, Key: o.show(key)})
 }

@@ -28,10 +28,16 @@ type plan[A any, K comparable, V any] struct {
 	local    bool                     // the storage answers at once
 	memory   *storage.InMemory[K, V]  // and is ours
 	fenced   storage.Fenced[K, V]     // or claims are needed to fill it
-	bulk     storage.Bulk[K, V]       // or does many at once
+	reader   storage.BulkReader[K, V] // or reads many at once
+	bulk     storage.Bulk[K, V]       // or does whatever it does for many at once
 	clearer  storage.Clearer          // or can be emptied
+	prompt   bool                     // or keeps to deadlines itself
 	blind    bool                     // the strategy ignores reads
 	marker   eviction.Marker          // or learns of them through the mark word
+	weigher  eviction.Weigher[K]      // or goes by weights
+	coster   eviction.Coster[K]       // or by what loads take
+	costs    bool                     // what entries cost matters to it
+	over     eviction.Over[K]         // and may have more than one too many
 	limits   config.Limits
 	slots    *semaphore.Weighted // MaxLoads
 	doubt    *doubts[K]          // of what the storage holds
@@ -58,10 +64,14 @@ func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V], dynamicKey
 	p.memory, _ = s.Storage.(*storage.InMemory[K, V])
 	if s.Storage != nil {
 		can := storage.AbilitiesOf(s.Storage)
-		p.fenced, p.bulk, p.clearer = can.Fenced, can.Bulk, can.Clearer
+		p.fenced, p.reader, p.bulk, p.clearer, p.prompt = can.Fenced, can.BulkReader, can.Bulk, can.Clearer, can.Prompt
 	}
 	_, p.blind = s.Eviction.(eviction.Blind)
 	p.marker, _ = s.Eviction.(eviction.Marker)
+	p.coster, _ = s.Eviction.(eviction.Coster[K])
+	p.over, _ = s.Eviction.(eviction.Over[K])
+	p.weigher, _ = s.Eviction.(eviction.Weigher[K])
+	p.costs = p.coster != nil || p.weigher != nil && s.Weigh != nil
 	if p.memory == nil && s.Eviction != nil && !eviction.IsNone(s.Eviction) {
 		p.held = new(held[K])
 	}

@@ -123,6 +123,10 @@ func (e *engine[A, K, V]) restoreHeld(ctx context.Context, p *plan[A, K, V], w *
 		return s, err
 	}
 	b := built[V]{value: x.entry.Value, created: x.entry.Created(), updateAfter: x.entry.UpdateAfter(), expiresAfter: x.entry.ExpiresAfter(), made: x.entry}
+	if b.cost, err = p.weighSafely(x.key, x.entry.Value); err != nil {
+		_ = e.panicked(ctx, err)
+		return s, nil
+	}
 	if err = e.store(ctx, p, x.key, &b, now, &s); s.fault != nil {
 		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/storage"
 )
@@ -36,7 +37,7 @@ func (e *engine[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key
 // The error is that of look.
 func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys []K) ([]*entry.Entry[V], error) {
 	entries := make([]*entry.Entry[V], len(keys))
-	if p.bulk == nil || len(keys) < 2 {
+	if p.reader == nil || len(keys) < 2 {
 		for i, key := range keys {
 			var err error
 			if entries[i], err = e.look(ctx, p, key); err != nil {
@@ -54,7 +55,7 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 	if len(wanted) == 0 {
 		return entries, nil
 	}
-	found, err := ask(e, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) { return p.bulk.GetMany(ctx, wanted) })
+	found, err := ask(e, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) { return p.reader.GetMany(ctx, wanted) })
 	if err != nil {
 		if err := e.unread(ctx, p, wanted[0], err); err != nil {
 			return nil, err
@@ -69,25 +70,37 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 // ask reads from a storage that is not ours, within its budget. What it returns
 // with an error counts as well, if it comes in time.
 func ask[A any, K comparable, V, T any](e *engine[A, K, V], ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) (T, error)) (answer T, err error) {
-	got := make(chan T, 1) // for it may come when nobody waits any more
-	get := func(ctx context.Context) error {
-		answer, err := op(ctx)
-		got <- answer
+	here := func(ctx context.Context) (err error) {
+		answer, err = op(ctx)
 		return err
 	}
-	if p.local {
-		err = safely(func() error { return get(ctx) })
-	} else {
-		err = e.budget(ctx, p.limits.StoreRead, func(error, bool) {}, get)
+	switch {
+	case p.local:
+		err = safely(func() error { return here(ctx) })
+	case e.keepsTime(p):
+		err = e.within(ctx, p.limits.StoreRead, here)
+	default:
+		answer, err = elsewhere(e, ctx, p, op)
 	}
 	if err == nil {
 		e.healed(ctx, observe.StoreFault, observe.StoreOK)
 	}
+	return answer, e.hiding(err)
+}
+
+// elsewhere asks on a goroutine that can be left.
+func elsewhere[A any, K comparable, V, T any](e *engine[A, K, V], ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) (T, error)) (answer T, err error) {
+	got := make(chan T, 1) // for it may come when nobody waits any more
+	err = e.budget(ctx, p.limits.StoreRead, func(error, bool) {}, func(ctx context.Context) error {
+		answer, err := op(ctx)
+		got <- answer
+		return err
+	})
 	select {
 	case answer = <-got:
 	default: // it has panicked, or is too slow
 	}
-	return answer, e.hiding(err)
+	return answer, err
 }
 
 // unread is what a storage that can't be read means to a call: nothing, unless
@@ -115,6 +128,7 @@ func (p *plan[A, K, V]) trusted(stored *entry.Entry[V]) *entry.Entry[V] {
 type stored[K comparable, V any] struct {
 	entry  *entry.Entry[V] // as it is kept, or would have been
 	claim  *claim          // that it is stored under, where the storage is fenced
+	cost   *cost           // of it, where the strategy wants to know
 	victim K               // what the strategy names to be released
 	fault  error           // the storage's
 	named  bool            // there is a victim
@@ -131,6 +145,7 @@ func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b 
 		s.kept = s.fault == nil
 		return nil
 	}
+	s.cost = b.cost
 	var old *entry.Meta
 	if p.memory != nil {
 		var replaced *entry.Entry[V]
@@ -141,6 +156,9 @@ func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b 
 		return nil
 	}
 	s.kept = true
+	if s.cost != nil {
+		return e.accountWeighed(ctx, p, key, s, old)
+	}
 	return e.account(ctx, p, key, s, old)
 }
 
@@ -152,6 +170,30 @@ func (e *engine[A, K, V]) account(ctx context.Context, p *plan[A, K, V], key K, 
 	if account := e.accountOf(p); account != nil {
 		if s.victim, s.named, err = account.written(key, &s.entry.Meta, old); err != nil {
 			return e.panicked(ctx, err)
+		}
+	}
+	return nil
+}
+
+// accountWeighed is account for a strategy that goes by what entries cost. A
+// value that weighs too much alone is reported. It stands apart to keep the frames
+// of a load small.
+//
+//go:noinline
+func (e *engine[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], key K, s *stored[K, V], old *entry.Meta) (err error) {
+	if p.sweeps {
+		e.sweeper.arm(s.entry.ExpiresAfter())
+	}
+	account := e.accountOf(p)
+	if account == nil {
+		return nil
+	}
+	if s.victim, s.named, err = account.weighed(key, &s.entry.Meta, old, s.cost); err != nil {
+		return e.panicked(ctx, err)
+	}
+	if b, ok := account.settings.Eviction.(eviction.Bounded); ok {
+		if most := b.Capacity(); 0 < most && most < s.cost.weight {
+			e.tooHeavy(ctx, key, s.cost.weight, most)
 		}
 	}
 	return nil
@@ -211,8 +253,35 @@ func (e *engine[A, K, V]) drop(ctx context.Context, p *plan[A, K, V], key K) err
 	return e.write(ctx, p, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
 }
 
-// evict releases what a strategy has named.
+// evict releases what a strategy has named, and what else has to go where one
+// that comes may weigh more than one that goes.
 func (e *engine[A, K, V]) evict(ctx context.Context, p *plan[A, K, V], victim K) {
+	e.evictOne(ctx, p, victim)
+	if p.costs {
+		e.shrink(ctx, p)
+	}
+}
+
+// shrink releases down to the capacity.
+func (e *engine[A, K, V]) shrink(ctx context.Context, p *plan[A, K, V]) {
+	if p.over == nil {
+		return
+	}
+	for {
+		victims, err := p.victims()
+		if err != nil {
+			_ = e.panicked(ctx, err)
+		}
+		if len(victims) == 0 {
+			return
+		}
+		for _, victim := range victims {
+			e.evictOne(ctx, p, victim)
+		}
+	}
+}
+
+func (e *engine[A, K, V]) evictOne(ctx context.Context, p *plan[A, K, V], victim K) {
 	if !e.evictHeld(ctx, p, victim) {
 		return // closed, or reported
 	}
@@ -243,15 +312,24 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], op func(c
 	for i, key := range keys {
 		writes[i] = p.doubt.begin(key)
 	}
-	err := e.budget(ctx, p.limits.StoreWrite, func(err error, left bool) {
-		for _, w := range writes {
-			p.doubt.end(w, err == nil && !left)
+	ended := func(err error, left bool) {
+		for i, w := range writes {
+			p.doubt.end(w, storage.FaultOf(err, i) == nil && !left)
 		}
-	}, op)
+	}
+	var err error
+	if e.keepsTime(p) {
+		err = e.within(ctx, p.limits.StoreWrite, op)
+		ended(err, false)
+	} else {
+		err = e.budget(ctx, p.limits.StoreWrite, ended, op)
+	}
 	if err != nil {
 		now := e.time.now()
-		for _, w := range writes {
-			p.doubt.suspect(w, now)
+		for i, w := range writes {
+			if storage.FaultOf(err, i) != nil {
+				p.doubt.suspect(w, now)
+			}
 		}
 		err = e.hiding(err)
 		e.storeFault(ctx, keys[0], err)

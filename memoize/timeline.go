@@ -62,6 +62,21 @@ func (t *timeline) reader() func() entry.Instant {
 	return func() entry.Instant { return entry.Instant(coarse.Exact() + offset) }
 }
 
+// rough is reader for those to whom a few milliseconds make no difference.
+func (t *timeline) rough() func() entry.Instant {
+	exact := t.reader()
+	if !t.coarse {
+		return exact
+	}
+	offset := t.offset
+	return func() entry.Instant {
+		if reading := coarse.Now(); reading != 0 {
+			return entry.Instant(reading + offset)
+		}
+		return exact()
+	}
+}
+
 // decide is the time, how old the entry, which is not nil, is then, and what it
 // is worth. A coarse reading serves where it settles that.
 func (t *timeline) decide(m *entry.Meta) (now entry.Instant, age time.Duration, state entry.State) {

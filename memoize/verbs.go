@@ -241,12 +241,15 @@ func (e *engine[A, K, V]) releaseElsewhere(ctx context.Context, p *plan[A, K, V]
 
 // build gives a value that comes from a caller its life.
 func (e *engine[A, K, V]) build(ctx context.Context, p *plan[A, K, V], key K, value V) (b built[V], err error) {
-	b, err = func() (b built[V], err error) {
+	err = func() (err error) {
 		defer recovering(&err)
-		return p.build(key, value, e.time.now())
+		return p.build(&b, key, value, e.time.now())
 	}()
 	if _, ok := err.(*PanicError); ok {
 		_ = e.panicked(ctx, err)
+	}
+	if err != nil {
+		err = fmt.Errorf("memoize: %s can't store a value for key %s: %w", e.name, e.show(key), err)
 	}
 	return b, err
 }
@@ -289,7 +292,7 @@ func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K
 	if err != nil {
 		return s, false, err
 	}
-	b = built[V]{value: current.Value, created: current.Created(), updateAfter: b.updateAfter, expiresAfter: b.expiresAfter}
+	b.made, b.value, b.created = nil, current.Value, current.Created()
 	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
 		return s, false, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}

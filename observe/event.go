@@ -31,6 +31,7 @@ const (
 	Panicked                       // user code panicked or called runtime.Goexit: Err with the stack
 	ClockBackwards                 // the clock that was handed in went back; time stands still until it catches up: Duration
 	RefreshFailing                 // refreshes fail and stale values are served: Cause, Err, Count; with First alone
+	TooHeavy                       // a value weighs more than the whole capacity and is not kept: Err
 
 	// Kinds is one more than the last kind there is.
 	Kinds
@@ -41,7 +42,7 @@ var kindNames = [...]string{
 	Late: "late", Superseded: "superseded", Runaway: "runaway", Shed: "shed", Delayed: "delayed",
 	Evicted: "evicted", Dropped: "dropped", StoreFault: "store fault", StoreOK: "store ok",
 	ConfigChanged: "configuration changed", ConfigRejected: "configuration rejected",
-	Panicked: "panicked", ClockBackwards: "clock backwards", RefreshFailing: "refresh failing",
+	Panicked: "panicked", ClockBackwards: "clock backwards", RefreshFailing: "refresh failing", TooHeavy: "too heavy",
 }
 
 // String is the kind in lower-case words.

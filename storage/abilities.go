@@ -7,13 +7,20 @@ import (
 	"github.com/perennial-go/perennial/entry"
 )
 
-// Bulk is a Storage that does many in one round trip. An empty bulk is no call.
-// Where some keys fail, the error is all of theirs, joined, and the others are
-// done.
-type Bulk[K comparable, V any] interface {
+// BulkReader is a Storage that reads many entries in one round trip. An empty bulk
+// is no call. Where some keys fail, the error is all of theirs, joined, and the
+// others are returned.
+type BulkReader[K comparable, V any] interface {
 	// GetMany is Get for many keys: the entries in their order, nil where there
 	// is none.
 	GetMany(ctx context.Context, keys []K) ([]*entry.Entry[V], error)
+}
+
+// Bulk is a Storage that does many in one round trip. An empty bulk is no call.
+// Where some keys fail, the error is all of theirs, joined, and the others are
+// done; a fault that is one key's own matter is an *ItemError.
+type Bulk[K comparable, V any] interface {
+	BulkReader[K, V]
 	// OfferMany is Offer for many keys, with as many entries.
 	OfferMany(ctx context.Context, keys []K, entries []*entry.Entry[V]) error
 	// ReleaseMany is Release for many keys.
@@ -51,9 +58,11 @@ type Fill[K comparable, V any] struct {
 
 // Abilities are the optional interfaces of a Storage, nil where it lacks them.
 type Abilities[K comparable, V any] struct {
-	Bulk    Bulk[K, V]
-	Fenced  Fenced[K, V]
-	Clearer Clearer
+	BulkReader BulkReader[K, V]
+	Bulk       Bulk[K, V]
+	Fenced     Fenced[K, V]
+	Clearer    Clearer
+	Prompt     bool // it is Prompt, and so at present
 }
 
 // Able is a Storage that finds out what it can do when it is made, as one that
@@ -68,10 +77,26 @@ func AbilitiesOf[K comparable, V any](s Storage[K, V]) (a Abilities[K, V]) {
 	if able, ok := s.(Able[K, V]); ok {
 		return able.Abilities()
 	}
+	a.BulkReader, _ = s.(BulkReader[K, V])
 	a.Bulk, _ = s.(Bulk[K, V])
 	a.Fenced, _ = s.(Fenced[K, V])
 	a.Clearer, _ = s.(Clearer)
+	a.Prompt = isPrompt(s)
 	return a
+}
+
+// Prompt is a Storage, or a Bytes, that keeps to deadlines itself: it returns by
+// the deadline of its context, whatever its server does or does not. It is asked
+// on the caller's own goroutine. Others are asked on one that can be left behind,
+// which takes longer than a server nearby takes to answer.
+type Prompt interface {
+	// ReturnsInTime tells whether it does, as it is set up.
+	ReturnsInTime() bool
+}
+
+func isPrompt(s any) bool {
+	p, ok := s.(Prompt)
+	return ok && p.ReturnsInTime()
 }
 
 // Clocked is a Storage that needs the time of the function that it serves. It is

@@ -51,12 +51,19 @@ type Item struct {
 	Keep  time.Duration // as that of Bytes.Set
 }
 
-// BulkBytes is a Bytes that does many in one round trip. An empty bulk is no
-// call. Where some keys fail, the error is all of theirs, joined, and the
-// others are done.
-type BulkBytes interface {
+// BulkReaderBytes is a Bytes that reads many records in one round trip. An empty
+// bulk is no call. Where some keys fail, the error is all of theirs, joined, and
+// the others are returned.
+type BulkReaderBytes interface {
 	// GetMany returns the records of the keys, in their order.
 	GetMany(ctx context.Context, keys []string) ([]Record, error)
+}
+
+// BulkBytes is a Bytes that does many in one round trip. An empty bulk is no
+// call. Where some keys fail, the error is all of theirs, joined, and the
+// others are done; a fault that is one item's own matter is an *ItemError.
+type BulkBytes interface {
+	BulkReaderBytes
 	// SetMany stores the items, each in one atomic step. Of two of one key the
 	// last holds.
 	SetMany(ctx context.Context, items []Item) error

@@ -13,8 +13,8 @@ import (
 )
 
 // Memory is a Bytes in this process: every call copies, so that nobody changes
-// what another gets. It has what stores elsewhere have, claims too, and is what
-// they are tried against. For values that need not be encoded there is InMemory.
+// what another gets. It has what stores elsewhere have, claims and versions too,
+// and is what they are tried against. For values that need not be encoded there is InMemory.
 //
 // It is bounded: see MemoryCapacity. What is expired is not found from the
 // instant of its end on, and its memory is freed within about a second, by a
@@ -201,6 +201,7 @@ func (m *Memory) Len() int {
 func (m *Memory) Close() error {
 	if !m.closed.Swap(true) {
 		m.onEnd()
+		m.wake()
 	}
 	return nil
 }
@@ -211,7 +212,7 @@ func (m *Memory) String() string { return "Memory" }
 // taken is the item with a value that nobody else has.
 func (m *Memory) taken(item Item) (Item, error) {
 	if cost := cost(item.Key, item.Value); cost > m.capacity && item.Keep > 0 {
-		return item, fmt.Errorf("storage: a record takes %d bytes and the memory store holds %d: give it a larger capacity", cost, m.capacity)
+		return item, Refused(fmt.Errorf("storage: a record takes %d bytes and the memory store holds %d: give it a larger capacity", cost, m.capacity))
 	}
 	item.Value = bytes.Clone(item.Value)
 	return item, nil

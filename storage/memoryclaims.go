@@ -44,7 +44,7 @@ func (m *Memory) Fill(ctx context.Context, fills ...Filling) (stored []bool, err
 	for i, f := range fills {
 		item, err := m.taken(f.Item)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, &ItemError{i, err})
 			f.Token = "" // which is good for nothing
 		}
 		taken[i] = Filling{item, f.Token}
@@ -57,7 +57,7 @@ func (m *Memory) Fill(ctx context.Context, fills ...Filling) (stored []bool, err
 		token, ok := parseClaim(f.Token)
 		r := m.byKey[f.Key]
 		if stored[i] = ok && now < token.until && r != nil && r.generation == token.generation; stored[i] {
-			m.store(r, f.Item, now)
+			m.store(r, f.Item, "", now)
 		}
 	}
 	return stored, errors.Join(errs...)

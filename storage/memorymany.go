@@ -36,9 +36,9 @@ func (m *Memory) SetMany(ctx context.Context, items []Item) error {
 	}
 	var errs []error
 	taken := make([]Item, 0, len(items))
-	for _, item := range items {
+	for i, item := range items {
 		if item, err := m.taken(item); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, &ItemError{i, err})
 		} else {
 			taken = append(taken, item)
 		}

@@ -18,17 +18,20 @@ type records struct {
 	base     time.Time // instants are nanoseconds since then
 	capacity int64
 
-	mu      sync.RWMutex
-	byKey   map[string]*record
-	claimed int   // how many have no value
-	size    int64 // what all cost
-	next    uint64
-	ring    ring
-	ends    ends
-	sweeper sweeper
+	mu       sync.RWMutex
+	byKey    map[string]*record
+	claimed  int   // how many have no value
+	size     int64 // what all cost
+	next     uint64
+	ring     ring
+	ends     ends
+	sweeper  sweeper
+	versions map[string]*versions // of records that somebody has asked for theirs
+	watchers []*watcher
 }
 
-// record is what there is for a key: a value, or claims to one, or both.
+// record is what there is for a key: a value, or claims to one, or both, or what
+// versions it had.
 type record struct {
 	key        string
 	value      []byte // never changed, but replaced
@@ -36,7 +39,7 @@ type record struct {
 	used       atomic.Bool
 	end        int64  // of the value
 	generation uint64 // 0 where there is no claim
-	claimed    int64  // until when a claim may be filled
+	claimed    int64  // until when it is needed without a value
 
 	before, behind *record // in the ring
 	place          int     // among the ends
@@ -100,8 +103,13 @@ func (m *records) read(key string, now int64) Record {
 
 // put does what Set does. The value is the store's from now on.
 func (m *records) put(item Item, now int64) {
+	m.putAs(item, "", now)
+}
+
+// putAs is put, with the version that the record becomes: "" for any.
+func (m *records) putAs(item Item, version string, now int64) {
 	if item.Keep <= 0 {
-		m.remove(item.Key, now)
+		m.removeAs(item.Key, version, now)
 		return
 	}
 	r := m.byKey[item.Key]
@@ -109,7 +117,7 @@ func (m *records) put(item Item, now int64) {
 		r = m.insert(item.Key)
 	}
 	r.generation, r.claimed = 0, 0
-	m.store(r, item, now)
+	m.store(r, item, version, now)
 }
 
 // insert makes the key's record, with nothing in it.
@@ -123,7 +131,7 @@ func (m *records) insert(key string) *record {
 }
 
 // store gives a record a value, and leaves claims to it good.
-func (m *records) store(r *record, item Item, now int64) {
+func (m *records) store(r *record, item Item, version string, now int64) {
 	m.size -= r.cost()
 	if !r.has {
 		m.claimed--
@@ -131,6 +139,7 @@ func (m *records) store(r *record, item Item, now int64) {
 	r.value, r.has, r.end = item.Value, true, after(now, item.Keep)
 	m.size += r.cost()
 	m.ring.toEnd(r)
+	m.changed(r.key, version, true)
 	if item.Keep <= 0 {
 		m.outlive(r, now)
 		return
@@ -157,28 +166,46 @@ func (m *records) generation(key string, now, until int64) uint64 {
 // remove drops the key's record and every claim to it, and tells whether it was
 // live.
 func (m *records) remove(key string, now int64) (existed bool) {
+	return m.removeAs(key, "", now)
+}
+
+// removeAs is remove, with the version that the deletion makes, if any.
+func (m *records) removeAs(key, version string, now int64) (existed bool) {
 	r := m.byKey[key]
 	if r == nil {
 		return false
 	}
 	existed = r.liveAt(now)
-	m.drop(r)
+	r.generation, r.claimed = 0, 0
+	if !r.has || r.end > now {
+		r.end = now
+	}
+	m.end(r, version, now)
 	return existed
 }
 
 func (m *records) drop(r *record) {
-	delete(m.byKey, r.key)
-	m.size -= r.cost()
-	if !r.has {
+	if r.has {
+		m.changed(r.key, "", false)
+	} else {
 		m.claimed--
 	}
+	delete(m.byKey, r.key)
+	m.size -= r.cost()
+	m.forget(r.key)
 	m.ring.remove(r)
 	m.ends.remove(r)
 }
 
-// outlive drops a record whose value is over, or the value alone where it is
-// still claimed.
-func (m *records) outlive(r *record, now int64) {
+// outlive drops a record whose value is over, or the value alone where the rest
+// is still needed.
+func (m *records) outlive(r *record, now int64) { m.end(r, "", now) }
+
+// end is outlive, with the version that it makes, if any.
+func (m *records) end(r *record, version string, now int64) {
+	if m.versions[r.key] != nil && (r.has || r.claimed == 0) {
+		r.claimed = max(r.claimed, after(r.end, VersionsKept))
+	}
 	if r.claimed <= now {
 		m.drop(r)
 		return
@@ -187,6 +214,9 @@ func (m *records) outlive(r *record, now int64) {
 		m.size -= int64(len(r.value))
 		r.value, r.has = nil, false
 		m.claimed++
+		m.changed(r.key, version, false)
+	} else if version != "" {
+		m.makes(r.key, version)
 	}
 	m.schedule(r)
 }
@@ -210,7 +240,7 @@ func (m *records) evict(now int64, but *record) {
 		return
 	}
 	m.expire(now, math.MaxInt)
-	for m.size > m.capacity {
+	for m.size > m.capacity && (but == nil || len(m.byKey) > 1) { // which its versions may leave a little too large
 		m.drop(m.ring.victim(but))
 	}
 }
@@ -221,6 +251,10 @@ func (m *records) empty() {
 	defer m.mu.Unlock()
 	m.sweeper.stop()
 	clear(m.byKey)
+	clear(m.versions)
 	m.claimed, m.size, m.ends = 0, 0, nil
 	m.ring.init()
+	for _, w := range m.watchers {
+		w.miss()
+	}
 }

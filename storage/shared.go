@@ -145,8 +145,11 @@ func (s *Shared[K, V]) Release(ctx context.Context, key K) error {
 
 // Abilities are those of the store beneath.
 func (s *Shared[K, V]) Abilities() (a Abilities[K, V]) {
+	if b, ok := s.store.bytes.(BulkReaderBytes); ok {
+		a.BulkReader = sharedBulkReader[K, V]{s, b}
+	}
 	if b, ok := s.store.bytes.(BulkBytes); ok {
-		a.Bulk = sharedBulk[K, V]{s, b}
+		a.Bulk = sharedBulk[K, V]{sharedBulkReader[K, V]{s, b}, b}
 	}
 	if b, ok := s.store.bytes.(FencedBytes); ok {
 		a.Fenced = sharedFenced[K, V]{s, b}
@@ -154,6 +157,7 @@ func (s *Shared[K, V]) Abilities() (a Abilities[K, V]) {
 	if b, ok := s.store.bytes.(ListerBytes); ok {
 		a.Clearer = sharedClearer[K, V]{s, b}
 	}
+	a.Prompt = isPrompt(s.store.bytes)
 	return a
 }
 

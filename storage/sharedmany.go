@@ -11,12 +11,17 @@ import (
 
 // What a Shared can do beyond Storage, if the store beneath can.
 
-type sharedBulk[K comparable, V any] struct {
+type sharedBulkReader[K comparable, V any] struct {
 	*Shared[K, V]
+	bytes BulkReaderBytes
+}
+
+type sharedBulk[K comparable, V any] struct {
+	sharedBulkReader[K, V]
 	bytes BulkBytes
 }
 
-func (s sharedBulk[K, V]) GetMany(ctx context.Context, keys []K) ([]*entry.Entry[V], error) {
+func (s sharedBulkReader[K, V]) GetMany(ctx context.Context, keys []K) ([]*entry.Entry[V], error) {
 	entries := make([]*entry.Entry[V], len(keys))
 	texts, places, errs := s.texts(keys)
 	if len(texts) == 0 {
@@ -37,17 +42,17 @@ func (s sharedBulk[K, V]) OfferMany(ctx context.Context, keys []K, entries []*en
 		return fmt.Errorf("storage: OfferMany is given %d keys and %d entries: give one entry for each", len(keys), len(entries))
 	}
 	var errs []error
-	items := make([]Item, 0, len(keys))
+	items, places := make([]Item, 0, len(keys)), make([]int, 0, len(keys))
 	for i, key := range keys {
 		item, err := s.write(key, entries[i])
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, &ItemError{i, err})
 			continue
 		}
-		items = append(items, item)
+		items, places = append(items, item), append(places, i)
 	}
 	if len(items) > 0 {
-		errs = append(errs, s.bytes.SetMany(ctx, items))
+		errs = append(errs, itemsAt(s.bytes.SetMany(ctx, items), places)...)
 	}
 	return errors.Join(errs...)
 }
@@ -106,14 +111,14 @@ func (s sharedFenced[K, V]) Fill(ctx context.Context, fills ...Fill[K, V]) ([]bo
 	for i, f := range fills {
 		item, err := s.write(f.Key, f.Entry)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, &ItemError{i, err})
 			continue
 		}
 		fillings, places = append(fillings, Filling{item, f.Token}), append(places, i)
 	}
 	if len(fillings) > 0 {
 		filled, err := s.bytes.Fill(ctx, fillings...)
-		errs = append(errs, err)
+		errs = append(errs, itemsAt(err, places)...)
 		for i, ok := range filled {
 			stored[places[i]] = ok
 		}

@@ -58,9 +58,9 @@ func (s *Store) Has(ctx context.Context, keys ...string) ([]bool, error) {
 func (s *Store) SetMany(ctx context.Context, items []storage.Item) error {
 	var errs []error
 	var good []storage.Item
-	for _, item := range items {
+	for i, item := range items {
 		if err := s.fits(item.Key, item.Value, item.Keep); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, &storage.ItemError{Item: i, Err: err})
 			continue
 		}
 		item.Value = draft(item.Value)

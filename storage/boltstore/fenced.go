@@ -34,7 +34,9 @@ func (s *Store) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, err
 	errs := make([]error, len(fills))
 	drafts := make([][]byte, len(fills))
 	for i, fill := range fills {
-		if errs[i] = s.fits(fill.Key, fill.Value, fill.Keep); errs[i] == nil {
+		if err := s.fits(fill.Key, fill.Value, fill.Keep); err != nil {
+			errs[i] = &storage.ItemError{Item: i, Err: err}
+		} else {
 			drafts[i] = draft(fill.Value)
 		}
 	}

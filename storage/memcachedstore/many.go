@@ -9,8 +9,8 @@ import (
 )
 
 // GetMany returns the records of the keys, in their order, in one round trip to
-// each server that has some of them. It is that of storage.BulkBytes, whose other
-// methods would need a trip for each key.
+// each server that has some of them, as storage.BulkReaderBytes has it. What
+// storage.BulkBytes has besides would need a trip for each key.
 func (s *Store) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
 	if len(keys) == 0 {
 		return nil, ctx.Err()

@@ -74,7 +74,7 @@ func (e *Entries) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, e
 	var f faults
 	for i, fill := range fills {
 		if err := e.fits(fill.Key, fill.Value); err != nil {
-			f.add(err)
+			f.add(&storage.ItemError{Item: i, Err: err})
 			continue
 		}
 		until, g, _ := strings.Cut(fill.Token, ".")

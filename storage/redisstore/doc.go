@@ -34,6 +34,23 @@
 // has it. Its records have no time of their own: what is written in them is what
 // counts. It can't fence, and can't give records another time.
 //
+// [Values], the layout value, is for state that processes share: a hash a key
+// too, with a version that every change makes anew. It is a
+// storage.VersionedBytes and a storage.WatcherBytes. The fields of the hash are
+//
+//	v  the value; none in what is known of a record that is no more
+//	k  for how long it is kept, in ms; -1 without end
+//	i  its version, or that of its deletion
+//	p  this version and those before it that are known, each with its maker
+//
+// The key outlives its value by a minute, so that a change that is sent again is
+// known, and changes nothing, also where the record was deleted since. What is
+// under a key and is not of this layout is never changed: see [ErrForeign].
+// Every change is published on the channel perennial:value:DATABASE:KEY, with the
+// version that it makes, or nothing for a deletion. What Redis evicts is not
+// told: a server of shared state needs maxmemory-policy noeviction, or one of
+// those that evict only keys with an end, and ends for none that matter.
+//
 // # What is atomic
 //
 // Every write of a key is one step, with its time: no reader sees a value with
@@ -43,12 +60,12 @@
 // the same time. The first call after a server has started is one more, because
 // it does not know the scripts yet.
 //
-// The layout entry goes by the server's clock alone: that of a client is never
-// looked at. A claim's hold and a record's end are instants of the server's clock,
+// The layouts entry and value go by the server's clock alone: that of a client is
+// never looked at. A claim's hold and a record's end are instants of the server's clock,
 // and a server whose clock is set changes both.
 //
-// A read of the layouts entry and string is two or three commands in one round
-// trip, which others may come between: what is found then has its own time or
+// A read of the layouts entry, string and value is two or three commands in one
+// round trip, which others may come between: what is found then has its own time or
 // less. (In the layout string, a value that is replaced twice within one read can
 // be given the time of a neighbour.)
 //
@@ -65,13 +82,18 @@
 //     appendonly yes and appendfsync always a restart loses nothing. Against a
 //     failover helps min-replicas-to-write, in part; Redis replicates after it
 //     acknowledges.
+//   - In the layout value, a change that the server has acknowledged and loses so
+//     is gone, and the record has its older version again, on which others may
+//     build.
 //   - Reads must come from masters: a client that reads from replicas (ReadOnly,
 //     RouteByLatency, RouteRandomly), or keeps answers on its own side, sees
 //     deletions late.
 //
 // Where a connection breaks before an answer comes, go-redis sends the commands
 // again. That changes nothing but what is told: Delete may say that there was no
-// record; Add, in the layouts string and field, that there was one.
+// record; Add, in the layouts string and field, that there was one. The layout
+// value knows what is sent again, and tells the truth; in the others a Set or
+// Delete that is sent again may undo what came between.
 //
 // # URLs
 //
@@ -85,7 +107,7 @@
 // left out; what is special in a password is escaped, as %40 for @. The
 // parameters, beside those that storage.Open knows:
 //
-//	layout             entry, string or field; default entry
+//	layout             entry, string, field or value; default entry
 //	hash               the name of the hash; for the layout field, which needs it
 //	timeout            for connecting, for reading, and for writing, each; default 1s. A context that ends sooner has its way
 //	pool               how many connections there are at most, to each server; default 10 for each CPU
@@ -112,6 +134,9 @@
 // and a version of go-redis other than v9.14.0, which tells the error of a bulk's
 // first key of all its keys.
 //
+// A Watch of the layout value runs on its caller's goroutine, over a connection of
+// its own.
+//
 // Nothing runs while nobody calls, but for what go-redis runs: in a client of
 // sentinels, three goroutines that listen to them; and where a server is
 // away, one that tries to reach it once a second. Both end with Close.
@@ -126,6 +151,8 @@
 //	entry   PTTL HMGET EVALSHA EVAL TIME HGET HSET HDEL DEL PEXPIREAT PERSIST SCAN UNLINK
 //	string  GET SET PTTL DEL EXISTS PEXPIRE PERSIST SCAN UNLINK
 //	field   HGET HMGET HSET HSETNX HDEL HEXISTS HSCAN
+//	value   PTTL HMGET EVALSHA EVAL EXISTS PUBLISH HSET HDEL PEXPIRE PERSIST SCAN, and the channels
+//	        perennial:*; PSUBSCRIBE and PING to watch
 //
 // The server is trusted with memory: a value over max-value is refused only once
 // it has come, for to ask for its length first would be another round trip, or

@@ -80,16 +80,16 @@ func (e *Entries) Has(ctx context.Context, keys ...string) ([]bool, error) {
 
 // Set is as storage.Bytes has it. A value over the limit is ErrTooLarge.
 func (e *Entries) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
-	return e.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}})
+	return storage.FaultOf(e.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}}), 0)
 }
 
 // SetMany is as storage.BulkBytes has it.
 func (e *Entries) SetMany(ctx context.Context, items []storage.Item) error {
 	var f faults
 	cmds := make([]*redis.Cmd, 0, len(items))
-	for _, item := range items {
+	for i, item := range items {
 		if err := e.fits(item.Key, item.Value); err != nil {
-			f.add(err)
+			f.add(&storage.ItemError{Item: i, Err: err})
 			continue
 		}
 		cmds = append(cmds, script(ctx, setScript, item.Key, rand.Text(), item.Value, ms(item.Keep)))

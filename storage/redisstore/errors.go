@@ -17,30 +17,32 @@ import (
 type remedy struct {
 	says, do string
 	key      bool  // it is one key's matter
+	refused  bool  // it is a storage.ErrRefused
 	is       error // what callers know it as, if anything
 }
 
 // serverSays is for what servers answer. The first that fits holds; what comes
 // of a script may stand after where in the script it came from.
 var serverSays = []remedy{
-	{says: "WRONGPASS", do: "user or password is wrong: set both as the server has them, in a URL as redis://user:password@host"},
-	{says: "invalid password", do: "the password is wrong: set it as the server has it, in a URL as redis://:password@host"},
-	{says: "without any password configured", do: "the server has no password: leave it out"},
-	{says: "NOAUTH", do: "the server wants a password: set it, in a URL as redis://:password@host"},
-	{says: "NOPERM", do: "the user may not do that: allow it the key, and the commands that the documentation of redisstore lists", key: true},
-	{says: "READONLY", do: "the server is a replica: use the address of the master, or redis+sentinel:// to find it"},
+	{says: "WRONGPASS", do: "user or password is wrong: set both as the server has them, in a URL as redis://user:password@host", refused: true},
+	{says: "invalid password", do: "the password is wrong: set it as the server has it, in a URL as redis://:password@host", refused: true},
+	{says: "without any password configured", do: "the server has no password: leave it out", refused: true},
+	{says: "NOAUTH", do: "the server wants a password: set it, in a URL as redis://:password@host", refused: true},
+	{says: "NOPERM", do: "the user may not do that: allow it the key, and the commands that the documentation of redisstore lists", key: true, refused: true},
+	{says: "The user executing the script can't", do: "the user may not do that: allow it the key, and the commands and channels that the documentation of redisstore lists", key: true, refused: true},
+	{says: "READONLY", do: "the server is a replica: use the address of the master, or redis+sentinel:// to find it", refused: true},
 	{says: "LOADING", do: "the server is reading its data: it answers once it is done"},
 	{says: "MASTERDOWN", do: "the replica has lost its master: use the address of the master"},
 	{says: "CLUSTERDOWN", do: "the cluster lacks nodes: see what CLUSTER INFO says"},
-	{says: "MOVED", do: "the server is one of a cluster: use redis+cluster://, or a redis.ClusterClient"},
+	{says: "MOVED", do: "the server is one of a cluster: use redis+cluster://, or a redis.ClusterClient", refused: true},
 	{says: "NOREPLICAS", do: "the server has too few replicas to be written: see its min-replicas-to-write"},
 	{says: "MISCONF", do: "the server can't save to its disk: see its log"},
 	{says: "OOM", do: "the server's memory is full: set a maxmemory-policy that evicts, such as allkeys-lru, or raise maxmemory"},
 	{says: "BUSY", do: "a script of somebody's holds the server up: end it with SCRIPT KILL"},
 	{says: "max number of clients", do: "the server has too many clients: raise its maxclients, or lower pool"},
-	{says: "DB index is out of range", do: "the server has no such database: use a lower number, or raise its databases"},
-	{says: "WRONGTYPE", do: "something else is stored under the key: use a prefix that nobody else has; the next set or claim replaces it", key: true, is: storage.ErrUnreadable},
-	{says: "unknown command", do: "the server lacks a command: see the documentation of redisstore for those that are needed; without scripts, use the layout string"},
+	{says: "DB index is out of range", do: "the server has no such database: use a lower number, or raise its databases", refused: true},
+	{says: "WRONGTYPE", do: "something else is stored under the key: use a prefix that nobody else has; the next set or claim replaces it", key: true, refused: true, is: storage.ErrUnreadable},
+	{says: "unknown command", do: "the server lacks a command: see the documentation of redisstore for those that are needed; without scripts, use the layout string or field", refused: true},
 }
 
 // clientSays is for what comes of connections, and of go-redis.
@@ -65,10 +67,14 @@ func explain(ctx context.Context, verb, key string, err error) error {
 			if r.key {
 				verb = fmt.Sprintf("%s %q", verb, key)
 			}
+			explained := fmt.Errorf("redisstore: %s: %w: %s", verb, err, r.do)
 			if r.is != nil {
-				return fmt.Errorf("redisstore: %s: %w: %w: %s", verb, r.is, err, r.do)
+				explained = fmt.Errorf("redisstore: %s: %w: %w: %s", verb, r.is, err, r.do)
 			}
-			return fmt.Errorf("redisstore: %s: %w: %s", verb, err, r.do)
+			if r.refused {
+				return storage.Refused(explained)
+			}
+			return explained
 		}
 	}
 	var network net.Error

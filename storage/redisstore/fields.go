@@ -88,16 +88,16 @@ func (s *Fields) GetMany(ctx context.Context, keys []string) ([]storage.Record, 
 // Set is as storage.Bytes has it, but for the time. A value over the limit is
 // ErrTooLarge.
 func (s *Fields) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
-	return s.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}})
+	return storage.FaultOf(s.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}}), 0)
 }
 
 // SetMany is as storage.BulkBytes has it, but for the time.
 func (s *Fields) SetMany(ctx context.Context, items []storage.Item) error {
 	var f faults
 	cmds, hashes := make([]redis.Cmder, 0, len(items)), make([]string, 0, len(items))
-	for _, item := range items {
+	for i, item := range items {
 		if err := s.fits(item.Key, item.Value); err != nil {
-			f.add(err)
+			f.add(&storage.ItemError{Item: i, Err: err})
 			continue
 		}
 		cmd := redis.NewIntCmd(ctx, "hset", s.hash, item.Key, item.Value)

@@ -28,8 +28,8 @@ func MaxValue(bytes int) Option {
 const defaultMaxValue = 64 << 20
 
 // ErrTooLarge says that a value is over the limit, see MaxValue. Nothing is
-// changed by a write that returns it.
-var ErrTooLarge = errors.New("redisstore: the value is too large")
+// changed by a write that returns it. It is a storage.ErrRefused too.
+var ErrTooLarge = storage.Refused(errors.New("redisstore: the value is too large"))
 
 // client is what the layouts have in common.
 type client struct {
@@ -54,7 +54,7 @@ func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
 }
 
 // Close closes the client of a store that storage.Open has made. One that was
-// given to New, NewStrings or NewFields stays open: it is its owner's.
+// given to New, NewStrings, NewFields or NewValues stays open: it is its owner's.
 func (c *client) Close() error {
 	if !c.owned {
 		return nil
@@ -63,6 +63,21 @@ func (c *client) Close() error {
 		return fmt.Errorf("redisstore: close: %w", err)
 	}
 	return nil
+}
+
+// ReturnsInTime makes it storage.Prompt: go-redis keeps to the deadline of a context
+// where it is told to, but for its own way of connecting under TLS.
+func (c *client) ReturnsInTime() bool {
+	if c.owned {
+		return true
+	}
+	switch rdb := c.redis.(type) {
+	case *redis.Client:
+		return rdb.Options().ContextTimeoutEnabled && rdb.Options().TLSConfig == nil
+	case *redis.ClusterClient:
+		return rdb.Options().ContextTimeoutEnabled && rdb.Options().TLSConfig == nil
+	}
+	return false
 }
 
 // String says where the store is and what layout it has.

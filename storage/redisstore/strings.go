@@ -94,16 +94,16 @@ func (s *Strings) GetMany(ctx context.Context, keys []string) ([]storage.Record,
 
 // Set is as storage.Bytes has it. A value over the limit is ErrTooLarge.
 func (s *Strings) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
-	return s.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}})
+	return storage.FaultOf(s.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}}), 0)
 }
 
 // SetMany is as storage.BulkBytes has it.
 func (s *Strings) SetMany(ctx context.Context, items []storage.Item) error {
 	var f faults
 	cmds, keys := make([]redis.Cmder, 0, len(items)), make([]string, 0, len(items))
-	for _, item := range items {
+	for i, item := range items {
 		if err := s.fits(item.Key, item.Value); err != nil {
-			f.add(err)
+			f.add(&storage.ItemError{Item: i, Err: err})
 			continue
 		}
 		cmds, keys = append(cmds, setString(ctx, item)), append(keys, item.Key)

@@ -25,11 +25,12 @@ const (
 	layoutEntry  = "entry"
 	layoutString = "string"
 	layoutField  = "field"
+	layoutValue  = "value"
 )
 
 // open is the storage.Driver of this package.
 func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
-	layout := u.Choice("layout", layoutEntry, layoutString, layoutField)
+	layout := u.Choice("layout", layoutEntry, layoutString, layoutField, layoutValue)
 	var hash string
 	if layout == layoutField {
 		if hash = u.Text("hash", ""); hash == "" {
@@ -67,6 +68,8 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 		return &Strings{c}, nil
 	case layoutField:
 		return &Fields{c, hash}, nil
+	case layoutValue:
+		return newValues(c), nil
 	}
 	return &Entries{c}, nil
 }

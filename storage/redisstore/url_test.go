@@ -86,6 +86,7 @@ func TestLayoutsOfURLs(t *testing.T) {
 		"redis://h?layout=entry":           (*Entries)(nil),
 		"redis://h?layout=string":          (*Strings)(nil),
 		"redis://h?layout=field&hash=a%3A": (*Fields)(nil),
+		"redis://h?layout=value":           (*Values)(nil),
 	} {
 		s, err := storage.Open(t.Context(), url)
 		if err != nil {

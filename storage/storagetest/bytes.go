@@ -66,6 +66,8 @@ const (
 	Lister
 	Fenced
 	KeyLimit
+	Versioned
+	Watcher
 )
 
 var capabilities = []struct {
@@ -80,6 +82,8 @@ var capabilities = []struct {
 	{Lister, "ListerBytes", implements[storage.ListerBytes]},
 	{Fenced, "FencedBytes", implements[storage.FencedBytes]},
 	{KeyLimit, "KeyLimit", implements[storage.KeyLimit]},
+	{Versioned, "VersionedBytes", implements[storage.VersionedBytes]},
+	{Watcher, "WatcherBytes", implements[storage.WatcherBytes]},
 }
 
 func implements[I any](b storage.Bytes) bool {
@@ -182,7 +186,7 @@ func (s Store) suite() []bytesCheck {
 		holds |= exactly
 	}
 	var fitting []bytesCheck
-	for _, c := range slices.Concat(generalChecks, recordChecks, keyChecks, timeChecks, manyChecks, listChecks, claimChecks, claimTimeChecks, contextChecks, concurrencyChecks, modelChecks) {
+	for _, c := range slices.Concat(generalChecks, recordChecks, keyChecks, timeChecks, manyChecks, listChecks, claimChecks, claimTimeChecks, versionChecks, watchChecks, contextChecks, concurrencyChecks, versionRaceChecks, modelChecks) {
 		if c.needs&^s.Can == 0 && c.when&^holds == 0 && (!c.waits || s.Advance != nil) {
 			fitting = append(fitting, c)
 		}

@@ -87,6 +87,15 @@ func (s *bytesSubject) under(t checks.TB, ctx context.Context, want error) {
 			storage.Filling{Item: storage.Item{Key: none, Value: []byte("filled"), Keep: long}, Token: tokens[1].Token})
 		check("Fill", err)
 	}
+	if s.can(Versioned) {
+		_, err = s.versioned().Look(ctx, key, none)
+		check("Look", err)
+		_, err = s.versioned().Swap(ctx, change(key, s.look(t, key).Version, "swapped", long), change(none, "", "swapped", long))
+		check("Swap", err)
+	}
+	if s.can(Watcher) {
+		check("Watch", s.b.(storage.WatcherBytes).Watch(ctx, s.prefix, func(storage.Changed) {}))
+	}
 	s.holds(t, key, "there")
 	s.left(t, "Get", key, s.get(t, key), long)
 	s.lacks(t, none)

@@ -30,6 +30,7 @@ func likeAMap(t checks.TB, s *bytesSubject) {
 		t: t, s: s, seed: seed, rng: rand.New(rand.NewPCG(seed, 0)),
 		names:   []string{"a:1", "a:2", "a:*", "b:1", "b:\xff\x00", "c"},
 		records: map[string]*modelRecord{},
+		changes: map[string]int{},
 	}
 	calls := m.calls()
 	for range steps {
@@ -51,6 +52,24 @@ type model struct {
 	records    map[string]*modelRecord
 	generation int
 	claims     []modelClaim
+	changes    map[string]int // of each name's value
+	seen       []modelVersion
+	made       []modelSwap
+}
+
+// modelVersion is what a name was seen to be.
+type modelVersion struct {
+	name, version string
+	change        int
+	none          bool
+}
+
+// modelSwap is a change that was made, and when.
+type modelSwap struct {
+	name   string
+	sent   storage.Change
+	change int
+	at     time.Duration
 }
 
 // modelRecord is what there is for a name: a value, a generation, or both.
@@ -91,6 +110,9 @@ func (m *model) calls() []func() {
 	if m.s.can(Fenced) {
 		calls = append(calls, m.claim, m.claim, m.claim, m.fill, m.fill, m.fill, m.fill)
 	}
+	if m.s.can(Versioned) {
+		calls = append(calls, m.look, m.look, m.swap, m.swap, m.swap)
+	}
 	if m.s.Exact && m.s.Advance != nil && !m.s.Timeless {
 		calls = append(calls, m.advance, m.advance, m.advance)
 	}
@@ -130,6 +152,7 @@ func (m *model) at(name string) *modelRecord {
 // store is Set, and where fill is true, Fill of a claim that is good.
 func (m *model) store(name, value string, keep time.Duration, fill bool) {
 	r := m.at(name)
+	m.changes[name]++
 	if !fill {
 		r.generation, r.held = 0, 0
 	}

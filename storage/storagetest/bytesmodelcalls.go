@@ -254,3 +254,52 @@ func (m *model) fill() {
 	m.did("Fill(%s)", text)
 	m.check(err, stored, want)
 }
+
+// look looks at some names, and remembers their versions.
+func (m *model) look() {
+	names := m.some(3)
+	found, err := m.s.versioned().Look(m.s.ctx, m.s.keys(names...)...)
+	m.did("Look(%q)", names)
+	var got, want []string
+	for i, name := range names {
+		want = append(want, m.expected(name))
+		if i < len(found) {
+			got = append(got, m.shown(found[i].Record))
+			m.seen = append(m.seen, modelVersion{name, found[i].Version, m.changes[name], !m.at(name).has})
+		}
+	}
+	m.seen = m.seen[max(0, len(m.seen)-20):]
+	m.check(err, got, want)
+}
+
+// swap makes a change on one of the versions that were seen last, current or
+// not, or sends again one of the last that were made.
+func (m *model) swap() {
+	if n := len(m.made); n > 0 && m.rng.IntN(4) == 0 {
+		c := m.made[m.rng.IntN(n)]
+		if m.changes[c.name]-c.change < 8 && m.now-c.at < storage.VersionsKept/2 {
+			made, err := m.s.versioned().Swap(m.s.ctx, c.sent)
+			m.did("Swap(%q, the one of %v again)", c.name, c.at)
+			m.check(err, made, []bool{true})
+			return
+		}
+	}
+	if len(m.seen) == 0 {
+		return
+	}
+	v, value, keep := m.seen[m.rng.IntN(len(m.seen))], m.value(), m.keep()
+	c := change(m.s.key(v.name), v.version, value, keep)
+	has := m.at(v.name).has
+	good := has && !v.none && v.change == m.changes[v.name] || !has && v.none
+	made, err := m.s.versioned().Swap(m.s.ctx, c)
+	m.did("Swap(%q, %q, %v)", v.name, value, keep)
+	if good {
+		m.store(v.name, value, keep, false)
+		if keep > 0 {
+			m.seen = append(m.seen, modelVersion{v.name, c.Becomes, m.changes[v.name], false})
+		}
+		m.made = append(m.made, modelSwap{v.name, c, m.changes[v.name], m.now})
+		m.made = m.made[max(0, len(m.made)-20):]
+	}
+	m.check(err, made, []bool{good})
+}

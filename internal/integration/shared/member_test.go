@@ -96,7 +96,7 @@ func (m *member) load(ctx context.Context, key string) (string, error) {
 	return version, err
 }
 
-// rest waits a random time.
+// rest waits a random time, a real one: members are processes that race.
 func (m *member) rest(most time.Duration) {
 	if most > 0 {
 		time.Sleep(time.Duration(m.chance() * float64(most)))

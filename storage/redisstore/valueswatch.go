@@ -1,0 +1,127 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+const (
+	// watchPing is after how much silence the server is asked whether it is
+	// there, and how long it may take to answer.
+	watchPing = 2 * time.Second
+
+	// How long a watch rests after a connection is lost, or could not be had.
+	watchRest, watchRestMost = 50 * time.Millisecond, 3 * time.Second
+
+	// watchRelayed is how often a watch of a cluster tells of a Missed. Nodes
+	// relay changes to each other, and what is lost between them goes unnoticed.
+	watchRelayed = 30 * time.Second
+)
+
+var errSilent = errors.New("the server does not answer: see whether it is up")
+
+// Watch is as storage.WatcherBytes has it. It has a connection of its own, runs
+// on the caller's goroutine, and ends with its context; and otherwise only where
+// the server refuses it, or the client is closed. A server that is away is tried
+// for until then, after 50 ms to 3 s each time; a dead connection is noticed, and
+// a Lost told, after 4 s of silence at most. Who calls back slowly is cut off by
+// the server sooner or later, and told of a Missed.
+//
+// Through a cluster it tells of a Missed every 30 s, whatever happens.
+func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.Changed)) error {
+	if err := ctx.Err(); err != nil {
+		return explain(ctx, "watch", prefix, err)
+	}
+	rest := watchRest
+	for {
+		began, err := v.watch(ctx, prefix, changed)
+		switch {
+		case ctx.Err() != nil && (began || errors.Is(err, redis.ErrClosed)):
+			return fmt.Errorf("redisstore: watch: %w", ctx.Err())
+		case ctx.Err() != nil:
+			return fmt.Errorf("redisstore: watch: %w: %w", ctx.Err(), err)
+		case errors.Is(err, redis.ErrClosed), errors.Is(explain(ctx, "watch", prefix, err), storage.ErrRefused):
+			return explain(ctx, "watch", prefix, err)
+		case began:
+			rest = watchRest
+			changed(storage.Changed{Lost: true})
+		}
+		timer := time.NewTimer(rest/2 + rand.N(rest/2))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return fmt.Errorf("redisstore: watch: %w: %w", ctx.Err(), err)
+		}
+		rest = min(2*rest, watchRestMost)
+	}
+}
+
+// watch watches on one connection for as long as it lives. began tells whether
+// it saw anything.
+func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.Changed)) (began bool, err error) {
+	sub := v.redis.PSubscribe(ctx) // to nothing yet: what goes wrong is told below
+	closed := context.AfterFunc(ctx, func() { _ = sub.Close() })
+	defer func() {
+		if closed() {
+			_ = sub.Close()
+		}
+	}()
+	channel := v.channel()
+	connecting, cancel := context.WithTimeout(ctx, watchPing)
+	err = sub.PSubscribe(connecting, plain(channel+prefix))
+	cancel()
+	_, relayed := v.redis.(*redis.ClusterClient)
+	missed, asked := time.Now(), true // whether an answer is due
+	for err == nil {
+		var said any
+		said, err = receive(ctx, sub)
+		var network net.Error
+		switch {
+		case ctx.Err() != nil:
+			return began, ctx.Err()
+		case err == nil:
+			asked = false
+		case !errors.As(err, &network) || !network.Timeout():
+			return began, err
+		case asked:
+			return began, errSilent
+		default:
+			asked, err = true, sub.Ping(ctx)
+		}
+		switch said := said.(type) {
+		case *redis.Subscription:
+			began, missed = true, time.Now()
+			changed(storage.Changed{Missed: true})
+		case *redis.Message:
+			changed(storage.Changed{Key: strings.TrimPrefix(said.Channel, channel), Version: said.Payload})
+		}
+		if began && relayed && time.Since(missed) > watchRelayed {
+			missed = time.Now()
+			changed(storage.Changed{Missed: true})
+		}
+	}
+	return began, err
+}
+
+// receive waits for what comes next. What is no message at all makes go-redis
+// panic.
+func receive(ctx context.Context, sub *redis.PubSub) (said any, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			said, err = nil, fmt.Errorf("%w: %v", errAnswer, p)
+		}
+	}()
+	return sub.ReceiveTimeout(ctx, watchPing)
+}

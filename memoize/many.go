@@ -140,6 +140,7 @@ func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([
 func (e *engine[A, K, V]) distinct(ctx context.Context, p *plan[A, K, V], args []A, errs []error) []*asked[A, K, V] {
 	all := make([]*asked[A, K, V], 0, len(args))
 	byKey := make(map[K]*asked[A, K, V], len(args))
+	room, places := make([]asked[A, K, V], len(args)), make([]int, len(args))
 	for i, arg := range args {
 		key, err := e.key(ctx, p, arg)
 		if err != nil {
@@ -148,7 +149,8 @@ func (e *engine[A, K, V]) distinct(ctx context.Context, p *plan[A, K, V], args [
 		}
 		a := byKey[key]
 		if a == nil {
-			a = &asked[A, K, V]{key: key, arg: arg}
+			a = &room[len(all)]
+			a.key, a.arg, a.places = key, arg, places[i:i:i+1]
 			all = append(all, a)
 			if key == key {
 				byKey[key] = a

@@ -100,15 +100,16 @@ var ErrUnreadable = errors.New("storage: the record can't be read, and counts as
 // keys it is the same, of two others it is not. Where it would be longer than the
 // store allows, what follows the schema is a hash of 128 bits.
 func (s *Shared[K, V]) KeyText(key K) (string, error) {
-	text, err := keytext.Of(key)
+	var room [128]byte
+	text, err := keytext.Append(append(room[:0], s.space...), key)
 	if err != nil {
 		return "", err
 	}
-	if s.most > 0 && len(s.space)+len(text) > s.most {
-		sum := sha256.Sum256([]byte(text))
-		text = "#" + hex.EncodeToString(sum[:16]) // no text of a key begins so
+	if s.most > 0 && len(text) > s.most {
+		sum := sha256.Sum256(text[len(s.space):])
+		return s.space + "#" + hex.EncodeToString(sum[:16]), nil // no text of a key begins so
 	}
-	return s.space + text, nil
+	return string(text), nil
 }
 
 // Get returns the key's entry, or nil.

@@ -16,11 +16,33 @@ import (
 // equal to itself, and pointers and channels, whose addresses mean nothing
 // elsewhere.
 func Of[K any](key K) (string, error) {
-	var b strings.Builder
-	if err := write(&b, reflect.ValueOf(&key).Elem()); err != nil { // an interface K stays one
-		return "", err
+	text, err := Append(nil, key)
+	return string(text), err
+}
+
+// Append adds the text of a key to a text. Of the commonest types it does so at
+// once.
+func Append[K any](to []byte, key K) ([]byte, error) {
+	switch p := any(&key).(type) { // of the type itself: an interface K stays one
+	case *string:
+		return strconv.AppendQuote(to, *p), nil
+	case *int:
+		return strconv.AppendInt(to, int64(*p), 10), nil
+	case *int64:
+		return strconv.AppendInt(to, *p, 10), nil
+	case *uint64:
+		return strconv.AppendUint(to, *p, 10), nil
 	}
-	return b.String(), nil
+	return appendOther(to, key)
+}
+
+// appendOther stands apart, for there the key escapes.
+func appendOther[K any](to []byte, key K) ([]byte, error) {
+	var b strings.Builder
+	if err := write(&b, reflect.ValueOf(&key).Elem()); err != nil {
+		return nil, err
+	}
+	return append(to, b.String()...), nil
 }
 
 // Check says why keys of a type have no text. What an interface in it holds is

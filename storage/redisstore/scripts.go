@@ -26,8 +26,10 @@ local function text(n) return string.format('%.0f', n) end
 local f = redis.pcall('HMGET', key, 'g', 'k', 'e', 'h', 'x')
 local g, h = f[1], tonumber(f[4]) or 0
 
--- The end of the value: 0 where there is none, or none any more.
-local ends = tonumber(f[2]) and (tonumber(f[3]) or math.huge) or 0
+-- The end of the value: 0 where there is none, none any more, or something that Get
+-- would not take for a record.
+local kept = f[2] and (f[2] == '-1' or #f[2] < 16 and string.find(f[2], '^%d+$'))
+local ends = kept and (tonumber(f[3]) or math.huge) or 0
 if ends <= now then ends = 0 end
 
 -- The value ends at e, and the key no sooner than the claims.

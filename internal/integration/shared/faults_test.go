@@ -182,31 +182,30 @@ func TestG9WhatIsStored(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		silent bool // it is as if there were nothing
-		stays  bool // to a claim it is as good as a record
 		put    []string
 	}{
-		{"a string", false, false, []string{"SET", key, "text"}},
-		{"a list", false, false, []string{"RPUSH", key, "1", "2"}},
-		{"a set", false, false, []string{"SADD", key, "k", "v"}},
-		{"a sorted set", false, false, []string{"ZADD", key, "1", "v"}},
-		{"a stream", false, false, []string{"XADD", key, "*", "k", "v"}},
-		{"a hash of somebody's", true, false, []string{"HSET", key, "name", "ann"}},
-		{"a claim alone", true, false, []string{"HSET", key, "g", "g", "h", "1"}},
-		{"a time that is none", false, false, []string{"HSET", key, "g", "g", "v", string(stored), "k", "soon"}},
-		{"a negative time", false, true, []string{"HSET", key, "g", "g", "v", string(stored), "k", "-7"}},
-		{"a time without end of nothing", false, false, []string{"HSET", key, "k", "-1"}},
-		{"a time past all numbers", false, true, []string{"HSET", key, "g", "g", "v", string(stored), "k", "99999999999999999999999"}},
-		{"nothing in it", false, false, hash("")},
-		{"garbage", false, false, hash("\x00\xff garbage")},
-		{"JSON", false, false, hash(`{"value":"the value of b"}`)},
-		{"cut short", false, false, hash(string(stored[:len(stored)-1]))},
-		{"half of it", false, false, hash(string(stored[:len(stored)/2]))},
-		{"one byte more", false, false, hash(string(stored) + "x")},
-		{"another version", false, false, hash(flipped(0))},
-		{"another codec", false, false, hash(flipped(1))},
-		{"a flipped bit in its middle", false, false, hash(flipped(len(stored) / 2))},
-		{"a flipped bit at its end", false, false, hash(flipped(len(stored) - 1))},
-		{"very much", false, false, hash(string(make([]byte, 1<<20)))},
+		{"a string", false, []string{"SET", key, "text"}},
+		{"a list", false, []string{"RPUSH", key, "1", "2"}},
+		{"a set", false, []string{"SADD", key, "k", "v"}},
+		{"a sorted set", false, []string{"ZADD", key, "1", "v"}},
+		{"a stream", false, []string{"XADD", key, "*", "k", "v"}},
+		{"a hash of somebody's", true, []string{"HSET", key, "name", "ann"}},
+		{"a claim alone", true, []string{"HSET", key, "g", "g", "h", "1"}},
+		{"a time that is none", false, []string{"HSET", key, "g", "g", "v", string(stored), "k", "soon"}},
+		{"a negative time", false, []string{"HSET", key, "g", "g", "v", string(stored), "k", "-7"}},
+		{"a time without end of nothing", false, []string{"HSET", key, "k", "-1"}},
+		{"a time past all numbers", false, []string{"HSET", key, "g", "g", "v", string(stored), "k", "99999999999999999999999"}},
+		{"nothing in it", false, hash("")},
+		{"garbage", false, hash("\x00\xff garbage")},
+		{"JSON", false, hash(`{"value":"the value of b"}`)},
+		{"cut short", false, hash(string(stored[:len(stored)-1]))},
+		{"half of it", false, hash(string(stored[:len(stored)/2]))},
+		{"one byte more", false, hash(string(stored) + "x")},
+		{"another version", false, hash(flipped(0))},
+		{"another codec", false, hash(flipped(1))},
+		{"a flipped bit in its middle", false, hash(flipped(len(stored) / 2))},
+		{"a flipped bit at its end", false, hash(flipped(len(stored) - 1))},
+		{"very much", false, hash(string(make([]byte, 1<<20)))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := newVictim(t, server.Addr())
@@ -221,8 +220,8 @@ func TestG9WhatIsStored(t *testing.T) {
 			if c.silent != (faults == 0) {
 				t.Errorf("%d faults are reported", faults)
 			}
-			if hit, _ := v.calls(t, "a"); hit == c.stays {
-				t.Errorf("that the next call is a hit is %v", hit)
+			if hit, _ := v.calls(t, "a"); !hit {
+				t.Error("the next call is no hit: it was not replaced")
 			}
 			if n := v.f.Stats().Panics; n > 0 {
 				t.Errorf("%d panics", n)

@@ -636,3 +636,34 @@ type unfenced struct {
 	storage.Bytes
 	storage.BulkBytes
 }
+
+// queueing is a store that is away: what is to be stored waits, and so does what is
+// to be deleted.
+type queueing struct{ *storage.Memory }
+
+func (q queueing) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
+	return errors.Join(q.Memory.Set(ctx, key, value, keep), storage.ErrQueued)
+}
+
+func (q queueing) Delete(ctx context.Context, key string) (bool, error) {
+	existed, err := q.Memory.Delete(ctx, key)
+	return existed, errors.Join(err, storage.ErrQueued)
+}
+
+// A value that waits for its store is served; an invalidation that waits is none for
+// other processes, and says so.
+func TestG9WhatWaitsForTheStore(t *testing.T) {
+	ctx, src := context.Background(), returning[string, string]("v")
+	f := process(t, plain{queueing{storage.NewMemory()}}, src.load)
+	wants(t, "v")(f.Call(ctx, "a"))
+	wants(t, "v")(f.Call(ctx, "a"))
+	wantCalls(t, src, 1)
+	if n := f.Stats().StoreFaults; n > 0 {
+		t.Errorf("%d faults", n)
+	}
+	if err := f.Invalidate(ctx, "a"); !errors.Is(err, memoize.ErrUnavailable) || !errors.Is(err, storage.ErrQueued) {
+		t.Errorf("Invalidate: %v", err)
+	}
+	wants(t, "v")(f.Call(ctx, "a"))
+	wantCalls(t, src, 2)
+}

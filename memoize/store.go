@@ -203,7 +203,7 @@ func (e *engine[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], 
 func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b *built[V], s *stored[K, V]) {
 	s.entry = b.entry()
 	if s.claim == nil {
-		s.fault = e.write(ctx, p, func(ctx context.Context) error { return p.settings.Storage.Offer(ctx, key, s.entry) }, key)
+		s.fault = e.write(ctx, p, func(ctx context.Context) error { return committed(p.settings.Storage.Offer(ctx, key, s.entry)) }, key)
 		s.kept = s.fault == nil
 		return
 	}
@@ -211,6 +211,15 @@ func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b 
 	kept, err := e.fill(ctx, p, storage.Fill[K, V]{Key: key, Entry: s.entry, Token: s.claim.token})
 	s.fault = err
 	s.kept = err == nil && kept[0]
+}
+
+// committed takes a value that waits for its store to come back for one that is
+// stored: until then the storage itself answers with it.
+func committed(err error) error {
+	if errors.Is(err, storage.ErrQueued) {
+		return nil
+	}
+	return err
 }
 
 // accountOf is the plan whose strategy keeps account of a plan's storage, or

@@ -64,9 +64,9 @@
 // never looked at. A claim's hold and a record's end are instants of the server's clock,
 // and a server whose clock is set changes both.
 //
-// A read of the layouts entry, string and value is two or three commands in one
-// round trip, which others may come between: what is found then has its own time or
-// less. (In the layout string, a value that is replaced twice within one read can
+// A read of the layouts string and value, and of the layout entry in a cluster, is
+// two or three commands in one round trip, which others may come between: what is
+// found then has its own time or less. (In the layout string, a value that is replaced twice within one read can
 // be given the time of a neighbour.)
 //
 // # What is lost when

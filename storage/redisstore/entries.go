@@ -26,14 +26,12 @@ func New(rdb redis.UniversalClient, opts ...Option) *Entries {
 
 // Get is as storage.Bytes has it.
 func (e *Entries) Get(ctx context.Context, key string) (storage.Record, error) {
-	l := lookAt(ctx, key)
-	e.send(ctx, l.time, l.fields)
-	return l.record(ctx, &e.client, key)
+	return e.look(ctx, []string{key}, true)[0].record(ctx, &e.client, key)
 }
 
 // GetMany is as storage.BulkBytes has it.
 func (e *Entries) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
-	looks := e.look(ctx, keys, lookAt)
+	looks := e.look(ctx, keys, true)
 	records := make([]storage.Record, len(keys))
 	var f faults
 	for i, l := range looks {
@@ -45,26 +43,11 @@ func (e *Entries) GetMany(ctx context.Context, keys []string) ([]storage.Record,
 	return records, f.err()
 }
 
-// look sends two commands a key, in one round trip.
-func (e *Entries) look(ctx context.Context, keys []string, at func(context.Context, string) look) []look {
-	if len(keys) == 0 {
-		return nil
-	}
-	looks := make([]look, len(keys))
-	cmds := make([]redis.Cmder, 0, 2*len(keys))
-	for i, key := range keys {
-		looks[i] = at(ctx, key)
-		cmds = append(cmds, looks[i].time, looks[i].fields)
-	}
-	e.send(ctx, cmds...)
-	return looks
-}
-
 // Has is as storage.ProberBytes has it.
 func (e *Entries) Has(ctx context.Context, keys ...string) ([]bool, error) {
 	has := make([]bool, len(keys))
 	var f faults
-	for i, l := range e.look(ctx, keys, lookFor) {
+	for i, l := range e.look(ctx, keys, false) {
 		if err := l.err(); err != nil {
 			f.add(explain(ctx, "has", keys[i], err))
 			continue

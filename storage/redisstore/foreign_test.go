@@ -24,7 +24,7 @@ func TestForeignKeys(t *testing.T) {
 		"a string":             {"SET", "the key", "x"},
 		"a string with an end": {"SET", "the key", "x", "EX", "100"},
 		"another hash":         {"HSET", "the key", "k", "x"},
-		"a hash of ours":       {"HSET", "the key", "k", "1000", "x", "-5"},
+		"a hash of ours":       {"HSET", "the key", "k", "1000", "x", "-5", "e", "-5"},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			foreign := func() {

@@ -128,7 +128,7 @@ func (e *Entries) Keys(ctx context.Context, prefix string) iter.Seq2[string, err
 				yield("", err)
 				return
 			}
-			for i, l := range e.look(ctx, keys, lookFor) {
+			for i, l := range e.look(ctx, keys, false) {
 				if err := l.err(); err != nil {
 					if redis.HasErrorPrefix(err, "WRONGTYPE") {
 						continue

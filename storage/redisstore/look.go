@@ -11,11 +11,15 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// look is two commands that see a record of the layout entry: how long the key
-// has to live, and then what is stored. They are not one step, and others may
-// change the record between the two. The order has it that a value is never
-// given more life than its own. Of a key's time p, and the fields k and x that
-// are read after it:
+// look is what is read of a record of the layout entry. A single server is asked
+// for what is stored, with the instant e of its end, and after all records for the
+// time: what is left is never too long, for time goes on between the two.
+//
+// The nodes of a cluster have clocks of their own, and a command without a key goes
+// to any of them. There it is two commands a record: how long the key has to live,
+// and then what is stored. They are not one step, and others may change the record
+// between the two. The order has it that a value is never given more life than its
+// own. Of a key's time p, and the fields k and x that are read after it:
 //
 //	p            then others             read         p - x, at most k
 //	of a long    set a short one         k of short   k of short: it is just set
@@ -28,20 +32,50 @@ import (
 // Too little is put right by the next read. The other order would give the value
 // that was replaced the time of the one that replaced it.
 type look struct {
-	time   *redis.IntCmd
-	fields *redis.StringSliceCmd // k, x and, unless it is only asked whether there is one, v
+	now    *redis.TimeCmd        // of the server, nil in a cluster
+	time   *redis.IntCmd         // that the key has to live, nil where there is now
+	fields *redis.StringSliceCmd // k, then e or x and, unless it is only asked whether there is a record, v
 }
 
-func lookAt(ctx context.Context, key string) look {
-	return look{redis.NewIntCmd(ctx, "pttl", key), redis.NewStringSliceCmd(ctx, "hmget", key, "k", "x", "v")}
+// look sends the commands for keys, in one round trip. Without values, it is only
+// asked which records there are.
+func (e *Entries) look(ctx context.Context, keys []string, values bool) []look {
+	if len(keys) == 0 {
+		return nil
+	}
+	looks := make([]look, len(keys))
+	cmds := make([]redis.Cmder, 0, 2*len(keys))
+	var now *redis.TimeCmd
+	second := "x"
+	if _, single := e.redis.(*redis.Client); single {
+		now, second = redis.NewTimeCmd(ctx, "time"), "e"
+	}
+	for i, key := range keys {
+		l := &looks[i]
+		if l.now = now; now == nil {
+			l.time = redis.NewIntCmd(ctx, "pttl", key)
+			cmds = append(cmds, l.time)
+		}
+		if values {
+			l.fields = redis.NewStringSliceCmd(ctx, "hmget", key, "k", second, "v")
+		} else {
+			l.fields = redis.NewStringSliceCmd(ctx, "hmget", key, "k", second)
+		}
+		cmds = append(cmds, l.fields)
+	}
+	if now != nil {
+		cmds = append(cmds, now)
+	}
+	e.send(ctx, cmds...)
+	return looks
 }
 
-// lookFor asks only whether there is a record.
-func lookFor(ctx context.Context, key string) look {
-	return look{redis.NewIntCmd(ctx, "pttl", key), redis.NewStringSliceCmd(ctx, "hmget", key, "k", "x")}
+func (l look) err() error {
+	if l.now != nil {
+		return cmp.Or(l.fields.Err(), l.now.Err())
+	}
+	return cmp.Or(l.time.Err(), l.fields.Err())
 }
-
-func (l look) err() error { return cmp.Or(l.time.Err(), l.fields.Err()) }
 
 var errForeign = fmt.Errorf("%w: its times are no numbers: use a prefix that nobody else has; the next set or claim replaces it", storage.ErrUnreadable)
 
@@ -55,14 +89,20 @@ func (l look) left(key string) (int64, error) {
 		return 0, nil // a claim alone, or nothing
 	}
 	k, err := strconv.ParseInt(fields[0], 10, 64)
-	var x int64
+	var second int64
 	if err == nil && fields[1] != "" {
-		x, err = strconv.ParseInt(fields[1], 10, 64)
+		second, err = strconv.ParseInt(fields[1], 10, 64)
 	}
-	if err != nil || k < forever || x < 0 {
+	if err != nil || k < forever || second < 0 {
 		return 0, fmt.Errorf("redisstore: get %q: %w", key, errForeign)
 	}
-	p := l.time.Val()
+	if l.now != nil {
+		if k == forever || fields[1] == "" {
+			return k, nil
+		}
+		return max(min(second-l.now.Val().UnixMilli(), k), 0), nil
+	}
+	p, x := l.time.Val(), second
 	switch {
 	case p == forever:
 		return k, nil

@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-redis/cache/v9"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/internal/servers"
 	"github.com/perennial-go/perennial/memoize"
+	"github.com/perennial-go/perennial/serde"
 	"github.com/perennial-go/perennial/storage"
 	"github.com/perennial-go/perennial/storage/redisstore"
 )
@@ -47,22 +49,23 @@ func compare(b *testing.B, slice int, ways ...way) {
 	first := median(0)
 	b.ReportMetric(0, "ns/op")
 	for i, w := range ways {
-		b.ReportMetric(median(i)/1e3, "µs/"+w.name)
+		b.ReportMetric(median(i)/1e3, "µs/"+strings.ReplaceAll(w.name, ", ", "-"))
 		if i > 0 {
-			b.ReportMetric(median(i)/first, "x-"+w.name)
+			b.ReportMetric(median(i)/first, "x-"+strings.ReplaceAll(w.name, ", ", "-"))
 		}
 	}
 }
 
-// hits is a function whose values are in the store.
-func hits(b *testing.B) (*redis.Client, *redisstore.Entries, *memoize.Func[string, string], []string, []string) {
+// hits is a function whose values are in the store, as they are or in JSON.
+func hits(b *testing.B, opts ...config.Option) (*redis.Client, *redisstore.Entries, *memoize.Func[string, string], []string, []string) {
 	rdb := newClient(b, servers.Redis(b))
 	e := redisstore.New(rdb)
 	store, err := storage.Share(e, storage.Prefix(prefix))
 	noError(b, err)
 	value := strings.Repeat("x", 100)
-	f, err := memoize.New(func(context.Context, string) (string, error) { return value, nil },
-		config.Store(store), config.Name("users"), config.ExpireAfter(time.Hour), config.StoreBudget(time.Minute, time.Minute), config.Logger(slog.New(slog.DiscardHandler)))
+	opts = append(opts, config.Store(store), config.Name("users"), config.ExpireAfter(time.Hour),
+		config.StoreBudget(time.Minute, time.Minute), config.Logger(slog.New(slog.DiscardHandler)))
+	f, err := memoize.New(func(context.Context, string) (string, error) { return value, nil }, opts...)
 	noError(b, err)
 	names, keys := make([]string, 100), make([]string, 100)
 	for i := range names {
@@ -82,9 +85,27 @@ func hits(b *testing.B) (*redis.Client, *redisstore.Entries, *memoize.Func[strin
 	return rdb, e, f, names, keys
 }
 
-// BenchmarkHit compares a hit with the bare command that fetches the same record.
+func asTheyAre(b *testing.B) config.Option {
+	raw, err := serde.Raw[string]()
+	noError(b, err)
+	return config.Codec(raw)
+}
+
+// peer is go-redis/cache, which has a text and no life beside it, in a string.
+func peer(b *testing.B, rdb *redis.Client) func(ctx context.Context) error {
+	c := cache.New(&cache.Options{Redis: rdb})
+	value := strings.Repeat("x", 100)
+	return func(ctx context.Context) error {
+		var got string
+		return c.Once(&cache.Item{Ctx: ctx, Key: "peer", Value: &got, TTL: time.Hour, Do: func(*cache.Item) (any, error) { return value, nil }})
+	}
+}
+
+// BenchmarkHit compares a hit with the bare command that fetches the same record,
+// and with go-redis/cache.
 func BenchmarkHit(b *testing.B) {
-	rdb, e, f, names, keys := hits(b)
+	rdb, e, f, names, keys := hits(b, asTheyAre(b))
+	_, _, g, _, _ := hits(b)
 	compare(b, 500,
 		way{"HMGET", func(ctx context.Context) error { return rdb.HMGet(ctx, keys[7], "v", "k", "x").Err() }},
 		way{"PTTL+HMGET", func(ctx context.Context) error {
@@ -96,13 +117,16 @@ func BenchmarkHit(b *testing.B) {
 			return err
 		}},
 		way{"Get", func(ctx context.Context) error { _, err := e.Get(ctx, keys[7]); return err }},
-		way{"Call", func(ctx context.Context) error { _, err := f.Call(ctx, names[7]); return err }})
+		way{"Call", func(ctx context.Context) error { _, err := f.Call(ctx, names[7]); return err }},
+		way{"Call, JSON", func(ctx context.Context) error { _, err := g.Call(ctx, names[7]); return err }},
+		way{"go-redis/cache", peer(b, rdb)})
 }
 
 // BenchmarkHits compares hits for 100 keys with the bare pipeline that fetches
 // the same records.
 func BenchmarkHits(b *testing.B) {
-	rdb, e, f, names, keys := hits(b)
+	rdb, e, f, names, keys := hits(b, asTheyAre(b))
+	_, _, g, _, _ := hits(b)
 	bare := func(times bool) func(ctx context.Context) error {
 		return func(ctx context.Context) error {
 			_, err := rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
@@ -121,5 +145,6 @@ func BenchmarkHits(b *testing.B) {
 		way{"HMGET", bare(false)},
 		way{"PTTL+HMGET", bare(true)},
 		way{"GetMany", func(ctx context.Context) error { _, err := e.GetMany(ctx, keys); return err }},
-		way{"CallMany", func(ctx context.Context) error { _, err := f.CallMany(ctx, names); return err }})
+		way{"CallMany", func(ctx context.Context) error { _, err := f.CallMany(ctx, names); return err }},
+		way{"CallMany, JSON", func(ctx context.Context) error { _, err := g.CallMany(ctx, names); return err }})
 }

@@ -29,6 +29,7 @@ type verbs[A, V any] interface {
 	waitLoads(ctx context.Context) error
 	save(ctx context.Context, w io.Writer, opts []SnapshotOption) (int, error)
 	saveFile(ctx context.Context, path string, opts []SnapshotOption) (int, error)
+	each(n int, change func(i int) error) error
 	restore(ctx context.Context, r io.Reader, opts []SnapshotOption) (int, error)
 	restoreFile(ctx context.Context, path string, opts []SnapshotOption) (int, error)
 	close(ctx context.Context) error

@@ -667,3 +667,38 @@ func TestG9WhatWaitsForTheStore(t *testing.T) {
 	wants(t, "v")(f.Call(ctx, "a"))
 	wantCalls(t, src, 2)
 }
+
+// Many keys are changed side by side, and not a trip after the other.
+func TestChangesOfManyOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		f := process(t, tardy{storage.NewMemory()}, returning[string, string]("v").load)
+		args, values := make([]string, 64), make([]string, 64)
+		for i := range args {
+			args[i] = fmt.Sprint(i)
+		}
+		for name, change := range map[string]func() error{
+			"SetMany":        func() error { return f.SetMany(ctx, args, values) },
+			"InvalidateMany": func() error { return f.InvalidateMany(ctx, args) },
+		} {
+			began := time.Now()
+			noError(t, change())
+			if took := time.Since(began); took != 4*10*time.Millisecond {
+				t.Errorf("%s takes %v: 64 trips of 10ms, of which 16 are made at once", name, took)
+			}
+		}
+	})
+}
+
+// tardy is a store each of whose changes takes 10 ms.
+type tardy struct{ storage.Bytes }
+
+func (s tardy) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
+	time.Sleep(10 * time.Millisecond)
+	return s.Bytes.Set(ctx, key, value, keep)
+}
+
+func (s tardy) Delete(ctx context.Context, key string) (bool, error) {
+	time.Sleep(10 * time.Millisecond)
+	return s.Bytes.Delete(ctx, key)
+}

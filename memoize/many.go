@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/observe"
@@ -33,25 +35,19 @@ func (f *Func[A, V]) PeekMany(ctx context.Context, args []A) ([]V, []bool) {
 }
 
 // SetMany is Set for many arguments, with as many values. The error is a
-// *ManyError.
+// *ManyError. Over a storage that is not storage.Local up to 16 run at once; of
+// equal arguments any may be the last.
 func (f *Func[A, V]) SetMany(ctx context.Context, args []A, values []V) error {
 	if len(args) != len(values) {
 		return fmt.Errorf("memoize: SetMany is given %d arguments and %d values: give one value for each", len(args), len(values))
 	}
-	errs := make([]error, len(args))
-	for i, arg := range args {
-		errs[i] = f.Set(ctx, arg, values[i])
-	}
-	return manyError(errs)
+	return f.verbs.each(len(args), func(i int) error { return f.Set(ctx, args[i], values[i]) })
 }
 
-// InvalidateMany is Invalidate for many arguments. The error is a *ManyError.
+// InvalidateMany is Invalidate for many arguments, as many at once as SetMany. The
+// error is a *ManyError.
 func (f *Func[A, V]) InvalidateMany(ctx context.Context, args []A) error {
-	errs := make([]error, len(args))
-	for i, arg := range args {
-		errs[i] = f.Invalidate(ctx, arg)
-	}
-	return manyError(errs)
+	return f.verbs.each(len(args), func(i int) error { return f.Invalidate(ctx, args[i]) })
 }
 
 // HasMany is f.Has for many arguments, asked as PeekMany asks.
@@ -60,13 +56,42 @@ func HasMany[A, V any](ctx context.Context, f *Func[A, V], args []A) []bool {
 	return found
 }
 
-// TouchMany is f.Touch for many arguments. The error is a *ManyError.
+// TouchMany is f.Touch for many arguments, as many at once as SetMany. The error is
+// a *ManyError.
 func TouchMany[A, V any](ctx context.Context, f *Func[A, V], args []A) ([]bool, error) {
-	touched, errs := make([]bool, len(args)), make([]error, len(args))
-	for i, arg := range args {
-		touched[i], errs[i] = f.Touch(ctx, arg)
+	touched := make([]bool, len(args))
+	return touched, f.verbs.each(len(args), func(i int) (err error) {
+		touched[i], err = f.Touch(ctx, args[i])
+		return err
+	})
+}
+
+// maxAtOnce is how many keys verbs for many change at once, where each is a trip
+// to a storage.
+const maxAtOnce = 16
+
+// each changes keys one by one, or side by side where that takes trips. The error
+// is a *ManyError.
+func (e *engine[A, K, V]) each(n int, change func(i int) error) error {
+	errs := make([]error, n)
+	if p := e.plan.Load(); p.local || n < 2 {
+		for i := range errs {
+			errs[i] = change(i)
+		}
+		return manyError(errs)
 	}
-	return touched, manyError(errs)
+	var next atomic.Int64
+	var changing sync.WaitGroup
+	for range min(n, maxAtOnce) {
+		changing.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				errs[i] = ErrGoexit // unless it comes back
+				errs[i] = change(i)
+			}
+		})
+	}
+	changing.Wait()
+	return manyError(errs)
 }
 
 // asked is one distinct key of a call for many.

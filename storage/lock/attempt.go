@@ -1,0 +1,107 @@
+package lock
+
+import (
+	"cmp"
+	"context"
+	"time"
+)
+
+// attempt is what one Acquire does. Its owner is known again by the server, so
+// that it can be told twice.
+type attempt struct {
+	locks *Locks
+	place place
+	owner string
+	doubt bool // whether the server may have given it the lock without its knowing
+}
+
+// poll is how often who waits asks the server without having been woken, by
+// chance up to a half more often.
+const poll = time.Second
+
+// acquire asks, and waits if it has to. Who has waited for its turn expects to
+// find the lock held, and subscribes first.
+func (a *attempt) acquire(ctx context.Context, waited bool) (*Lock, error) {
+	if waited {
+		return a.wait(ctx, 0)
+	}
+	switch lock, _, err := a.try(ctx); {
+	case lock != nil:
+		return lock, nil
+	case ended(ctx) != nil:
+		return nil, timeout(ctx, a.place, err)
+	case err != nil:
+		return nil, err
+	}
+	return a.wait(ctx, a.locks.chance.of(poll))
+}
+
+// wait asks when some time has passed, and then whenever the lock may be free:
+// when it is woken, when the hold of who has it ends, and from time to time.
+func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) {
+	w := a.locks.ear.join(a.place)
+	defer a.locks.ear.leave(w)
+	again := time.NewTimer(first)
+	defer again.Stop()
+	var last error
+	for failed := 0; ; {
+		select {
+		case <-ctx.Done():
+			return nil, timeout(ctx, a.place, last)
+		case <-w.woken:
+		case <-again.C:
+			w.doze()
+		}
+		lock, left, err := a.try(ctx)
+		switch {
+		case lock != nil:
+			return lock, nil
+		case ended(ctx) != nil:
+			return nil, timeout(ctx, a.place, cmp.Or(last, err)) // the last may say no more than that
+		case err == nil:
+			failed = 0
+			again.Reset(a.soon(left))
+		case transient(err):
+			again.Reset(a.locks.chance.backOff(failed))
+			failed++
+		default:
+			return nil, err
+		}
+		last = err
+	}
+}
+
+// try asks once. Where somebody has the lock it returns neither lock nor error,
+// but how long that will last if nothing changes; less than 0 for without end.
+func (a *attempt) try(ctx context.Context) (*Lock, time.Duration, error) {
+	asked := time.Now() // the hold began no sooner
+	token, left, err := a.locks.server.acquire(ctx, a.place, a.owner, a.locks.hold)
+	switch {
+	case err != nil:
+		a.doubt = true
+		return nil, 0, err
+	case token == 0:
+		a.doubt = false // of several that were sent, the server has done the last
+		return nil, left, nil
+	case !time.Now().Before(asked.Add(sure(a.locks.hold))):
+		a.doubt = true
+		return nil, 0, explain(ctx, "acquire", a.place, errLate)
+	}
+	return newLock(ctx, a, token, asked), 0, nil
+}
+
+// giveUp ends an attempt without a lock: what the server may have given it all
+// the same is released.
+func (a *attempt) giveUp() {
+	if a.doubt {
+		a.locks.forget(a.place, a.owner)
+	}
+}
+
+// soon is when to ask again for what is held for a time that is left.
+func (a *attempt) soon(left time.Duration) time.Duration {
+	if left < 0 {
+		return a.locks.chance.of(poll)
+	}
+	return min(a.locks.chance.of(poll), left+time.Millisecond)
+}

@@ -1,0 +1,170 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Lock is a lock that is held, until it is released or lost. It is renewed while
+// it is held: who forgets to release one keeps it for as long as the process
+// lives. Its methods are called concurrently.
+type Lock struct {
+	locks  *Locks
+	place  place
+	owner  string
+	token  int64
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	mu       sync.Mutex
+	until    time.Time // it is surely held until then
+	over     bool      // it was released, or lost
+	released bool      // and the server knows
+	failed   error     // of the last renewal, if it failed
+	ends     *time.Timer
+	renews   *time.Timer
+}
+
+func newLock(ctx context.Context, a *attempt, token int64, asked time.Time) *Lock {
+	l := &Lock{locks: a.locks, place: a.place, owner: a.owner, token: token}
+	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	l.mu.Lock() // the timers wait until they are there
+	defer l.mu.Unlock()
+	l.until = asked.Add(sure(l.locks.hold))
+	l.ends = time.AfterFunc(time.Until(l.until), l.end)
+	l.renews = time.AfterFunc(time.Until(asked.Add(l.locks.hold/3)), l.renew)
+	return l
+}
+
+// sure is how long of a hold its holder counts on: a hundredth less, for clocks
+// that run at different speeds.
+func sure(hold time.Duration) time.Duration { return hold - hold/100 }
+
+// Path is the path that is locked.
+func (l *Lock) Path() string { return string(l.place) }
+
+// Token is the fencing token: greater than all that were given in the lock's
+// tree before, those of the first element of its path. Who writes under the lock
+// sends it along, and the resource refuses what comes with a lower one than it
+// has seen. It is the greater of the last token + 1 and the server's time in
+// microseconds, and so grows also when the server has forgotten the last.
+func (l *Lock) Token() int64 { return l.token }
+
+// Context ends when the lock is released, or lost, whose cause then is an
+// ErrNotHeld. It is lost where the server says so, and at the latest when its
+// hold could have ended, as the holder's own clock counts it from before the
+// server was asked. A process that does not run, or a machine that sleeps,
+// notices nothing meanwhile: hence Token. It has the values of the context with
+// which it was acquired, and not its end.
+func (l *Lock) Context() context.Context { return l.ctx }
+
+// Left is for how long the lock is held yet if it can't be renewed any more, by
+// the clock that has gone further of the monotonic one and that of the wall,
+// which counts on while a machine sleeps. Zero when it is over. Ask before a
+// step that can't be undone.
+func (l *Lock) Left() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return 0
+	}
+	now := time.Now()
+	return max(0, min(l.until.Sub(now), l.until.Round(0).Sub(now.Round(0))))
+}
+
+// Release ends the lock, and its context, and wakes who waits. A lock that is
+// held no more, because it was released before or lost, is ErrNotHeld, and
+// nobody else's is released. Where the server can't be told, or the context has
+// ended, that is an error: it is tried once more in the background, and the lock
+// ends with its hold, if nothing else ends it. It may be called again then.
+func (l *Lock) Release(ctx context.Context) error {
+	l.mu.Lock()
+	over, released := l.over, l.released
+	l.stop()
+	l.mu.Unlock()
+	lost := over && context.Cause(l.ctx) != context.Canceled
+	l.cancel(nil)
+	if released {
+		return fmt.Errorf("%w: release %q: it was released before", ErrNotHeld, l.place)
+	}
+	held, err := l.locks.server.release(ctx, l.place, l.owner)
+	switch {
+	case err != nil:
+		l.locks.forget(l.place, l.owner)
+		return errors.Join(err, l.lost(lost))
+	case lost:
+		err = l.lost(true)
+	case !held:
+		err = fmt.Errorf("%w: release %q: %w", ErrNotHeld, l.place, errGone)
+	}
+	l.mu.Lock()
+	l.released = true
+	l.mu.Unlock()
+	return err
+}
+
+// lost is why the lock was lost, or nil if it was not.
+func (l *Lock) lost(was bool) error {
+	if !was {
+		return nil
+	}
+	return context.Cause(l.ctx)
+}
+
+// stop ends renewals. It is called with the mutex held.
+func (l *Lock) stop() {
+	l.over = true
+	l.ends.Stop()
+	l.renews.Stop()
+}
+
+// lose ends a lock that was not released. It is called with the mutex held.
+func (l *Lock) lose(why error) {
+	l.stop()
+	l.cancel(fmt.Errorf("%w: %q: %w", ErrNotHeld, l.place, why))
+}
+
+// end is called when the hold could have ended.
+func (l *Lock) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch left := time.Until(l.until); {
+	case l.over:
+	case left > 0: // it was renewed meanwhile
+		l.ends.Reset(left)
+	case l.failed != nil:
+		l.lose(fmt.Errorf("%w: %w", errExpired, l.failed))
+	default:
+		l.lose(errExpired)
+	}
+}
+
+// renew is called when a third of the hold is over, and soon again where it
+// fails.
+func (l *Lock) renew() {
+	l.mu.Lock()
+	ctx, cancel := context.WithDeadline(l.ctx, l.until)
+	l.mu.Unlock()
+	defer cancel()
+	asked := time.Now()
+	held, err := l.locks.server.renew(ctx, l.place, l.owner, l.token, l.locks.hold)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	hold := l.locks.hold
+	switch {
+	case l.over:
+	case err != nil:
+		l.failed = err
+		l.renews.Reset(l.locks.chance.of(hold / 10))
+	case !held:
+		l.lose(errGone)
+	default:
+		l.failed = nil
+		l.until = asked.Add(sure(hold))
+		l.ends.Reset(time.Until(l.until))
+		l.renews.Reset(time.Until(asked.Add(hold / 3)))
+	}
+}

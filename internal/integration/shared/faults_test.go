@@ -273,7 +273,7 @@ func TestG9Outages(t *testing.T) {
 	pass := func(phase string, count *atomic.Int64, n int64) {
 		began, from, hitsFrom := time.Now(), calls.Load(), hits.Load()
 		longest.Store(0)
-		// real time: it looks at what goroutines do with a server that is a process
+		// in real time: it looks at what goroutines do with a server that is a process
 		for until := count.Load() + n; count.Load() < until; time.Sleep(time.Millisecond) {
 			if time.Since(began) > patience {
 				t.Fatalf("%s: after %v there are %d calls, %d hits", phase, patience, calls.Load()-from, hits.Load()-hitsFrom)

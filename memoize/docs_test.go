@@ -12,7 +12,7 @@ import (
 // Every test that the pages name exists, every test of the kind that a page is
 // about is named, and no cell of their tables is empty.
 func TestDocsNameTestsThatExist(t *testing.T) {
-	checkPage(t, "../docs/seeds.md", `^Test(Seed|Defect)\d`, 100, 60)
+	checkPage(t, "../docs/seeds.md", `^Test(Seed|Defect|Ring|Cachetory|Synced|Redicts|DefectSynced|DefectRedicts)\d`, 100, 60)
 	checkPage(t, "../docs/guarantees.md", `^TestG\d`, 20, 50)
 }
 

@@ -1,0 +1,265 @@
+package resilient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// BulkCache is a Cache over a store that takes many at a time and lists its keys.
+type BulkCache struct {
+	*Cache
+	bulk   storage.BulkBytes
+	lister storage.ListerBytes
+}
+
+var _ interface {
+	storage.BulkBytes
+	storage.ListerBytes
+} = (*BulkCache)(nil)
+
+// BulkStore is what a BulkCache is made over, as the stores of redisstore.New and
+// storage.NewMemory.
+type BulkStore interface {
+	FencedStore
+	storage.BulkBytes
+	storage.ListerBytes
+}
+
+// NewBulkCache makes a BulkCache over a store, which stays its maker's to close.
+//
+//	cache, err := resilient.NewBulkCache(redisstore.New(client))
+//	store, err := storage.Share(cache, storage.Prefix("svc:"))
+//	users, err := memoize.New(db.LoadUser, config.Store(store), config.Name("users"))
+func NewBulkCache(store BulkStore, opts ...Option) (*BulkCache, error) {
+	if store == nil {
+		return nil, errors.New("resilient: the store is nil: give it one, such as redisstore.New(client)")
+	}
+	c, err := NewCache(store, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &BulkCache{c, store, store}, nil
+}
+
+// GetMany is Get for many keys, in one round trip.
+func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := c.s
+	found := make([]storage.Record, len(keys))
+	var there []string
+	var places []int
+	s.mu.Lock()
+	if err := s.ready(); err != nil {
+		s.unlock()
+		return nil, err
+	}
+	era := s.breaker.era
+	epochs := make([]uint64, len(keys))
+	var errs []error
+	here := func(i int) {
+		r, err := s.known(keys[i])
+		found[i] = own(r)
+		if err != nil {
+			errs = append(errs, &storage.ItemError{Item: i, Err: err})
+		}
+	}
+	for i, key := range keys {
+		if s.local(key) {
+			here(i)
+			continue
+		}
+		epochs[i] = *s.epoch(key)
+		there, places = append(there, key), append(places, i)
+	}
+	s.unlock()
+	if len(there) == 0 {
+		return found, errors.Join(errs...)
+	}
+	var records []storage.Record
+	verdict, err := s.call(ctx, era, there[0], func(ctx context.Context) (err error) {
+		records, err = c.bulk.GetMany(ctx, there)
+		return err
+	})
+	s.mu.Lock()
+	defer s.unlock()
+	if verdict == Away || verdict == Unknown {
+		for _, i := range places {
+			here(i)
+		}
+		return found, errors.Join(errs...)
+	}
+	for n, i := range places {
+		if n >= len(records) {
+			break
+		}
+		found[i] = records[n]
+		if storage.FaultOf(err, n) == nil && epochs[i] == *s.epoch(keys[i]) {
+			s.copies.put(s.seen(plainVersion(records[n]), keys[i]))
+		}
+	}
+	return found, errors.Join(append(errs, placed(err, places)...)...)
+}
+
+// SetMany is Set for many items: in one round trip, unless something waits for one
+// of them. Where some are queued the error matches storage.ErrQueued.
+func (c *BulkCache) SetMany(ctx context.Context, items []storage.Item) error {
+	_, err := c.many(ctx, items, func(ctx context.Context) ([]bool, error) {
+		return nil, c.bulk.SetMany(ctx, items)
+	}, func(item storage.Item) (bool, error) {
+		return false, c.Set(ctx, item.Key, item.Value, item.Keep)
+	})
+	return err
+}
+
+// DeleteMany is Delete for many keys: in one round trip, unless something waits for
+// one of them. Where some are queued the error matches storage.ErrQueued.
+func (c *BulkCache) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
+	items := make([]storage.Item, len(keys))
+	for i, key := range keys {
+		items[i].Key = key
+	}
+	return c.many(ctx, items, func(ctx context.Context) ([]bool, error) {
+		return c.bulk.DeleteMany(ctx, keys)
+	}, func(item storage.Item) (bool, error) {
+		return c.Delete(ctx, item.Key)
+	})
+}
+
+// many changes many keys at once, or, where that can't be, one after the other,
+// by which they are queued.
+func (c *BulkCache) many(ctx context.Context, items []storage.Item, all func(context.Context) ([]bool, error), each func(item storage.Item) (bool, error)) ([]bool, error) {
+	if err := ctx.Err(); err != nil || len(items) == 0 {
+		return nil, err
+	}
+	existed, done, err := c.atOnce(ctx, items, all)
+	if done {
+		return existed, err
+	}
+	existed = make([]bool, len(items))
+	var errs []error
+	for i, item := range items {
+		was, err := each(item)
+		existed[i] = was
+		if err != nil {
+			errs = append(errs, &storage.ItemError{Item: i, Err: err})
+		}
+	}
+	return existed, errors.Join(errs...)
+}
+
+// atOnce changes many keys in the store, unless that is away or something waits for
+// one of them.
+func (c *BulkCache) atOnce(ctx context.Context, items []storage.Item, all func(context.Context) ([]bool, error)) (existed []bool, done bool, _ error) {
+	s := c.s
+	order := make([]string, len(items))
+	for i, item := range items {
+		order[i] = item.Key
+	}
+	slices.Sort(order) // so that two who take many can't wait for each other
+	order = slices.Compact(order)
+	for i, key := range order {
+		if err := s.turns.take(ctx, key); err != nil {
+			for _, taken := range order[:i] {
+				s.turns.give(taken)
+			}
+			return nil, true, err
+		}
+	}
+	defer func() {
+		for _, key := range order {
+			s.turns.give(key)
+		}
+	}()
+	s.mu.Lock()
+	if err := s.ready(); err != nil {
+		s.unlock()
+		return nil, true, err
+	}
+	era := s.breaker.era
+	local := slices.ContainsFunc(order, s.local)
+	s.unlock()
+	if local {
+		return nil, false, nil
+	}
+	verdict, err := s.call(ctx, era, order[0], func(ctx context.Context) (err error) {
+		existed, err = all(ctx)
+		return err
+	})
+	s.mu.Lock()
+	defer s.unlock()
+	now := s.clock.Now()
+	for _, item := range items {
+		change := storage.Change{Item: item, Becomes: s.ground.becomes(item.Value, item.Keep)}
+		if err != nil {
+			s.doubt(change)
+			continue
+		}
+		mine := s.copyOf(item.Key, bytes.Clone(item.Value), item.Keep, now)
+		mine.is = []string{versionOf(change)}
+		*s.epoch(item.Key)++
+		s.copies.put(mine)
+	}
+	return existed, verdict != Away && verdict != Unknown, err
+}
+
+// Keys is Store.Keys.
+func (c *BulkCache) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
+	return c.s.Keys(ctx, prefix)
+}
+
+// Clear deletes what begins with the prefix, and what waits for it. It does not
+// wait itself: while the store is away it returns ErrAway, and has done nothing.
+// It may take as long as its context allows.
+func (c *BulkCache) Clear(ctx context.Context, prefix string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s := c.s
+	s.mu.Lock()
+	if err := s.ready(); err != nil {
+		s.unlock()
+		return err
+	}
+	if s.away() {
+		defer s.unlock()
+		return s.errAway()
+	}
+	era := s.breaker.era
+	s.unlock()
+	if err := c.lister.Clear(ctx, prefix); err != nil {
+		if ctx.Err() == nil {
+			if verdict := s.judge(err); verdict == Away || verdict == Unknown {
+				s.trip(era, prefix, err)
+			}
+		}
+		return err
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	s.clear(prefix)
+	return nil
+}
+
+// placed is the error of a call for some of those that were given, which stand at
+// these places.
+func placed(err error, places []int) (errs []error) {
+	if err == nil {
+		return nil
+	}
+	if storage.FaultOf(err, -1) != nil { // of all of them
+		return []error{err}
+	}
+	for i, place := range places {
+		if fault := storage.FaultOf(err, i); fault != nil {
+			errs = append(errs, &storage.ItemError{Item: place, Err: fault})
+		}
+	}
+	return errs
+}

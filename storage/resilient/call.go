@@ -1,0 +1,66 @@
+package resilient
+
+import (
+	"context"
+	"errors"
+)
+
+// call asks the store beneath, within the timeout, and sees to the breaker. The
+// era is that of the breaker when it was found closed. A verdict of zero, with an
+// error, says that the caller has left.
+func (s *Store) call(ctx context.Context, era uint64, key string, do func(ctx context.Context) error) (Verdict, error) {
+	limited, cancel := s.clock.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	err := do(limited)
+	if err == nil {
+		s.answered()
+		return 0, nil
+	}
+	if over := ctx.Err(); over != nil {
+		if errors.Is(over, context.DeadlineExceeded) && s.late.Add(1) >= patience {
+			s.trip(era, key, err)
+		}
+		if errors.Is(err, over) {
+			return 0, err
+		}
+		return 0, errors.Join(over, err)
+	}
+	verdict := s.judge(err)
+	switch verdict {
+	case Away, Unknown:
+		s.trip(era, key, err)
+	default:
+		s.answered()
+	}
+	return verdict, err
+}
+
+func (s *Store) answered() {
+	if s.late.Load() != 0 {
+		s.late.Store(0)
+	}
+}
+
+// trip opens the breaker, unless it has closed after the call began.
+func (s *Store) trip(era uint64, key string, err error) {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.breaker.state != StateClosed || s.breaker.era != era {
+		return
+	}
+	s.late.Store(0)
+	s.breaker.key = key
+	s.opened(err)
+}
+
+// opened opens the breaker, or opens it again.
+func (s *Store) opened(err error) {
+	now := s.clock.Now()
+	if s.breaker.state == StateClosed {
+		s.counts.trips++
+	}
+	s.wait = s.backoff(s.breaker.open(err, now))
+	s.distrust()
+	s.tell(Event{Kind: Opened, Err: err, Wait: s.wait})
+	s.arm()
+}

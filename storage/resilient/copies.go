@@ -1,0 +1,121 @@
+package resilient
+
+import (
+	"container/list"
+	"slices"
+	"time"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// copies is what is kept of records that were seen, or seen to be missing. It is
+// used with the Store's lock held.
+type copies struct {
+	most, mostBytes int
+
+	byKey map[string]*list.Element // of *copied
+	order list.List                // what was used last in front
+	bytes int
+}
+
+// copied is a record as it was seen. It is never changed, but for being trusted:
+// another takes its place.
+type copied struct {
+	key     string
+	value   []byte
+	found   bool
+	end     time.Time // zero where there is none
+	is      []string  // the versions that it may be: more than one where an answer was lost
+	trusted uint64    // the Store.trust under which it is known to be current, or 0
+}
+
+// copyCost is about what a copy takes besides key and value, and each of its versions.
+const (
+	copyCost    = 200
+	versionCost = 50
+)
+
+func (c *copied) cost() int { return copyCost + len(c.key) + len(c.value) + versionCost*len(c.is) }
+
+func (c *copied) over(now time.Time) bool { return !c.end.IsZero() && !now.Before(c.end) }
+
+// record is what it is now. The value is not the reader's.
+func (c *copied) record(now time.Time) storage.Record {
+	return recordOf(c.value, c.found, c.end, now)
+}
+
+// recordOf is a record that ends then.
+func recordOf(value []byte, found bool, end, now time.Time) storage.Record {
+	switch {
+	case !found:
+		return storage.Record{}
+	case end.IsZero():
+		return storage.Record{Value: value, Left: storage.Forever, Found: true}
+	case !now.Before(end):
+		return storage.Record{}
+	}
+	return storage.Record{Value: value, Left: end.Sub(now), Found: true}
+}
+
+// endOf is when a record is over that is kept so long.
+func endOf(keep time.Duration, now time.Time) time.Time {
+	if keep == storage.Forever {
+		return time.Time{}
+	}
+	return now.Add(keep)
+}
+
+// versions is what the key's record may be in the store if nobody else has changed
+// it: nothing, where it was never seen. One whose time is over may be there still,
+// for the store has a clock of its own.
+func (c *copied) versions(now time.Time) []string {
+	switch {
+	case c == nil:
+		return []string{""}
+	case c.over(now):
+		return append(slices.Clone(c.is), "")
+	}
+	return slices.Clone(c.is)
+}
+
+// version is the one that the record has, if it is known.
+func (c *copied) version(now time.Time) (string, bool) {
+	if c == nil || c.over(now) || len(c.is) != 1 {
+		return "", false
+	}
+	return c.is[0], true
+}
+
+// get is the key's copy, or nil.
+func (c *copies) get(key string) *copied {
+	e := c.byKey[key]
+	if e == nil {
+		return nil
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(*copied)
+}
+
+func (c *copies) put(one *copied) {
+	c.drop(one.key)
+	if one.cost() > c.mostBytes {
+		return
+	}
+	if c.byKey == nil {
+		c.byKey = map[string]*list.Element{}
+	}
+	c.byKey[one.key] = c.order.PushFront(one)
+	c.bytes += one.cost()
+	for len(c.byKey) > c.most || c.bytes > c.mostBytes {
+		c.drop(c.order.Back().Value.(*copied).key)
+	}
+}
+
+func (c *copies) drop(key string) {
+	e := c.byKey[key]
+	if e == nil {
+		return
+	}
+	c.bytes -= c.order.Remove(e).(*copied).cost()
+	delete(c.byKey, key)
+}

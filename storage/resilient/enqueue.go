@@ -1,0 +1,74 @@
+package resilient
+
+import (
+	"slices"
+	"time"
+)
+
+// enqueue puts a change into the queue, with what the record is then, and with
+// the attempt that may have reached the store.
+func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now time.Time) error {
+	p := s.queue.get(key)
+	parts := []part{one}
+	if one.kind == updates && p != nil {
+		parts = append(append(make([]part, 0, len(p.parts)+1), p.parts...), one)
+	}
+	for !s.queue.fits(p, key, parts, result) {
+		if !s.makeRoom(p, key, parts, result) {
+			s.counts.refused++
+			s.tell(Event{Kind: Refused, Key: key, Err: ErrFull})
+			return ErrFull
+		}
+	}
+	switch {
+	case p == nil:
+		p = &pending{key: key, since: now, base: s.copies.get(key).versions(now)}
+		if sent != nil && !slices.Contains(p.base, sent.change.Was) {
+			p.base = append(p.base, sent.change.Was)
+		}
+		s.queue.add(p)
+	case one.kind != updates:
+		s.counts.superseded += uint64(len(p.parts))
+		p.times++
+		if p.sent != nil {
+			is := versionOf(p.sent.change)
+			if slices.Contains(p.base, p.sent.change.Was) && !slices.Contains(p.base, is) { // else others have changed it before
+				p.base, p.sent.based = append(slices.Clone(p.base), is), true
+			}
+			p.sent.covers = 0
+		}
+	}
+	*s.epoch(key)++
+	p.result, p.sent = result, orSent(sent, p.sent)
+	s.queue.setParts(p, parts)
+	s.counts.queued++
+	if !s.away() && s.busy == nil && s.timer == nil {
+		s.wait = 0
+		s.arm()
+	}
+	return nil
+}
+
+func orSent(sent, otherwise *attempt) *attempt {
+	if sent != nil {
+		return sent
+	}
+	return otherwise
+}
+
+// makeRoom drops what has waited for longest, if that is wanted and helps.
+func (s *Store) makeRoom(but *pending, key string, parts []part, result *copied) bool {
+	if !s.dropOldest || len(parts) > s.queue.most || costOf(key, parts, result) > s.queue.mostBytes {
+		return false
+	}
+	p := s.queue.oldest()
+	if p == but && p != nil {
+		s.queue.toBack(p)
+		p = s.queue.oldest()
+	}
+	if p == nil || p == but {
+		return false
+	}
+	s.drop(p, len(p.parts), ErrFull)
+	return true
+}

@@ -1,0 +1,493 @@
+package resilient_test
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/resilient"
+)
+
+// op is a change that a client was asked for. A Put stores "=id;", an Update
+// appends "id;".
+type op struct {
+	id       int
+	client   int
+	key      string
+	kind     byte // 'p', 'r' or 'u'
+	outcome  resilient.Outcome
+	seen     int  // how much of the key's history the client had seen
+	from     int  // from where on others' changes are in its way
+	life     int  // of the server, then
+	waits    bool // behind another one
+	replaced bool // by a later one of the same client, perhaps
+}
+
+func (o *op) String() string { return fmt.Sprintf("%c%d of %q", o.kind, o.id, o.key) }
+
+// step is a change of a record in the server.
+type step struct {
+	client int
+	value  string // "" where it was deleted
+}
+
+// history is a server, and everything that it has done. It checks that
+//
+//   - what is updated keeps what was there before: nothing acknowledged is lost,
+//   - nothing is stored twice, and nothing comes back,
+//   - what has waited is stored only over what its client had seen, or itself made,
+//   - what is told as committed was done,
+//   - what has waited was done, or reported, or replaced by its own client.
+//
+// An empty restart begins it anew.
+type history struct {
+	mu        sync.Mutex
+	memory    *storage.Memory
+	life      int
+	steps     map[string][]step
+	added     map[string]bool        // what was ever added to a record, in this life
+	done      map[string]bool        // in any life
+	seen      map[int]map[string]int // by client and key
+	ops       map[int]*op
+	calling   map[int]*op // by client
+	removing  map[string]*op
+	latest    map[string]*op // by client and key
+	forgets   map[int]bool   // clients with small copies: what these have forgotten counts as not there
+	committed uint64
+	faults    []string
+	noting    sync.Mutex
+	trace     []string // what happened, for who replays it
+}
+
+func (h *history) note(format string, args ...any) {
+	h.noting.Lock()
+	defer h.noting.Unlock()
+	h.trace = append(h.trace, time.Now().Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
+}
+
+func newHistory() *history {
+	return &history{
+		memory: storage.NewMemory(), steps: map[string][]step{}, added: map[string]bool{}, done: map[string]bool{},
+		seen: map[int]map[string]int{}, ops: map[int]*op{}, calling: map[int]*op{}, removing: map[string]*op{}, latest: map[string]*op{}, forgets: map[int]bool{},
+	}
+}
+
+func (h *history) wrong(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fault(format, args...)
+}
+
+func (h *history) fault(format string, args ...any) {
+	h.faults = append(h.faults, fmt.Sprintf(format, args...))
+}
+
+func (h *history) value(key string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last(key)
+}
+
+func (h *history) last(key string) string {
+	if all := h.steps[key]; len(all) > 0 {
+		return all[len(all)-1].value
+	}
+	return ""
+}
+
+// empty restarts the server without its data.
+func (h *history) empty() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_ = h.memory.Close()
+	h.memory = storage.NewMemory()
+	h.life++
+	h.note("server: empty")
+	clear(h.steps)
+	clear(h.added)
+	clear(h.seen)
+}
+
+// calls puts down that a client is asked for a change. Where the server has
+// answered up to now, what is there is what the change is made on, whatever it is;
+// where something of the key waits, it is what that was made on.
+func (h *history) calls(o *op, up, waits bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	o.seen, o.life = h.seen[o.client][o.key], h.life
+	last := h.latest[fmt.Sprint(o.client, o.key)]
+	o.waits = waits
+	switch o.from = o.seen; {
+	case up:
+		o.from = len(h.steps[o.key])
+	case waits && last != nil:
+		o.seen, o.from, o.life = last.seen, last.from, last.life
+	}
+	h.latest[fmt.Sprint(o.client, o.key)] = o
+	h.ops[o.id], h.calling[o.client] = o, o
+}
+
+func (h *history) returns(o *op, outcome resilient.Outcome, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !o.waits && o.life == h.life {
+		o.seen = h.seen[o.client][o.key] // also while it was tried
+		o.from = max(o.from, o.seen)
+	}
+	o.outcome = outcome
+	h.note("client %d: %v: %v, %v (had seen %d)", o.client, o, outcome, err, o.seen)
+	delete(h.calling, o.client)
+	switch {
+	case (outcome == 0) == (err == nil):
+		h.fault("%v returns %v and %v", o, outcome, err)
+	case outcome == resilient.Committed:
+		h.committed++
+		if o.kind != 'r' && !h.done[token(o)] {
+			h.fault("%v is told as committed and was not done", o)
+		}
+	case outcome == resilient.Queued && o.kind != 'u':
+		for _, other := range h.ops {
+			if other != o && other.client == o.client && other.key == o.key {
+				other.replaced = true
+			}
+		}
+	}
+	if o.kind == 'r' && outcome != resilient.Committed {
+		h.removing[fmt.Sprint(o.client, o.key)] = o
+	}
+}
+
+func token(o *op) string {
+	if o.kind == 'p' {
+		return fmt.Sprintf("=%d", o.id)
+	}
+	return fmt.Sprint(o.id)
+}
+
+func tokens(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ';' })
+}
+
+// made puts down a change of a record that a client has made.
+func (h *history) made(client int, key, value string) {
+	before := h.last(key)
+	h.note("server: client %d makes %q %q, which was %q", client, key, value, before)
+	h.steps[key] = append(h.steps[key], step{client, value})
+	had := map[string]bool{}
+	for _, one := range tokens(before) {
+		had[one] = true
+	}
+	replaces := value == "" || !strings.HasPrefix(value, before) && h.startsAnew(client, key, value)
+	for _, one := range tokens(value) {
+		if had[one] && !replaces {
+			continue
+		}
+		if h.added[one] {
+			h.fault("client %d stores %s in %q again: %q becomes %q", client, one, key, before, value)
+		}
+		h.added[one], h.done[one] = true, true
+		if strings.HasPrefix(one, "=") {
+			replaces = true
+		}
+	}
+	if !replaces && !strings.HasPrefix(value, before) {
+		h.fault("client %d loses what was in %q: %q becomes %q", client, key, before, value)
+	}
+	if replaces {
+		h.newer(client, key, value)
+	}
+}
+
+// startsAnew tells whether a value may be what a client has added after it had
+// removed the record, while both waited.
+func (h *history) startsAnew(client int, key, value string) bool {
+	first := math.MaxInt
+	for _, one := range tokens(value) {
+		id, err := strconv.Atoi(one)
+		if err != nil || h.ops[id].client != client {
+			return false
+		}
+		first = min(first, id)
+	}
+	for _, o := range h.ops {
+		if o.client == client && o.key == key && o.kind == 'r' && o.outcome != resilient.Committed && o.id < first {
+			return true
+		}
+	}
+	return false
+}
+
+// newer checks that who sets or deletes after waiting had seen what all others did.
+func (h *history) newer(client int, key, value string) {
+	if now := h.calling[client]; now != nil && now.key == key && now.kind != 'u' {
+		return // it did not wait
+	}
+	o := h.removing[fmt.Sprint(client, key)]
+	if strings.HasPrefix(value, "=") {
+		var id int
+		if _, err := fmt.Sscanf(tokens(value)[0], "=%d", &id); err != nil {
+			h.fault("client %d stores %q in %q", client, value, key)
+			return
+		}
+		o = h.ops[id]
+	}
+	if o == nil {
+		return // of one who has left
+	}
+	from, seen := 0, 0
+	if o.life == h.life {
+		from, seen = o.from, o.seen
+	}
+	all := h.steps[key]
+	if o.outcome == 0 {
+		return // of one who has left
+	}
+	had, has := "", ""
+	if seen > 0 {
+		had = all[seen-1].value
+	}
+	for _, other := range all[seen:] {
+		if other.client != client {
+			has = other.value
+		}
+	}
+	for _, other := range h.ops { // its own deletion, in doubt
+		if other.client == client && other.key == key && other.kind == 'r' && other.id < o.id && other.seen == o.seen && other.outcome != resilient.Committed {
+			had = ""
+		}
+	}
+	if has == "" && (had == "" || h.forgets[client]) {
+		return // a record that came and went meanwhile was none and is none
+	}
+	for _, other := range all[from : len(all)-1] {
+		if other.client != client {
+			h.fault("%v of client %d, which had waited, overwrites %q of client %d", o, client, other.value, other.client)
+		}
+	}
+}
+
+// saw puts down that a client knows what is there now.
+func (h *history) saw(client int, key string, life, upTo int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if life != h.life {
+		return
+	}
+	if h.seen[client] == nil {
+		h.seen[client] = map[string]int{}
+	}
+	h.seen[client][key] = max(h.seen[client][key], upTo)
+}
+
+// accounts checks that all that has waited was done or reported.
+func (h *history) accounts(p *place) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	reported := map[string]int{}
+	for _, e := range append(p.seen.of(resilient.Conflict), p.seen.of(resilient.Dropped)...) {
+		reported[e.Key] += e.Changes
+	}
+	missing := map[string][]*op{}
+	for _, o := range h.ops {
+		if o.client == p.id && o.outcome == resilient.Queued && o.kind != 'r' && !o.replaced && !h.done[token(o)] {
+			missing[o.key] = append(missing[o.key], o)
+		}
+	}
+	for key, ops := range missing {
+		if len(ops) > reported[key] {
+			h.fault("client %d: %v were accepted, and neither done nor reported", p.id, ops)
+		}
+	}
+}
+
+// faults are those of a road.
+type faults struct {
+	away    bool
+	hangs   bool
+	unsaid  float64 // so many requests of one are lost
+	unheard float64 // so many answers
+	stalls  bool    // requests come once it does not stall any more, when nobody waits for the answer
+}
+
+// road is a client's way to the server, with faults of its own.
+type road struct {
+	random  *rand.Rand // of what is broken; used under the history's lock
+	weather *rand.Rand // of faults; used under the road's lock
+	history *history
+	client  int
+
+	mu  sync.Mutex
+	cut chan struct{}
+	faults
+	stalled []func() // requests
+
+	// what is broken
+	careless, forgetful, amnesia bool
+	lying                        float64
+}
+
+// fail has other faults from now on. Connections break, and what has stalled comes
+// first.
+func (r *road) fail(f faults) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, do := range r.stalled {
+		do()
+	}
+	r.stalled = nil
+	r.faults = f
+	r.history.note("client %d: faults %+v", r.client, f)
+	close(r.cut)
+	r.cut = make(chan struct{})
+}
+
+func (r *road) calm() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.faults == faults{}
+}
+
+// goes does something in the server, if it gets there.
+func (r *road) goes(ctx context.Context, do func() func()) error {
+	r.mu.Lock()
+	now, unsaid, unheard := r.faults, false, false
+	switch {
+	case now.away, now.hangs:
+	case now.stalls:
+		r.stalled = append(r.stalled, func() { do() })
+	default:
+		unsaid = r.weather.Float64() < r.unsaid
+		unheard = !unsaid && r.weather.Float64() < r.unheard
+	}
+	r.mu.Unlock()
+	switch {
+	case now.away:
+		return errRefusedConnection
+	case now.hangs, now.stalls:
+		<-ctx.Done()
+		return ctx.Err()
+	case unsaid:
+		return errReset
+	}
+	told := do()
+	if unheard {
+		return errReset
+	}
+	told()
+	return nil
+}
+
+func (r *road) Look(ctx context.Context, keys ...string) (found []storage.Versioned, _ error) {
+	err := r.goes(ctx, func() func() {
+		h := r.history
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		all, err := h.memory.Look(context.Background(), keys...)
+		if err != nil {
+			panic(err)
+		}
+		life, upTo := h.life, len(h.steps[keys[0]])
+		return func() {
+			found = all
+			h.saw(r.client, keys[0], life, upTo)
+		}
+	})
+	return found, err
+}
+
+func (r *road) Swap(ctx context.Context, changes ...storage.Change) (made []bool, _ error) {
+	err := r.goes(ctx, func() func() {
+		h := r.history
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		is := r.swap(changes[0])
+		life, upTo := h.life, len(h.steps[changes[0].Key])
+		return func() {
+			made = []bool{is}
+			if is {
+				h.saw(r.client, changes[0].Key, life, upTo)
+			}
+		}
+	})
+	return made, err
+}
+
+// swap makes the change in the server, which may be broken.
+func (r *road) swap(c storage.Change) bool {
+	h := r.history
+	ctx := context.Background()
+	look := func() storage.Versioned {
+		found, err := h.memory.Look(ctx, c.Key)
+		if err != nil {
+			panic(err)
+		}
+		return found[0]
+	}
+	before := look()
+	chance, other := r.random.Float64(), fmt.Sprint("#", r.random.Uint64())
+	switch {
+	case chance < r.lying:
+		return true
+	case r.careless:
+		c.Was = before.Version
+	case r.forgetful:
+		c.Becomes += other // which it has never seen
+	case r.amnesia && before.Version == "" && c.Was == "":
+		c.Becomes += other
+	}
+	made, err := h.memory.Swap(ctx, c)
+	if err != nil {
+		panic(err)
+	}
+	if after := look(); after.Version != before.Version {
+		h.made(r.client, c.Key, string(after.Value))
+	}
+	return made[0]
+}
+
+// What the Store does not use of a store with versions.
+
+func (r *road) Get(context.Context, string) (storage.Record, error) { panic("Get") }
+func (r *road) Set(context.Context, string, []byte, time.Duration) error {
+	panic("Set")
+}
+func (r *road) Delete(context.Context, string) (bool, error) { panic("Delete") }
+func (r *road) Keys(context.Context, string) iter.Seq2[string, error] {
+	panic("Keys")
+}
+
+// Watch ends when the connection breaks.
+func (r *road) Watch(ctx context.Context, prefix string, changed func(storage.Changed)) error {
+	r.mu.Lock()
+	cut, fails := r.cut, r.away || r.hangs
+	r.mu.Unlock()
+	if fails {
+		return errRefusedConnection
+	}
+	r.history.mu.Lock()
+	m := r.history.memory
+	r.history.mu.Unlock()
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-cut:
+			stop()
+		case <-done:
+		}
+	}()
+	_ = m.Watch(inner, prefix, changed)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errReset
+}

@@ -1,0 +1,140 @@
+package resilient
+
+import (
+	"container/list"
+	"time"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// queue is what waits for the store, in the order in which its keys came. It is
+// used with the Store's lock held.
+type queue struct {
+	most, mostBytes int
+
+	byKey   map[string]*list.Element // of *pending
+	order   list.List                // the oldest in front
+	changes int
+	bytes   int
+}
+
+// pending is what waits of a key.
+type pending struct {
+	key    string
+	since  time.Time
+	base   []string // what the record may be in the store if nobody else has changed it
+	parts  []part   // in their order; none but the first sets or deletes
+	result *copied  // what the record is with them
+	sent   *attempt // what may have reached the store; nil where nothing has
+	round  uint64   // in which it was last tried
+	faults int      // that were Unknown
+	era    uint64   // of the breaker, at the last of them
+	times  uint64   // how often it was replaced
+	cost   int
+}
+
+// part is one change that waits.
+type part struct {
+	kind  kindOfPart
+	value []byte    // of a set
+	end   time.Time // of what is set
+	apply func(now storage.Record) (value []byte, keep time.Duration, err error)
+}
+
+// kindOfPart says what a part does, so that an empty value deletes nothing.
+type kindOfPart uint8
+
+const (
+	sets kindOfPart = iota + 1
+	deletes
+	updates
+)
+
+// attempt is a change that was sent and not answered.
+type attempt struct {
+	change storage.Change
+	end    time.Time // of what it stores
+	covers int       // how many of the parts are in it
+	based  bool      // pending.base has what it makes, and would not but for it
+	first  time.Time // when it was sent first
+}
+
+// What a change takes besides keys and values.
+const (
+	pendingCost = 400
+	partCost    = 100
+)
+
+func (q *queue) get(key string) *pending {
+	if e := q.byKey[key]; e != nil {
+		return e.Value.(*pending)
+	}
+	return nil
+}
+
+// has tells whether this, and no later one, waits for its key.
+func (q *queue) has(p *pending) bool { return q.get(p.key) == p }
+
+// oldest is what waits for longest, or nil.
+func (q *queue) oldest() *pending {
+	if e := q.order.Front(); e != nil {
+		return e.Value.(*pending)
+	}
+	return nil
+}
+
+func (q *queue) add(p *pending) {
+	if q.byKey == nil {
+		q.byKey = map[string]*list.Element{}
+	}
+	q.byKey[p.key] = q.order.PushBack(p)
+}
+
+func (q *queue) remove(p *pending) {
+	q.setParts(p, nil)
+	q.order.Remove(q.byKey[p.key])
+	delete(q.byKey, p.key)
+	q.bytes -= p.cost
+	p.cost = 0
+}
+
+// setParts gives a key that waits other parts, and counts them.
+func (q *queue) setParts(p *pending, parts []part) {
+	q.changes += len(parts) - len(p.parts)
+	p.parts = parts
+	q.bytes -= p.cost
+	p.cost = costOf(p.key, parts, p.result)
+	if p.sent != nil {
+		p.cost += len(p.sent.change.Value)
+	}
+	q.bytes += p.cost
+}
+
+// setSent puts down what is sent, or that nothing is.
+func (q *queue) setSent(p *pending, sent *attempt) {
+	p.sent = sent
+	q.setParts(p, p.parts)
+}
+
+// toBack lets the others come first.
+func (q *queue) toBack(p *pending) { q.order.MoveToBack(q.byKey[p.key]) }
+
+func costOf(key string, parts []part, result *copied) int {
+	cost := pendingCost + len(key) + partCost*len(parts)
+	for _, one := range parts {
+		cost += len(one.value)
+	}
+	if result != nil {
+		cost += len(result.value)
+	}
+	return cost
+}
+
+// fits tells whether a key may have these parts in place of what it has.
+func (q *queue) fits(p *pending, key string, parts []part, result *copied) bool {
+	changes, bytes := q.changes+len(parts), q.bytes+costOf(key, parts, result)
+	if p != nil {
+		changes, bytes = changes-len(p.parts), bytes-p.cost
+	}
+	return changes <= q.most && bytes <= q.mostBytes
+}

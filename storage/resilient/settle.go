@@ -1,0 +1,229 @@
+package resilient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// job is what there is to do for a key, at an instant.
+type job struct {
+	*pending
+	parts []part
+	base  []string
+	sent  *attempt
+	times uint64
+	era   uint64
+}
+
+// take is what there is to do for the key, if anything is.
+func (s *Store) take(p *pending) (job, bool) {
+	s.mu.Lock()
+	defer s.unlock()
+	if !s.queue.has(p) {
+		return job{}, false
+	}
+	return job{p, p.parts, p.base, p.sent, p.times, s.breaker.era}, true
+}
+
+// same tells whether nothing has been taken from what waits since, or replaced.
+// What came in addition waits behind.
+func (s *Store) same(j job) bool { return s.queue.has(j.pending) && j.pending.times == j.times }
+
+// settle delivers what waits of a key. Its error stops the delivery; what remains
+// without one is for later.
+func (s *Store) settle(ctx context.Context, p *pending) error {
+	see := false // that the record has to be looked at
+	for range attempts {
+		j, ok := s.take(p)
+		if !ok {
+			return nil
+		}
+		var known, old bool
+		var err error
+		again := j.sent != nil
+		if again {
+			known, old, err = s.remembered(ctx, j)
+		} else {
+			j.sent, err = s.compose(ctx, &j, see)
+			known = j.sent != nil
+		}
+		if err != nil {
+			return err
+		}
+		if !known {
+			continue
+		}
+		made, err := s.swap(ctx, j, again)
+		if err != nil {
+			return s.faulty(j, err)
+		}
+		if made {
+			continue // with what came meanwhile
+		}
+		if old {
+			s.forgotten(j, false)
+		}
+		see = true
+	}
+	return nil
+}
+
+// swap sends a change that is put down as sent, and takes what is in it from what
+// waits.
+func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error) {
+	epoch := s.epochNow(j.key)
+	verdict, err := s.call(ctx, j.era, j.key, func(ctx context.Context) (err error) {
+		made, err = s.ground.swap(ctx, j.sent.change)
+		return err
+	})
+	if err != nil {
+		return false, fault{verdict, err}
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	p := j.pending
+	if !s.queue.has(p) || p.sent != j.sent {
+		return made, nil
+	}
+	s.queue.setSent(p, nil)
+	if !made {
+		if j.sent.based { // nor was it before
+			p.base = slices.DeleteFunc(slices.Clone(p.base), func(is string) bool { return is == versionOf(j.sent.change) })
+		}
+		return false, nil
+	}
+	if is := versionOf(j.sent.change); j.sent.covers > 0 || slices.Contains(p.base, is) {
+		p.base = []string{is}
+	}
+	p.faults = 0
+	s.stored(j.sent, epoch, again)
+	if n := j.sent.covers; n > 0 {
+		s.delivered(p, n)
+	}
+	return true, nil
+}
+
+// stored keeps a copy of what the store has acknowledged. Where that was sent again
+// it may have been made long ago, and something else after it.
+func (s *Store) stored(sent *attempt, epoch uint64, again bool) {
+	key := sent.change.Key
+	c := &copied{key: key, value: sent.change.Value, found: sent.change.Keep > 0, end: sent.end, is: []string{versionOf(sent.change)}}
+	at := s.epoch(key)
+	if *at == epoch && s.watched(key) && !again {
+		c.trusted = s.trust
+	}
+	*at++
+	s.copies.put(c)
+}
+
+// delivered takes the first changes of a key away, which are done.
+func (s *Store) delivered(p *pending, n int) {
+	s.counts.delivered += uint64(n)
+	s.tell(Event{Kind: Delivered, Key: p.key, Changes: n})
+	s.shorten(p, n)
+}
+
+// remembered tells whether a change whose answer was lost is to be sent again. For
+// as long as the store knows such changes that settles it. After that, what is old
+// is sent where the record is there, for it may have been there all the time, and
+// is forgotten where it is not.
+func (s *Store) remembered(ctx context.Context, j job) (ok, old bool, _ error) {
+	deletes := s.deletes && (j.sent.change.Keep <= 0 || j.sent.covers == 0 && j.parts[0].kind == deletes)
+	if deletes || s.clock.Since(j.sent.first) <= s.inDoubt-2*s.timeout { // to look, and to send
+		return true, false, nil
+	}
+	found, ok, err := s.find(ctx, j)
+	if !ok {
+		return false, false, err
+	}
+	if !found.Found {
+		s.forgotten(j, true)
+	}
+	return found.Found, found.Version != j.sent.change.Was, nil
+}
+
+// forgotten takes a change of which nobody knows whether it was made from what
+// waits: it is done where it deletes and there is nothing, and else dropped. What
+// sets or deletes alone, where there is something else, is left: it is a conflict.
+func (s *Store) forgotten(j job, absent bool) {
+	s.mu.Lock()
+	defer s.unlock()
+	p := j.pending
+	if !s.same(j) || p.sent != nil && p.sent != j.sent {
+		return
+	}
+	s.queue.setSent(p, nil)
+	covers, first := j.sent.covers, p.parts[0].kind
+	switch {
+	case absent && (covers > 0 && j.sent.change.Keep <= 0 || covers == 0 && first == deletes):
+		s.delivered(p, max(covers, 1))
+	case absent, covers > 1, covers == 1 && first == updates:
+		s.drop(p, max(covers, 1), ErrInDoubt)
+	}
+}
+
+// find looks at the record in the store. Where that is not ok, the error is that
+// of faulty.
+func (s *Store) find(ctx context.Context, j job) (_ storage.Versioned, ok bool, _ error) {
+	found, verdict, err := s.look(ctx, j.era, j.key)
+	if err != nil {
+		return found, false, s.faulty(j, fault{verdict, err})
+	}
+	return found, true, nil
+}
+
+// fault is an error of the store beneath, and what it means.
+type fault struct {
+	verdict Verdict
+	error
+}
+
+func (f fault) Unwrap() error { return f.error }
+
+// faultsMost is how often an error may be Unknown.
+const faultsMost = 3
+
+// faulty says whether the delivery has to stop for a fault. One that is the key's
+// own matter drops what waits of it.
+func (s *Store) faulty(j job, err error) error {
+	var f fault
+	if !errors.As(err, &f) || f.verdict == 0 {
+		return fmt.Errorf("%w: %w", errLeft, err)
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	p := j.pending
+	if !s.queue.has(p) {
+		return stops(f)
+	}
+	if f.verdict == Unknown && (p.faults == 0 || p.era != j.era) {
+		p.faults, p.era = p.faults+1, j.era
+	}
+	if f.verdict == Unfit || p.faults == faultsMost {
+		n := len(p.parts)
+		if j.sent != nil && p.sent == j.sent {
+			n = j.sent.covers
+			s.queue.setSent(p, nil)
+		}
+		s.drop(p, n, f.error)
+	}
+	return stops(f)
+}
+
+// stops is the fault if it is the whole server's.
+func stops(f fault) error {
+	if f.verdict == Unfit {
+		return nil
+	}
+	return f.error
+}
+
+func (s *Store) epochNow(key string) uint64 {
+	s.mu.Lock()
+	defer s.unlock()
+	return *s.epoch(key)
+}

@@ -1,0 +1,223 @@
+package resilient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Store is a store of records that goes on while the one beneath is away. It is a
+// storage.Bytes. Its methods may be called concurrently; it runs no goroutine but
+// while something waits or the store is away, and then at most one at a time.
+// Close it.
+type Store struct {
+	store      storage.Bytes
+	ground     ground
+	blind      bool // writes that need not wait are not compared: it has no versions
+	deletes    bool // deletions are not compared either
+	clock      clock.Clock
+	timeout    time.Duration
+	inDoubt    time.Duration
+	dropOldest bool
+	failAway   bool
+	judge      func(err error) Verdict
+	observe    func(e Event)
+	random     func(below time.Duration) time.Duration
+
+	turns turns
+	late  atomic.Int32 // callers in succession whose deadlines came before the answer
+	seed  maphash.Seed
+	born  time.Time
+	life  context.Context // of what runs in the background
+	die   context.CancelFunc
+
+	mu      sync.Mutex
+	closed  bool
+	breaker breaker
+	copies  copies
+	queue   queue
+	epochs  [256]uint64 // what changed, by hash of the key
+	trust   uint64      // copies with another one may be out of date
+	watches map[*watch]struct{}
+	timer   *clock.Timer  // runs only while the store is away or something waits
+	wait    time.Duration // until the next delivery
+	busy    chan struct{} // while one delivers; is closed when it has
+	rounds  uint64        // deliveries
+	stuck   int           // of them in succession that could not deliver all
+	counts  counts
+	news    news
+}
+
+// New makes a Store over another, which stays its maker's to close. What it holds
+// to, see the package's documentation, is decided by whether that is a
+// storage.VersionedBytes.
+func New(store storage.Bytes, opts ...Option) (*Store, error) {
+	if store == nil {
+		return nil, errors.New("resilient: the store is nil: give it one, such as redisstore.NewValues(client)")
+	}
+	s := newStore(store, opts)
+	if v, ok := store.(storage.VersionedBytes); ok {
+		s.ground, s.blind = versioned{v}, false
+	}
+	return s, nil
+}
+
+// newStore is a Store over one without versions.
+func newStore(store storage.Bytes, opts []Option) *Store {
+	s := &Store{
+		store: store, ground: plain{store}, blind: true,
+		clock: clock.New(), timeout: DefaultTimeout, inDoubt: DefaultInDoubt, judge: JudgeError, observe: Log(nil),
+		random: rand.N[time.Duration],
+		copies: copies{most: DefaultCopy, mostBytes: DefaultCopySize},
+		queue:  queue{most: DefaultQueue, mostBytes: DefaultQueueSize},
+		seed:   maphash.MakeSeed(), trust: 1, watches: map[*watch]struct{}{},
+	}
+	s.life, s.die = context.WithCancel(context.Background())
+	for _, o := range opts {
+		o.set(s)
+	}
+	s.born = s.clock.Now()
+	return s
+}
+
+// Get returns the key's record: see Look.
+func (s *Store) Get(ctx context.Context, key string) (storage.Record, error) {
+	return s.Look(ctx, key)
+}
+
+// Look returns the key's record: what it will be with what waits, where something
+// does; else what the store has. While the store is away it is the copy of what
+// was seen last, or not found (see FailAway), and while a Watch of the key's
+// prefix runs a copy that is current spares the round trip.
+func (s *Store) Look(ctx context.Context, key string) (storage.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return storage.Record{}, err
+	}
+	for {
+		s.mu.Lock()
+		if err := s.ready(); err != nil {
+			s.unlock()
+			return storage.Record{}, err
+		}
+		if s.local(key) || s.current(key) {
+			r, err := s.known(key)
+			s.unlock()
+			return own(r), err
+		}
+		era := s.breaker.era
+		s.unlock()
+		found, verdict, err := s.look(ctx, era, key)
+		if verdict != Away && verdict != Unknown { // else the breaker is open now, or was meanwhile
+			return found.Record, err
+		}
+	}
+}
+
+// ready tells whether the Store may be used.
+func (s *Store) ready() error {
+	if s.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// away tells whether nothing is to be sent.
+func (s *Store) away() bool { return s.breaker.state != StateClosed }
+
+// local tells whether the store beneath is not to be asked for the key: it is
+// away, or something waits that comes first.
+func (s *Store) local(key string) bool { return s.away() || s.queue.get(key) != nil }
+
+// current tells whether the key's copy is known to be what the store has.
+func (s *Store) current(key string) bool {
+	if len(s.watches) == 0 || !s.watched(key) {
+		return false
+	}
+	c := s.copies.get(key)
+	return c != nil && c.trusted == s.trust && len(c.is) == 1
+}
+
+// known is the key's record without the store. Its value is not the reader's.
+func (s *Store) known(key string) (storage.Record, error) {
+	now := s.clock.Now()
+	if p := s.queue.get(key); p != nil {
+		return p.result.record(now), nil
+	}
+	if c := s.copies.get(key); c != nil {
+		return c.record(now), nil
+	}
+	if s.failAway {
+		return storage.Record{}, fmt.Errorf("%w: %q was not seen before", ErrAway, key)
+	}
+	return storage.Record{}, nil
+}
+
+// own is the record with a value that nobody else has.
+func own(r storage.Record) storage.Record {
+	r.Value = bytes.Clone(r.Value)
+	return r
+}
+
+// look asks the store for the key, and keeps a copy of what it says.
+func (s *Store) look(ctx context.Context, era uint64, key string) (found storage.Versioned, _ Verdict, _ error) {
+	s.mu.Lock()
+	epoch := *s.epoch(key)
+	s.unlock()
+	verdict, err := s.call(ctx, era, key, func(ctx context.Context) (err error) {
+		found, err = s.ground.look(ctx, key)
+		return err
+	})
+	if err != nil {
+		return storage.Versioned{}, verdict, err
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	if epoch == *s.epoch(key) {
+		s.copies.put(s.seen(found, key))
+	}
+	return found, 0, nil
+}
+
+// seen is a copy of what the store says.
+func (s *Store) seen(found storage.Versioned, key string) *copied {
+	c := &copied{key: key, value: bytes.Clone(found.Value), found: found.Found, is: []string{found.Version}}
+	if found.Found && found.Left > 0 { // else it can't tell
+		c.end = endOf(found.Left, s.clock.Now())
+	}
+	if s.watched(key) {
+		c.trusted = s.trust
+	}
+	return c
+}
+
+// epoch moves whenever a record changes whose key has this hash: what was looked
+// at before is out of date then.
+func (s *Store) epoch(key string) *uint64 {
+	return &s.epochs[maphash.String(s.seed, key)%uint64(len(s.epochs))]
+}
+
+// MaxKey is the longest key of the store beneath, 0 where it has no limit.
+func (s *Store) MaxKey() int {
+	if limit, ok := s.store.(storage.KeyLimit); ok {
+		return limit.MaxKey()
+	}
+	return 0
+}
+
+// String names the store beneath.
+func (s *Store) String() string {
+	if named, ok := s.store.(fmt.Stringer); ok {
+		return "resilient(" + named.String() + ")"
+	}
+	return fmt.Sprintf("resilient(%T)", s.store)
+}

@@ -1,0 +1,181 @@
+package resilient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// Update makes of the key's record what change says of it: a value and how long
+// it is kept, with zero or less a deletion. It returns the record that there is
+// then. With ErrNoChange the record stays as it is; any other error is returned,
+// and changes nothing. No change of others is lost: the store takes the value
+// only if the record is still what change was given, else change is called again.
+//
+// Where the store is away or something of the key waits already, the change is
+// made to what Look returns, queued, and made again later to what the store has
+// then; so it must be right for that too: append to what is there, don't store
+// what was there before. It is called until it has succeeded once, later on
+// another goroutine, and must neither use the Store nor wait for it. If it fails
+// or panics later, it is Dropped.
+//
+// Errors besides: as of Put, and ErrNoVersions.
+func (s *Store) Update(ctx context.Context, key string, change func(now storage.Record) (value []byte, keep time.Duration, err error)) (storage.Record, Outcome, error) {
+	if s.blind {
+		return storage.Record{}, 0, ErrNoVersions
+	}
+	if err := ctx.Err(); err != nil {
+		return storage.Record{}, 0, err
+	}
+	if err := s.turns.take(ctx, key); err != nil {
+		return storage.Record{}, 0, err
+	}
+	defer s.turns.give(key)
+	guess := true // that the copy is what the store has
+	for try := range attempts {
+		s.mu.Lock()
+		if err := s.ready(); err != nil {
+			s.unlock()
+			return storage.Record{}, 0, err
+		}
+		if s.local(key) {
+			r, outcome, again, err := s.updateHere(key, change)
+			if again {
+				continue
+			}
+			return r, outcome, err
+		}
+		now, era, c := s.clock.Now(), s.breaker.era, s.copies.get(key)
+		s.unlock()
+		var at storage.Versioned
+		was, sure := c.version(now)
+		if guess = guess && sure; guess {
+			at = storage.Versioned{Record: c.record(now), Version: was}
+		} else {
+			var verdict Verdict
+			var err error
+			if at, verdict, err = s.look(ctx, era, key); verdict == Away || verdict == Unknown {
+				continue // and is queued
+			}
+			if err != nil {
+				return storage.Record{}, 0, err
+			}
+		}
+		value, keep, err := change(own(at.Record))
+		if err != nil {
+			if guess { // it may be wrong for what the store has
+				guess = false
+				continue
+			}
+			if errors.Is(err, ErrNoChange) {
+				return at.Record, Committed, nil
+			}
+			return storage.Record{}, 0, err
+		}
+		value, keep = kept(value, keep)
+		made, _, outcome, err := s.change(ctx, era, storage.Change{
+			Item: storage.Item{Key: key, Value: value, Keep: keep}, Was: at.Version, Becomes: s.ground.becomes(value, keep),
+		}, part{kind: updates, apply: change})
+		if err != nil {
+			return storage.Record{}, 0, err
+		}
+		if made {
+			return own(s.copyOf(key, value, keep, now).record(now)), outcome, nil
+		}
+		guess = false
+		if err := s.pause(ctx, try); err != nil {
+			return storage.Record{}, 0, err
+		}
+	}
+	return storage.Record{}, 0, ErrContended
+}
+
+// kept is what a change function has returned, as the Store's own.
+func kept(value []byte, keep time.Duration) ([]byte, time.Duration) {
+	if keep <= 0 {
+		return nil, 0
+	}
+	if value == nil {
+		return []byte{}, keep
+	}
+	return bytes.Clone(value), keep
+}
+
+// updateHere changes what the record is here, and queues the change. It is called
+// with the lock held, and gives it back: the function is not called under it. It
+// is to be done again where something has changed meanwhile.
+func (s *Store) updateHere(key string, change func(storage.Record) ([]byte, time.Duration, error)) (_ storage.Record, _ Outcome, again bool, _ error) {
+	p, c := s.queue.get(key), s.copies.get(key)
+	var before *copied
+	if p != nil {
+		before = p.result
+	}
+	r, err := s.known(key)
+	if errors.Is(err, ErrAway) { // an update is right for whatever is there
+		r, err = storage.Record{}, nil
+	}
+	s.unlock()
+	value, keep, err := change(own(r))
+	if errors.Is(err, ErrNoChange) {
+		if p != nil {
+			return own(r), Queued, false, nil
+		}
+		return own(r), Committed, false, nil
+	}
+	if err != nil {
+		return storage.Record{}, 0, false, err
+	}
+	value, keep = kept(value, keep)
+	s.mu.Lock()
+	defer s.unlock()
+	if err := s.ready(); err != nil {
+		return storage.Record{}, 0, false, err
+	}
+	if q := s.queue.get(key); q != p || q != nil && q.result != before || q == nil && (!s.away() || s.copies.get(key) != c) {
+		return storage.Record{}, 0, true, nil
+	}
+	now := s.clock.Now()
+	result := s.copyOf(key, value, keep, now)
+	if err := s.enqueue(key, part{kind: updates, apply: change}, result, nil, now); err != nil {
+		return storage.Record{}, 0, false, err
+	}
+	return own(result.record(now)), Queued, false, nil
+}
+
+// apply calls the function of an Update later, on a goroutine of its own, for
+// which runtime.Goexit is as good as a panic. It does not wait for longer than the
+// context allows.
+func apply(ctx context.Context, change func(storage.Record) ([]byte, time.Duration, error), r storage.Record) (value []byte, keep time.Duration, err error) {
+	type result struct {
+		value []byte
+		keep  time.Duration
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		out := result{err: errors.New("resilient: the function of an Update has ended its goroutine")}
+		defer func() {
+			if r := recover(); r != nil {
+				out.err = fmt.Errorf("resilient: the function of an Update panicked: %v\n%s", r, debug.Stack())
+			}
+			done <- out
+		}()
+		value, keep, err := change(own(r))
+		value, keep = kept(value, keep)
+		out = result{value, keep, err}
+	}()
+	select {
+	case out := <-done:
+		return out.value, out.keep, out.err
+	case <-ctx.Done():
+		return nil, 0, errLeft
+	}
+}
+
+// errLeft says that a delivery was given up.
+var errLeft = errors.New("resilient: the delivery was given up")

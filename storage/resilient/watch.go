@@ -1,0 +1,136 @@
+package resilient
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/perennial-go/perennial/storage"
+)
+
+// watch is a Watch that runs. It is used with the Store's lock held.
+type watch struct {
+	prefix string
+	sees   bool // every change, since its last Missed
+	stop   context.CancelFunc
+}
+
+// Watch tells of changes of records whose keys begin with the prefix, until the
+// context ends, and keeps the copies of these current, so that to Look at one
+// costs no round trip: what others change is seen as soon as the store has told
+// of it. Where the store goes away the Watch waits and begins again when it is
+// back, with a Missed. What waits in the queue is not told of, but its delivery is.
+//
+// The function is called by one goroutine at a time. Errors: that of the context,
+// those of the store that are no sign that it is away, ErrUnsupported where it
+// can't watch, ErrClosed.
+func (s *Store) Watch(ctx context.Context, prefix string, changed func(storage.Changed)) error {
+	watcher, ok := s.store.(storage.WatcherBytes)
+	if !ok {
+		return ErrUnsupported
+	}
+	for late := 0; ; late++ {
+		err := s.watch(ctx, watcher, prefix, func(c storage.Changed) {
+			late = 0
+			changed(c)
+		})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.mu.Lock()
+		closed, back := s.closed, s.breaker.back
+		s.unlock()
+		if closed {
+			return ErrClosed
+		}
+		if back != nil {
+			select {
+			case <-back:
+				continue
+			case <-s.life.Done():
+				return ErrClosed
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if errors.Is(err, ErrAway) { // and back meanwhile
+			continue
+		}
+		if verdict := s.judge(err); verdict == Unwilling || verdict == Unfit {
+			return err
+		}
+		if err := s.await(ctx, s.backoff(late)); err != nil {
+			return err
+		}
+	}
+}
+
+// watch watches until the store or the context ends it, or the breaker opens: it
+// may have lost its connection then, and not know it.
+func (s *Store) watch(ctx context.Context, watcher storage.WatcherBytes, prefix string, changed func(storage.Changed)) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	w := &watch{prefix: prefix, stop: stop}
+	s.mu.Lock()
+	if s.away() || s.closed {
+		s.unlock()
+		return ErrAway
+	}
+	s.watches[w] = struct{}{}
+	s.unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.unlock()
+		delete(s.watches, w)
+	}()
+	err := watcher.Watch(ctx, prefix, func(c storage.Changed) {
+		if s.saw(w, c) {
+			changed(c)
+		}
+	})
+	if err == nil {
+		err = errors.New("resilient: the watch has ended")
+	}
+	return err
+}
+
+// saw puts down what a watch is told.
+func (s *Store) saw(w *watch, c storage.Changed) bool {
+	s.mu.Lock()
+	defer s.unlock()
+	if _, runs := s.watches[w]; !runs {
+		return false
+	}
+	if c.Missed {
+		s.trust++
+		for i := range s.epochs {
+			s.epochs[i]++
+		}
+		w.sees = true
+		return true
+	}
+	*s.epoch(c.Key)++
+	if one := s.copies.get(c.Key); one != nil && (len(one.is) != 1 || one.is[0] != c.Version) {
+		one.trusted = 0
+	}
+	return true
+}
+
+// watched tells whether every change of the key is seen.
+func (s *Store) watched(key string) bool {
+	for w := range s.watches {
+		if w.sees && strings.HasPrefix(key, w.prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// distrust is called where changes may go unseen: the store has gone, or is back.
+// What begins to watch then begins with a Missed.
+func (s *Store) distrust() {
+	for w := range s.watches {
+		w.stop()
+		delete(s.watches, w)
+	}
+}

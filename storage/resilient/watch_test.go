@@ -1,0 +1,215 @@
+package resilient_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/resilient"
+)
+
+// watch watches until it is stopped.
+func watch(t *testing.T, s *resilient.Store, prefix string, also ...func(storage.Changed)) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- s.Watch(ctx, prefix, func(c storage.Changed) {
+			for _, f := range also {
+				f(c)
+			}
+		})
+	}()
+	synctest.Wait()
+	return func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("the Watch ends with %v", err)
+		}
+	}
+}
+
+// A Look at what is watched costs no round trip, and sees what others do.
+func TestWatchedLookIsFree(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		stop := watch(t, s, "w:")
+		put(t, s, "w:a", "1", resilient.Committed)
+		put(t, s, "other", "1", resilient.Committed)
+		synctest.Wait()
+		holds(t, s, "w:a", "1")
+		free := func(key string, want bool) {
+			t.Helper()
+			before := at.calls.Load()
+			for range 10 {
+				_, _ = s.Get(t.Context(), key)
+			}
+			if n := at.calls.Load() - before; (n == 0) != want {
+				t.Errorf("ten looks at %q ask the store %d times", key, n)
+			}
+		}
+		free("w:a", true)
+		free("other", false)
+		for _, value := range []string{"2", "3"} {
+			if err := at.memory.Set(t.Context(), "w:a", []byte(value), storage.Forever); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			holds(t, s, "w:a", value)
+			free("w:a", true)
+		}
+		if _, err := at.memory.Delete(t.Context(), "w:a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		lacks(t, s, "w:a")
+		free("w:a", true)
+		stop()
+		free("w:a", false)
+	})
+}
+
+// A Watch goes on when the store is back, begins with a Missed, and sees again.
+func TestWatchOutlivesTheServer(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		missed, changed := 0, 0
+		stop := watch(t, s, "", func(c storage.Changed) {
+			if c.Missed {
+				missed++
+			} else {
+				changed++
+			}
+		})
+		defer stop()
+		put(t, s, "a", "1", resilient.Committed)
+		synctest.Wait()
+		if missed != 1 || changed != 1 {
+			t.Fatalf("told of %d missed, %d changed", missed, changed)
+		}
+		for range 3 {
+			at.stop()
+			holds(t, s, "a", "1")
+			later(time.Minute)
+			at.start()
+			later(time.Minute)
+		}
+		if missed != 4 {
+			t.Errorf("told of %d missed after 3 outages", missed)
+		}
+		holds(t, s, "a", "1")
+		before := at.calls.Load()
+		holds(t, s, "a", "1")
+		if n := at.calls.Load() - before; n != 0 {
+			t.Errorf("the copy is not current again")
+		}
+	})
+}
+
+// A connection of the Watch that breaks by itself is made again.
+func TestWatchIsMadeAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
+		missed := 0
+		stop := watch(t, s, "", func(c storage.Changed) {
+			if c.Missed {
+				missed++
+			}
+		})
+		defer stop()
+		at.stop()
+		at.start()
+		later(time.Minute)
+		if missed != 2 || len(seen.all) != 0 {
+			t.Errorf("told of %d missed; events %v", missed, seen.all)
+		}
+	})
+}
+
+// Who looks while somebody changes does not keep the old for current.
+func TestWatchedLookRacesAChange(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		stop := watch(t, s, "")
+		defer stop()
+		put(t, s, "b", "1", resilient.Committed)
+		if err := at.memory.Set(t.Context(), "a", []byte("old"), storage.Forever); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		slow := slowStore{at, make(chan struct{})}
+		other, _ := client(t, slow)
+		stopOther := watch(t, other, "")
+		looked := make(chan struct{})
+		go func() {
+			_, _ = other.Get(t.Context(), "a") // reads the old, and answers late
+			close(looked)
+		}()
+		synctest.Wait()
+		if err := at.memory.Set(t.Context(), "a", []byte("new"), storage.Forever); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		close(slow.answer)
+		<-looked
+		holds(t, other, "a", "new")
+		stopOther()
+		if err := other.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// slowStore answers a Look once it is let.
+type slowStore struct {
+	*server
+	answer chan struct{}
+}
+
+func (s slowStore) Look(ctx context.Context, keys ...string) ([]storage.Versioned, error) {
+	found, err := s.server.Look(ctx, keys...)
+	<-s.answer
+	return found, err
+}
+
+func TestWatchEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := newServer()
+		s, _ := client(t, at)
+		done := make(chan error, 1)
+		go func() { done <- s.Watch(t.Context(), "", func(storage.Changed) {}) }()
+		synctest.Wait()
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; !errors.Is(err, resilient.ErrClosed) {
+			t.Errorf("the Watch of a store that is closed: %v", err)
+		}
+		refused := storage.Refused(errors.New("no"))
+		s, _ = client(t, at)
+		at.set(func(s *server) { s.fault = func(string, string) error { return refused } })
+		if err := s.Watch(t.Context(), "", func(storage.Changed) {}); !errors.Is(err, refused) {
+			t.Errorf("a Watch that is refused: %v", err)
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		none, _ := client(t, bare{at})
+		if err := none.Watch(t.Context(), "", func(storage.Changed) {}); !errors.Is(err, resilient.ErrUnsupported) {
+			t.Errorf("a Watch of a store that can't: %v", err)
+		}
+		for _, err := range none.Keys(t.Context(), "") {
+			if !errors.Is(err, resilient.ErrUnsupported) {
+				t.Errorf("Keys of a store that can't: %v", err)
+			}
+		}
+		if _, _, err := none.Update(t.Context(), "a", appends("x")); !errors.Is(err, resilient.ErrNoVersions) {
+			t.Errorf("an Update of a store without versions: %v", err)
+		}
+		if err := none.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// bare is a store that can do nothing else.
+type bare struct{ storage.Bytes }

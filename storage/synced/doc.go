@@ -1,0 +1,61 @@
+// Package synced has named values that processes share over a Redis server, and
+// with which they go on while the server is away:
+//
+//	memory, err := synced.Open(ctx, synced.Prefix("svc:"))     // REDIS_HOST, REDIS_PORT, REDIS_PREFIX
+//	flags := memory.Scope("flags")                              // names of its own
+//	dark, err := synced.NewVar[bool](flags, "dark-mode")
+//
+//	v, err := dark.Get(ctx)
+//	err = dark.Set(ctx, true)
+//	v, err = dark.Update(ctx, func(now bool) (bool, error) { return !now, nil })
+//
+//	jobs, err := synced.NewList[string](memory, "jobs")         // Append, Insert, Remove, Pop, PopAt, All
+//	counts, err := synced.NewDict[int](memory, "counts")        // Put, Merge, Update, Remove, Pop, PopOr, All
+//
+// It is synced-memory's Memory, without what is wrong there. A value is typed, and
+// is read and changed by methods; what they return is the caller's own.
+//
+// # While the server is away
+//
+// Reads return what this process saw last: everything there was when the memory
+// was made, and what it has read or changed since. With resilient.FailAway, which
+// Open sets, what was never seen is resilient.ErrAway; it is ErrMissing without.
+//
+// Changes wait. Each returns an error that matches ErrQueued, is seen by this
+// process at once, and is sent when the server is back:
+//
+//   - Set and Delete are done if nobody else has changed the value since this
+//     process saw it last; else they are dropped, which is a conflict. So no old
+//     value replaces a newer one, and nothing that was deleted comes back. Of
+//     several of one name the last counts.
+//   - Update, and what changes a part of a list or a dict, is done to the value
+//     that is found then, so that nothing that anybody has changed is lost.
+//
+// A change that was under way when the server went away, and of whose value there
+// is none a minute later, is dropped too: see resilient.ErrInDoubt.
+//
+// What is dropped is logged, counted in Stats, and told to resilient.Observe with
+// its key. Changes that wait are in memory: they are gone with the process, unless
+// Close could send them.
+//
+// # What is stored
+//
+// A value is one record in the layout value of redisstore: a hash with the field
+// v, which is what the codec makes of the value, by default JSON. A List is its
+// elements as one value and a Dict is its keys and values, so that a Var of a
+// slice or a map, of the same name and codec, has the same value. They are made
+// for hundreds of elements and not for millions: each change sends the whole.
+//
+// The key is the prefix, the names of the scopes with a colon each, and the name,
+// in which % and : are escaped: svc:flags:dark-mode.
+//
+// # Servers
+//
+// It is run against Redis 7.0.15. These are the commands in use, besides those
+// that connect (HELLO or AUTH, SELECT):
+//
+//	commands  EVAL EVALSHA EXISTS HDEL HMGET HSET PERSIST PEXPIRE PING PSUBSCRIBE PTTL PUBLISH SCAN
+//
+// JSON is read and written in the process and never by the server, whose cjson
+// makes {} of [] and a float of a large number.
+package synced

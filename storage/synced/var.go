@@ -1,0 +1,186 @@
+package synced
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/perennial-go/perennial/serde"
+	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/resilient"
+)
+
+// Var is a value of type T that processes share by its name. What it returns is
+// the caller's to keep and to change, what it is given it keeps no part of. Its
+// methods may be called concurrently. Those that change something return an error
+// that matches ErrQueued where the change waits for the server to come back.
+type Var[T any] struct {
+	store   *resilient.Store
+	name    string
+	key     string
+	codec   serde.Codec[T]
+	initial []byte // what there is where nothing is stored, encoded
+	begins  bool   // initial was given
+}
+
+// Option says one thing about a Var, a List or a Dict, whose type as a whole is T.
+type Option[T any] struct {
+	set func(v *Var[T]) error
+}
+
+// Codec is how values are written. Whoever shares a value gives it the same one.
+// Default: that of encoding/json.
+func Codec[T any](c serde.Codec[T]) Option[T] {
+	return Option[T]{func(v *Var[T]) error {
+		if c == nil {
+			return errors.New("the codec is nil: give one, or leave the option out for JSON")
+		}
+		v.codec = c
+		return nil
+	}}
+}
+
+// Default is what Get returns, and Update begins with, where nothing is stored.
+// Without it Get returns ErrMissing, and Update begins with the zero value. It is
+// not stored by that.
+func Default[T any](value T) Option[T] {
+	return Option[T]{func(v *Var[T]) (err error) {
+		v.initial, err = v.encode(value)
+		v.begins = true
+		return err
+	}}
+}
+
+// NewVar makes the variable of that name in a memory or a scope of one. It asks
+// the server nothing, and there may be several of one name.
+func NewVar[T any](m *Memory, name string, opts ...Option[T]) (*Var[T], error) {
+	return newVar(m, name, newJSON[T](), opts)
+}
+
+func newVar[T any](m *Memory, name string, codec serde.Codec[T], opts []Option[T]) (*Var[T], error) {
+	if err := errors.Join(m.wrong, checkName("value", name)); err != nil {
+		return nil, fmt.Errorf("synced: %w", err)
+	}
+	v := &Var[T]{store: m.store, name: name, key: m.prefix + escaper.Replace(name), codec: codec}
+	for _, o := range opts {
+		if err := o.set(v); err != nil {
+			return nil, fmt.Errorf("synced: the value %s: %w", shown(name), err)
+		}
+	}
+	return v, nil
+}
+
+// Name is the name that the value has in its scope.
+func (v *Var[T]) Name() string { return v.name }
+
+// Get returns the value. It costs one round trip, none while a Watch runs that
+// the value is of, and none while the server is away: then it returns what this
+// process saw last, or has changed since. With any error, the value returned is
+// the Default, or else the zero value.
+func (v *Var[T]) Get(ctx context.Context) (T, error) {
+	r, err := v.store.Look(ctx, v.key)
+	if err == nil && r.Found {
+		var value T
+		if value, err = v.decode(r.Value); err == nil {
+			return value, nil
+		}
+	}
+	value, wrong := v.start()
+	if err == nil && !v.begins {
+		err = ErrMissing
+	}
+	return value, told("get", v.name, resilient.Committed, errors.Join(err, wrong))
+}
+
+// Set stores a value in place of whatever is there. It costs one round trip, and up
+// to two more where this process has not seen the latest value. Of two processes that
+// set the same name while the server is away the one that reaches it first
+// prevails; the other's value is dropped, and reported.
+func (v *Var[T]) Set(ctx context.Context, value T) error {
+	data, err := v.encode(value)
+	if err != nil {
+		return told("set", v.name, resilient.Committed, err)
+	}
+	outcome, err := v.store.Put(ctx, v.key, data, storage.Forever)
+	return told("set", v.name, outcome, err)
+}
+
+// Delete deletes the value. That there is none is no error.
+func (v *Var[T]) Delete(ctx context.Context) error {
+	outcome, err := v.store.Remove(ctx, v.key)
+	return told("delete", v.name, outcome, err)
+}
+
+// Update replaces the value by what change makes of it, and returns that. It is
+// one atomic step: change is called again with a newer value where another
+// process has changed it meanwhile, so that no change is lost. It costs as many
+// round trips as Set.
+//
+// While the server is away change is called with the value that this process
+// has, and again, after Update has returned ErrQueued, with the value that is
+// found when the server is back. So it must do nothing but compute, from what it
+// is given and what nobody changes later; with the memory it must do nothing. An
+// error of change, ErrNoChange among them, leaves everything as it is. One that it
+// returns only later drops the change, which is reported.
+func (v *Var[T]) Update(ctx context.Context, change func(T) (T, error)) (T, error) {
+	return v.update(ctx, "update", change)
+}
+
+func (v *Var[T]) update(ctx context.Context, verb string, change func(T) (T, error)) (value T, err error) {
+	r, outcome, err := v.store.Update(ctx, v.key, v.change(change))
+	if err == nil {
+		value, err = v.found(r)
+	}
+	return value, told(verb, v.name, outcome, err)
+}
+
+// change is a change of values as one of records.
+func (v *Var[T]) change(change func(T) (T, error)) func(storage.Record) ([]byte, time.Duration, error) {
+	return func(now storage.Record) ([]byte, time.Duration, error) {
+		value, err := v.found(now)
+		if err != nil {
+			return nil, 0, err
+		}
+		if value, err = change(value); err != nil {
+			return nil, 0, err
+		}
+		data, err := v.encode(value)
+		return data, storage.Forever, err
+	}
+}
+
+// found is the value of a record, and what there is to begin with where there is
+// none.
+func (v *Var[T]) found(r storage.Record) (T, error) {
+	if !r.Found {
+		return v.start()
+	}
+	return v.decode(r.Value)
+}
+
+// start is a copy of the default, or the zero value.
+func (v *Var[T]) start() (value T, err error) {
+	if v.begins {
+		return v.decode(v.initial)
+	}
+	return value, nil
+}
+
+func (v *Var[T]) encode(value T) ([]byte, error) {
+	data, err := v.codec.Encode(value)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v: %w: nothing was changed", ErrValue, reflect.TypeFor[T](), err)
+	}
+	return data, nil
+}
+
+func (v *Var[T]) decode(data []byte) (T, error) {
+	value, err := v.codec.Decode(data)
+	if err != nil {
+		var none T
+		return none, fmt.Errorf("%w: it can't be read as %v: %w", ErrForeign, reflect.TypeFor[T](), err)
+	}
+	return value, nil
+}

@@ -32,13 +32,14 @@ func (a *arena[K, X]) at(place uint32) *cell[K, X] {
 	return &a.chunks[place/chunkSize][place%chunkSize]
 }
 
+// inUse tells whether there is a key at the place.
+func (a *arena[K, X]) inUse(place uint32) bool {
+	return place != 0 && place <= a.used && a.at(place).prev != vacant
+}
+
 // holds tells whether the key is at the place.
 func (a *arena[K, X]) holds(place uint32, key K) bool {
-	if place == 0 || place > a.used {
-		return false
-	}
-	c := a.at(place)
-	return c.prev != vacant && c.key == key
+	return a.inUse(place) && a.at(place).key == key
 }
 
 // add gives a key a place, which is in no row yet.

@@ -23,6 +23,8 @@ var policies = []struct {
 	{"S3FIFO", eviction.S3FIFO[int]},
 	{"LIRS", eviction.LIRS[int]},
 	{"TinyLFU", eviction.TinyLFU[int]},
+	{"Adaptive", eviction.Adaptive[int]},
+	{"CostAware", eviction.CostAware[int]},
 }
 
 // BenchmarkMiss is what a miss costs the strategy: the write of a key that was

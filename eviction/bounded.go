@@ -72,8 +72,8 @@ func (s *bounded[K, X]) MarkWeighed(key K, e, old *entry.Meta, weight int) {
 	}
 	s.policy.rowOf(place).weight += weight - s.keys.weightOf(place)
 	s.keys.reweigh(place, weight)
-	e.SetPlace(place)
 	if e != old { // else it is only weighed anew
+		e.SetPlace(place)
 		s.policy.renew(place, e)
 	}
 }
@@ -87,10 +87,13 @@ func (s *bounded[K, X]) MarkReleased(key K, old *entry.Meta) {
 
 // placeOf is the place of the key whose entry is given, or 0.
 func (s *bounded[K, X]) placeOf(key K, e *entry.Meta) uint32 {
-	if e == nil || !s.keys.holds(e.Place(), key) {
+	if e == nil {
 		return 0
 	}
-	return e.Place()
+	if place := e.Place() &^ inSample; s.keys.holds(place, key) {
+		return place
+	}
+	return 0
 }
 
 // remove forgets a place, unless it is 0.

@@ -19,6 +19,7 @@ func TestPoliciesConform(t *testing.T) {
 		"S3FIFO":               eviction.S3FIFO[string],
 		"LIRS":                 eviction.LIRS[string],
 		"TinyLFU":              eviction.TinyLFU[string],
+		"Adaptive":             eviction.Adaptive[string],
 	} {
 		for _, capacity := range []int{-1, 0, 1, 3, 7} {
 			t.Run(fmt.Sprintf("%s, capacity %d", name, capacity), func(t *testing.T) {

@@ -7,6 +7,8 @@
 //   - [TinyLFU] where some keys are more popular than others, the best in most
 //     cases, and [LIRS] where that changes quickly; both hold out against scans
 //     and loops;
+//   - [Adaptive] where the traffic is not known, or does not stay the same;
+//   - [CostAware] where loads differ in how long they take or values in size;
 //   - [S3FIFO], [TwoQueue] and [Sieve], which are simpler;
 //   - [LeastRecentlyUsed], [LeastFrequentlyUsed] and [FirstInFirstOut], which do
 //     what they say;

@@ -22,7 +22,7 @@ package eviction
 func TinyLFU[K comparable](capacity int) Strategy[K] {
 	s := new(tinyLFU[K])
 	s.init("TinyLFU", capacity, s)
-	s.time.most, s.protects, s.frequency = mostReadsMarked, 0.8, true
+	s.time.most, s.protects, s.frequency = mostReadsMarked, mostProtected, true
 	return s
 }
 

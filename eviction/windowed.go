@@ -26,6 +26,7 @@ type windowed[K comparable] struct {
 	gone      history
 	time      ticks
 	share     float64 // of the capacity that is the window's
+	extra     float64 // is the window's besides; at 1 nothing enters the main part
 	protects  float64 // of the main part that may be protected
 	frequency bool    // lets a candidate be admitted
 }
@@ -43,6 +44,7 @@ const (
 	mostShare     = 0.8   // at most,
 	mostStep      = 0.002 // by how much it changes at once,
 	margin        = 0.05  // and what "a little larger" is
+	mostProtected = 0.8   // of the main part, where any of it is
 )
 
 // A mark is the time of the last read and, in the low bits, how many reads there
@@ -67,11 +69,19 @@ func (s *windowed[K]) Mark(e *entry.Meta) {
 }
 
 func (s *windowed[K]) windowMax() int {
-	return max(1, int(s.share*float64(s.capacity)))
+	share := s.share + s.extra
+	if share >= 1 {
+		return max(1, s.capacity)
+	}
+	return max(1, int(share*float64(s.capacity)))
 }
 
+// isAll tells whether everything belongs into the window: what the main part still
+// has goes first, or moves there when it is read.
+func (s *windowed[K]) isAll() bool { return s.extra >= 1 }
+
 func (s *windowed[K]) protectedMax() int {
-	return int(s.protects * float64(s.capacity-s.windowMax()))
+	return int(s.protects * float64(max(0, s.capacity-s.windowMax())))
 }
 
 func (s *windowed[K]) rowOf(place uint32) *row {
@@ -105,7 +115,7 @@ func (s *windowed[K]) add(place uint32, e *entry.Meta) {
 	n.used = s.time.now.Load()
 	away, count, known := s.gone.recall(s.hash(place), n.used)
 	n.count = min(mostCount, count+1)
-	if known && s.cameBack(away) {
+	if known && !s.isAll() && s.cameBack(away) {
 		s.put(place, onProbation)
 		return
 	}
@@ -204,6 +214,10 @@ func (s *windowed[K]) victim() uint32 {
 		}
 		if place == 0 || !s.wasRead(place) {
 			return place
+		}
+		if s.isAll() {
+			s.move(place, inWindow)
+			continue
 		}
 		// Of the reads in this row, as many as the margin is a part of it are of
 		// entries that a window larger by the margin would cost; half of them,

@@ -26,6 +26,8 @@ var strategies = []struct {
 	{"TwoQueue", eviction.TwoQueue[int]},
 	{"LIRS", eviction.LIRS[int]},
 	{"TinyLFU", eviction.TinyLFU[int]},
+	{"Adaptive", eviction.Adaptive[int]},
+	{"CostAware", eviction.CostAware[int]},
 }
 
 // BenchmarkStrategies compares what hits and misses cost under each strategy:

@@ -184,6 +184,7 @@ func TestG11BoundsHoldUnderChange(t *testing.T) {
 	strategies := []func(int) eviction.Strategy[string]{
 		eviction.LeastRecentlyUpdated[string], eviction.FirstInFirstOut[string], eviction.LeastRecentlyUsed[string], eviction.LeastFrequentlyUsed[string],
 		eviction.Sieve[string], eviction.S3FIFO[string], eviction.TwoQueue[string], eviction.LIRS[string], eviction.TinyLFU[string],
+		eviction.Adaptive[string], eviction.CostAware[string],
 	}
 	live := config.Mutable(config.InMemory[string, string](config.Capacity(100), config.Weigh(lengthOf)))
 	load := func(_ context.Context, arg string) (string, error) { return arg, nil }

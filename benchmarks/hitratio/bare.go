@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"time"
 
 	"github.com/perennial-go/perennial/benchmarks/internal/trace"
@@ -16,6 +17,7 @@ type bare struct {
 	blind    bool
 	marker   eviction.Marker // or nil
 	weigher  weigher         // where bytes count
+	coster   coster          // or nil
 	entries  map[uint64]item
 	volume   int64 // of what is held
 	most     int64 // that ever was after an eviction
@@ -27,6 +29,9 @@ type weigher interface {
 	Victims(most int) []uint64
 }
 
+// coster is a strategy that is told how long loads take.
+type coster = eviction.Coster[uint64]
+
 type item struct {
 	meta *entry.Meta
 	size int64
@@ -36,6 +41,7 @@ func newBare(s eviction.Strategy[uint64], t terms) *bare {
 	b := &bare{terms: t, strategy: s, entries: map[uint64]item{}}
 	_, b.blind = s.(eviction.Blind)
 	b.marker, _ = s.(eviction.Marker)
+	b.coster, _ = s.(coster)
 	if t.bytes {
 		b.weigher, _ = s.(weigher)
 	}
@@ -62,16 +68,35 @@ func (b *bare) put(r trace.Request) {
 	e := entry.New(struct{}{}, 0, entry.Life{UpdateAfter: time.Hour, ExpireAfter: time.Hour})
 	b.entries[r.Key] = item{&e.Meta, r.Size}
 	b.volume += r.Size
-	if b.weigher != nil {
-		b.weigher.MarkWeighed(r.Key, &e.Meta, nil, int(r.Size))
-	} else {
-		b.strategy.MarkWritten(r.Key, &e.Meta, nil)
-	}
+	b.tell(r, &e.Meta)
 	if victim, ok := b.strategy.NextToRelease(); ok {
 		b.release(victim)
 		b.shrink()
 	}
 	b.most = max(b.most, b.volume)
+}
+
+// tell tells the strategy of a load.
+func (b *bare) tell(r trace.Request, e *entry.Meta) {
+	weight := 1
+	if b.weigher != nil {
+		weight = int(r.Size)
+	}
+	switch {
+	case b.coster != nil:
+		b.coster.MarkLoaded(r.Key, e, nil, weight, took(r.Cost))
+	case b.weigher != nil:
+		b.weigher.MarkWeighed(r.Key, e, nil, weight)
+	default:
+		b.strategy.MarkWritten(r.Key, e, nil)
+	}
+}
+
+// costUnit is how long a load takes that costs 1.
+const costUnit = time.Millisecond
+
+func took(cost float64) time.Duration {
+	return time.Duration(min(cost*float64(costUnit), math.MaxInt64/2))
 }
 
 // shrink releases whatever else has to go: one that comes may weigh more than

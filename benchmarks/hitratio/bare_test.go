@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/perennial-go/perennial/benchmarks/internal/trace"
 	"github.com/perennial-go/perennial/entry"
@@ -81,6 +83,34 @@ func TestBareTellsInTheEnginesOrder(t *testing.T) {
 		if !slices.Equal(*c.said, want) {
 			t.Errorf("%s is told\n%q, want\n%q", c.name, *c.said, want)
 		}
+	}
+}
+
+// costly is told what entries have cost.
+type costly struct{ *scribe }
+
+func (c costly) MarkLoaded(key uint64, e, old *entry.Meta, weight int, took time.Duration) {
+	c.MarkWritten(key, e, old)
+	c.say("loaded %d in %v, weight %d", key, took, weight)
+}
+
+// A strategy that wants to know is told how long loads take, however long that is.
+func TestBareTellsWhatLoadsCost(t *testing.T) {
+	s := &scribe{metas: map[uint64]*entry.Meta{}, most: 9}
+	b := newBare(costly{s}, terms{capacity: 9})
+	for key, cost := range []float64{0, 1, 2.5, 1e300} {
+		b.get(trace.Request{Key: uint64(key), Size: 7, Cost: cost})
+	}
+	got := slices.DeleteFunc(s.said, func(text string) bool { return !strings.HasPrefix(text, "loaded") })
+	want := []string{
+		"loaded 0 in 0s, weight 1", "loaded 1 in 1ms, weight 1", "loaded 2 in 2.5ms, weight 1",
+		fmt.Sprintf("loaded 3 in %v, weight 1", took(1e300)),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("it is told\n%q, want\n%q", got, want)
+	}
+	if d := took(1e300); d < 100*365*24*time.Hour {
+		t.Errorf("a load that never ends takes %v", d)
 	}
 }
 

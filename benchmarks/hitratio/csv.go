@@ -19,7 +19,7 @@ func writeCSV(s settings, boards []*board) (err error) {
 	w := csv.NewWriter(f)
 	_ = w.Write([]string{ // w.Error has the error of every Write
 		"trace", "requests", "keys", "size", "policy", "kind", "hit_ratio", "least", "most",
-		"byte_hit_ratio", "wait", "wait_to_lru", "wait_to_best_plain", "held",
+		"byte_hit_ratio", "wait", "wait_share", "wait_to_lru", "wait_to_best_plain", "held",
 	})
 	share := func(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }
 	for _, b := range boards {
@@ -30,7 +30,7 @@ func writeCSV(s settings, boards []*board) (err error) {
 				_ = w.Write([]string{
 					b.trace.Name, strconv.Itoa(b.trace.Len()), strconv.Itoa(b.trace.Distinct()), fmt.Sprint(size.capacity),
 					p.name, p.kind.String(), share(r.hits.median), share(r.hits.least), share(r.hits.most),
-					share(r.bytes.median), share(r.wait.median), share(lru), plain, fmt.Sprint(r.held),
+					share(r.bytes.median), share(r.wait.median), share(r.share.median), share(lru), plain, fmt.Sprint(r.held),
 				})
 			}
 		}

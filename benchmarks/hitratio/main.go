@@ -3,12 +3,14 @@
 //
 //	go run ./hitratio -trace ../traces/oltp.txt.gz,zipf:s=1.1 -sizes 1000,5000
 //	go run ./hitratio -trace ... -cost lognormal -csv all.csv -svg chart.svg
+//	go run ./hitratio -trace ... -cost lognormal -noise 0.5 -weight -size-sigma 1.5
 //	go run ./hitratio -trace ... -summary
 //
 // Each cache holds the same number of entries, is asked for each key in turn,
 // and is given those that it did not have. Our policies are told what the engine
 // would tell them, by a loop without an engine; -engine proves that it makes no
-// difference. What leaves something to chance is replayed several times, each
+// difference. Those that want to know are told what loads cost, a millisecond for a
+// cost of 1. What leaves something to chance is replayed several times, each
 // time with other hashes of the keys, and is given as a median and its ends.
 package main
 

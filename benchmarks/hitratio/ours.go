@@ -16,6 +16,8 @@ var own = []ownPolicy{
 	{name: "TwoQueue", plain: true, chance: true, make: eviction.TwoQueue[uint64]},
 	{name: "LIRS", plain: true, chance: true, make: eviction.LIRS[uint64]},
 	{name: "TinyLFU", plain: true, chance: true, make: eviction.TinyLFU[uint64]},
+	{name: "Adaptive", chance: true, make: eviction.Adaptive[uint64]},
+	{name: "CostAware", chance: true, make: eviction.CostAware[uint64]},
 }
 
 // ownPolicy is how a policy of this repository is made.

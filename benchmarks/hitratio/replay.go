@@ -13,6 +13,7 @@ type outcome struct {
 	hits, requests   int
 	bytes, requested int64   // sizes of the hits, and of all requests
 	wait             float64 // the costs of the misses: how long callers wait for loads
+	uncached         float64 // the costs of all requests
 	held             int64
 }
 
@@ -24,6 +25,7 @@ func replay(t *trace.Trace, c cache, salt uint64) outcome {
 		r.Key ^= salt
 		o.requests++
 		o.requested += r.Size
+		o.uncached += r.Cost
 		if c.get(r) {
 			o.hits++
 			o.bytes += r.Size
@@ -40,7 +42,8 @@ type result struct {
 	hits  spread // share of the requests
 	bytes spread // share of the bytes
 	wait  spread
-	held  int64 // the most of all
+	share spread // of what callers would wait without a cache
+	held  int64  // the most of all
 }
 
 // spread is a median and its ends.
@@ -57,6 +60,7 @@ func resultOf(outcomes []outcome) result {
 		hits:  spreadOf(outcomes, func(o outcome) float64 { return float64(o.hits) / float64(o.requests) }),
 		bytes: spreadOf(outcomes, func(o outcome) float64 { return float64(o.bytes) / float64(o.requested) }),
 		wait:  spreadOf(outcomes, func(o outcome) float64 { return o.wait }),
+		share: spreadOf(outcomes, func(o outcome) float64 { return ratio(o.wait, o.uncached) }),
 		held:  slices.MaxFunc(outcomes, func(a, b outcome) int { return int(a.held - b.held) }).held,
 	}
 }

@@ -85,7 +85,10 @@ func TestRunWritesCSVAndCharts(t *testing.T) {
 			t.Errorf("LRU's wait is %q of its own", row[column["wait_to_lru"]])
 		}
 	}
-	for _, name := range []string{"hits-zipf-n-2000-keys-100.svg", "hits-loop-n-2000-keys-100.svg"} {
+	for _, name := range []string{
+		"hits-zipf-n-2000-keys-100.svg", "hits-loop-n-2000-keys-100.svg",
+		"hits-zipf-n-2000-keys-100-wait.svg", "hits-loop-n-2000-keys-100-wait.svg",
+	} {
 		svg, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +105,8 @@ func TestRunCountsBytesAndCosts(t *testing.T) {
 	got := output(t, "-trace", name, "-weight", "-cost", "file", "-sizes", "10,100", "-policy", "LRU")
 	for _, want := range []string{
 		"| LRU | **25.0** | **50.0** |",
-		"| LRU | **1.0** | **50.0** |", // of the bytes
+		"| LRU | **1.0** | **50.0** |",  // of the bytes
+		"| LRU | **99.5** | **50.0** |", // of the costs
 		"| OPT | 1.000 / - | 1.000 / - |",
 	} {
 		if !strings.Contains(got, want+"\n") {

@@ -22,7 +22,9 @@ type settings struct {
 	seed     uint64
 	cost     string
 	sigma    float64
+	noise    float64
 	weight   bool
+	drawn    float64
 	engine   bool
 	runs     int
 	jobs     int
@@ -53,7 +55,9 @@ func parse(args []string, w io.Writer) (settings, error) {
 	f.Uint64Var(&s.seed, "seed", 1, "of workloads, of costs, and of what replays differ in")
 	f.StringVar(&s.cost, "cost", costNone, "what loads `cost`: none, file (the third column) or lognormal (drawn for each key)")
 	f.Float64Var(&s.sigma, "sigma", 1.5, "the standard deviation of the logarithms of costs that are drawn")
+	f.Float64Var(&s.noise, "noise", 0, "lets the costs of one key's loads differ: the standard `deviation` of the logarithms of what each is multiplied by")
 	f.BoolVar(&s.weight, "weight", false, "sizes are bytes, and count as the second column says")
+	f.Float64Var(&s.drawn, "size-sigma", 0, "with -weight, draws a size for each key, with median 1,000 and this standard `deviation` of the logarithms; 0 takes the second column")
 	f.BoolVar(&s.engine, "engine", false, "replay our policies through memoize.Func too, and fail where that makes a difference")
 	f.IntVar(&s.runs, "runs", 3, "how often policies are replayed that leave something to chance")
 	f.IntVar(&s.jobs, "jobs", runtime.NumCPU(), "how many replays run at once")
@@ -89,8 +93,10 @@ func (s *settings) check(policies, sizes string) (err error) {
 		return errors.New("-runs and -jobs: give at least 1")
 	case !slices.Contains([]string{costNone, costFile, costLogNormal}, s.cost):
 		return fmt.Errorf("-cost: there is no %q, but %s, %s, %s", s.cost, costNone, costFile, costLogNormal)
-	case !(s.sigma >= 0 && s.sigma <= 10):
-		return errors.New("-sigma: give a number from 0 to 10")
+	case !isSigma(s.sigma) || !isSigma(s.noise) || !isSigma(s.drawn):
+		return errors.New("-sigma, -noise and -size-sigma: give a number from 0 to 10")
+	case s.drawn > 0 && !s.weight:
+		return errors.New("-size-sigma draws sizes, which count with -weight alone: give both")
 	case s.weight && s.engine:
 		return errors.New("-engine compares what counts entries: leave -weight out")
 	case s.summary && s.svg != "":
@@ -100,6 +106,8 @@ func (s *settings) check(policies, sizes string) (err error) {
 	}
 	return s.checkRegret()
 }
+
+func isSigma(v float64) bool { return v >= 0 && v <= 10 }
 
 func (s *settings) checkRegret() error {
 	if s.regret == "" && s.takesPart(chooser) {
@@ -125,13 +133,21 @@ func (s settings) read(name string) (*trace.Trace, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case s.weight && !t.HasSizes():
-		return nil, fmt.Errorf("%s has no sizes, and -weight needs a second column", name)
+	case s.weight && s.drawn == 0 && !t.HasSizes():
+		return nil, fmt.Errorf("%s has no sizes: -weight needs a second column, or -size-sigma", name)
 	case s.cost == costFile && !t.HasCosts():
 		return nil, fmt.Errorf("%s has no costs, and -cost file needs a third column", name)
 	}
-	if !s.weight {
+	return s.furnish(t), nil
+}
+
+// furnish gives a trace the sizes and costs that the flags ask for.
+func (s settings) furnish(t *trace.Trace) *trace.Trace {
+	switch {
+	case !s.weight:
 		t = t.WithoutSizes()
+	case s.drawn > 0:
+		t = t.WithLogNormalSizes(s.seed, s.drawn)
 	}
 	switch s.cost {
 	case costLogNormal:
@@ -139,7 +155,10 @@ func (s settings) read(name string) (*trace.Trace, error) {
 	case costNone:
 		t = t.WithoutCosts()
 	}
-	return t, nil
+	if s.noise > 0 {
+		t = t.WithNoise(s.seed, s.noise)
+	}
+	return t
 }
 
 // takesPart tells whether a policy was chosen.
@@ -148,4 +167,4 @@ func (s settings) takesPart(name string) bool {
 }
 
 // priced tells whether loads differ in cost.
-func (s settings) priced() bool { return s.cost != costNone }
+func (s settings) priced() bool { return s.cost != costNone || s.noise > 0 }

@@ -18,6 +18,12 @@ func (s settings) head(w io.Writer) {
 	if s.cost == costLogNormal {
 		run += fmt.Sprintf(", costs log-normal with sigma %g", s.sigma)
 	}
+	if s.noise > 0 {
+		run += fmt.Sprintf(", loads of one key with sigma %g", s.noise)
+	}
+	if s.drawn > 0 {
+		run += fmt.Sprintf(", sizes log-normal with sigma %g", s.drawn)
+	}
 	var contenders []benchmarks.Contender
 	for _, p := range s.policies {
 		if p.kind != yardstick {
@@ -36,6 +42,8 @@ func (b *board) print(w io.Writer, s settings) {
 			func(a, b result) bool { return a.bytes.median > b.bytes.median })
 	}
 	if s.priced() {
+		b.table(w, "wait for loads in all, % of what it is without a cache, "+about,
+			func(at, k int) string { return b.results[at][k].share.percent() }, lessWait)
 		b.table(w, "wait for loads, compared with LRU's / with that of the best plain policy of ours, "+about, b.waits, lessWait)
 	}
 	b.notes(w)

@@ -81,11 +81,11 @@ func (s *adaptive[K]) Mark(e *entry.Meta) {
 func (s *adaptive[K]) add(place uint32, e *entry.Meta) {
 	if s.sample.shadows[0] == nil {
 		s.sampled = s.capacity
-		s.sample.begin(s.capacity, s.seed)
+		s.sample.begin(s.way, s.capacity, s.seed)
 	}
 	s.reads.take(s.wasReported)
 	s.request(place)
-	if w := s.sample.vote.winner(s.way); w != s.way {
+	if w := s.sample.decide(); w != s.way {
 		s.follow(w)
 	}
 	s.change()
@@ -167,7 +167,7 @@ func (s *adaptive[K]) SetCapacity(capacity int) {
 	}
 	if s.sample.zeros > 0 && s.capacity < s.sampled/2 {
 		s.sampled = s.capacity
-		s.sample.begin(s.capacity, s.seed)
+		s.sample.begin(s.way, s.capacity, s.seed)
 		s.untagged = s.keys.used
 		return
 	}

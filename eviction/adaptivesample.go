@@ -32,15 +32,21 @@ func (s *sample) request(hash uint64, weight, held int) {
 	for w, shadow := range s.shadows {
 		hits[w] = shadow.request(hash, weight)
 	}
-	s.vote.count(hits, s.shadows[0].keys.count)
-	if s.shadows[0].keys.count > max(mostSampled, held/sharesSampled) {
+	s.vote.count(hits, s.held())
+	if s.held() > max(mostSampled, held/sharesSampled) {
 		s.halve()
 	}
 }
 
-// begin starts anew, with all keys.
-func (s *sample) begin(capacity int, seed maphash.Seed) {
-	*s = sample{}
+// held is how many keys a shadow holds: all of them about as many.
+func (s *sample) held() int { return s.shadows[0].keys.count }
+
+// decide is the way that is to be followed from now on.
+func (s *sample) decide() way { return s.vote.decide(s.held()) }
+
+// begin starts anew, with all keys and the way that is followed now.
+func (s *sample) begin(now way, capacity int, seed maphash.Seed) {
+	*s = sample{vote: vote{now: now}}
 	for w := range ways {
 		s.shadows[w] = newShadow(w, capacity, seed)
 	}

@@ -1,48 +1,66 @@
 package eviction
 
-import "math"
-
-// vote is what the shadows have hit lately.
+// vote is by how many hits the shadows of the other ways lead the one that is
+// followed. It is a sum that has a floor (CUSUM: Page, Biometrika 1954): what was
+// long ago does not hold up a change.
 type vote struct {
-	hits   [ways]float64
-	differ [ways][ways]float64 // requests that one of two hit, and the other did not
+	now  way
+	lead [ways]float64
 }
 
-// What was counted fades: after so many capacities' worth of requests, or so many
-// requests if that is more, a third of it is left.
+// Leads are in capacities of a shadow, which is about what is at stake: what the
+// one way holds that the other would not. To begin or to end with recency costs
+// most of what is held; frequency and interval keep much the same.
 const (
-	capacitiesCounted = 4
-	requestsCounted   = 2000
+	dearLead   = 0.15 // makes a change,
+	dearFloor  = 0.75 // and how far one may fall behind
+	cheapLead  = 0.03
+	cheapFloor = 0.2
+	leastLead  = 2 // hits, in very small caches
 )
 
-// A lead counts that chance would give one of two equals once in forty times.
-const surely = 2
+// bounds is the lead that makes a change from one way to another, and the floor.
+func bounds(from, to way, capacity int) (lead, floor float64) {
+	lead, floor = cheapLead, cheapFloor
+	if from == byRecency || to == byRecency {
+		lead, floor = dearLead, dearFloor
+	}
+	return leastLead + lead*float64(capacity), -leastLead - floor*float64(capacity)
+}
 
+// count notes which shadows have hit. They hold so many keys each.
 func (v *vote) count(hits [ways]bool, capacity int) {
-	keep := 1 - 1/float64(max(requestsCounted, capacitiesCounted*capacity))
-	for a, hit := range hits {
-		v.hits[a] *= keep
-		if hit {
-			v.hits[a]++
-		}
-		for b := range a {
-			v.differ[a][b] *= keep
-			if hit != hits[b] {
-				v.differ[a][b]++
-			}
+	for w, hit := range hits {
+		switch {
+		case hit && !hits[v.now]:
+			v.lead[w]++
+		case !hit && hits[v.now]:
+			v.lead[w]--
+			v.bound(way(w), capacity)
 		}
 	}
 }
 
-// winner is the way that leads by more than chance would have it, or the one that
-// is followed now.
-func (v *vote) winner(now way) way {
-	best := now
+func (v *vote) bound(w way, capacity int) {
+	_, floor := bounds(v.now, w, capacity)
+	v.lead[w] = max(floor, v.lead[w])
+}
+
+// decide follows the way that leads most, where that makes a change.
+func (v *vote) decide(capacity int) way {
+	best := v.now
 	for w := range ways {
-		lead := v.hits[w] - v.hits[now]
-		if v.hits[w] > v.hits[best] && lead > 1+surely*math.Sqrt(v.differ[max(w, now)][min(w, now)]) {
+		if lead, _ := bounds(v.now, w, capacity); v.lead[w] > max(lead, v.lead[best]) {
 			best = w
 		}
 	}
-	return best
+	if best != v.now {
+		v.now = best
+		ahead := v.lead[best]
+		for w := range ways {
+			v.lead[w] -= ahead
+			v.bound(w, capacity)
+		}
+	}
+	return v.now
 }

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -172,80 +170,6 @@ func TestG11CapacityChangesWhileItRuns(t *testing.T) {
 	if live.Apply(config.Capacity(-1)) == nil {
 		t.Error("a capacity below zero is accepted")
 	}
-}
-
-// Whatever is changed at random while callers run, the bound on weight holds once
-// they have come to rest, and nothing is left that the strategy does not know.
-func TestG11BoundsHoldUnderChange(t *testing.T) {
-	ctx := t.Context()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
-	strategies := []func(int) eviction.Strategy[string]{
-		eviction.LeastRecentlyUpdated[string], eviction.FirstInFirstOut[string], eviction.LeastRecentlyUsed[string], eviction.LeastFrequentlyUsed[string],
-		eviction.Sieve[string], eviction.S3FIFO[string], eviction.TwoQueue[string], eviction.LIRS[string], eviction.TinyLFU[string],
-		eviction.Adaptive[string], eviction.CostAware[string],
-	}
-	live := config.Mutable(config.InMemory[string, string](config.Capacity(100), config.Weigh(lengthOf)))
-	load := func(_ context.Context, arg string) (string, error) { return arg, nil }
-	f, err := memoize.Memoize(load, live, config.Logger(quiet), config.Name("changing"))
-	must(t, f, err)
-	for range 40 {
-		var wg sync.WaitGroup
-		for c := range 4 {
-			r := rand.New(rand.NewPCG(seed, random.Uint64()))
-			wg.Go(func() {
-				for range 100 {
-					arg := strings.Repeat("k", 1+r.IntN(9)) + fmt.Sprint(r.IntN(20))
-					switch r.IntN(10) {
-					case 0:
-						_ = f.Invalidate(ctx, arg)
-					case 1:
-						_ = f.Set(ctx, arg, arg)
-					case 2:
-						_, _ = f.CallMany(ctx, []string{arg, arg + "x", fmt.Sprint(c)})
-					default:
-						if _, err := f.Call(ctx, arg); err != nil {
-							t.Error(err)
-						}
-					}
-				}
-			})
-		}
-		capacity := random.IntN(200)
-		if random.IntN(2) == 0 {
-			noError(t, live.Apply(config.Capacity(capacity)))
-		} else {
-			noError(t, live.Apply(config.Evict(strategies[random.IntN(len(strategies))](capacity))))
-		}
-		wg.Wait()
-		noError(t, f.Wait(ctx))
-		weight, found := 0, all(t, f)
-		for _, value := range found {
-			weight += len(value)
-		}
-		if weight > capacity || len(found) != f.Len() {
-			t.Fatalf("%d entries of weight %d are held, the capacity is %d", f.Len(), weight, capacity)
-		}
-	}
-	noError(t, live.Apply(config.Capacity(0)))
-	holds(t, f)
-}
-
-// all is what a function has, by its argument.
-func all(t *testing.T, f *memoize.Func[string, string]) map[string]string {
-	t.Helper()
-	found := map[string]string{}
-	for i := range 20 {
-		for n := 1; n < 10; n++ {
-			for _, arg := range []string{strings.Repeat("k", n) + fmt.Sprint(i), strings.Repeat("k", n) + fmt.Sprint(i) + "x", fmt.Sprint(i)} {
-				if v, ok := f.Peek(t.Context(), arg); ok {
-					found[arg] = v
-				}
-			}
-		}
-	}
-	return found
 }
 
 // What a strategy is told of the time that loads take.

@@ -23,11 +23,12 @@ type op struct {
 	key      string
 	kind     byte // 'p', 'r' or 'u'
 	outcome  resilient.Outcome
-	seen     int  // how much of the key's history the client had seen
-	from     int  // from where on others' changes are in its way
-	life     int  // of the server, then
-	waits    bool // behind another one
-	replaced bool // by a later one of the same client, perhaps
+	seen     int    // how much of the key's history the client had seen
+	view     string // what the client had seen there
+	from     int    // from where on others' changes are in its way
+	life     int    // of the server, then
+	waits    bool   // behind another one
+	replaced bool   // by a later one of the same client, perhaps
 }
 
 func (o *op) String() string { return fmt.Sprintf("%c%d of %q", o.kind, o.id, o.key) }
@@ -59,7 +60,8 @@ type history struct {
 	calling   map[int]*op // by client
 	removing  map[string]*op
 	latest    map[string]*op // by client and key
-	forgets   map[int]bool   // clients with small copies: what these have forgotten counts as not there
+	views     map[string]string
+	forgets   map[int]bool // clients with small copies: what these have forgotten counts as not there
 	committed uint64
 	faults    []string
 	noting    sync.Mutex
@@ -75,7 +77,7 @@ func (h *history) note(format string, args ...any) {
 func newHistory() *history {
 	return &history{
 		memory: storage.NewMemory(), steps: map[string][]step{}, added: map[string]bool{}, done: map[string]bool{},
-		seen: map[int]map[string]int{}, ops: map[int]*op{}, calling: map[int]*op{}, removing: map[string]*op{}, latest: map[string]*op{}, forgets: map[int]bool{},
+		seen: map[int]map[string]int{}, ops: map[int]*op{}, calling: map[int]*op{}, removing: map[string]*op{}, latest: map[string]*op{}, views: map[string]string{}, forgets: map[int]bool{},
 	}
 }
 
@@ -121,14 +123,14 @@ func (h *history) empty() {
 func (h *history) calls(o *op, up, waits bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	o.seen, o.life = h.seen[o.client][o.key], h.life
+	o.seen, o.life, o.view = h.seen[o.client][o.key], h.life, h.views[fmt.Sprint(o.client, o.key)]
 	last := h.latest[fmt.Sprint(o.client, o.key)]
 	o.waits = waits
 	switch o.from = o.seen; {
 	case up:
 		o.from = len(h.steps[o.key])
 	case waits && last != nil:
-		o.seen, o.from, o.life = last.seen, last.from, last.life
+		o.seen, o.from, o.life, o.view = last.seen, last.from, last.life, last.view
 	}
 	h.latest[fmt.Sprint(o.client, o.key)] = o
 	h.ops[o.id], h.calling[o.client] = o, o
@@ -140,6 +142,7 @@ func (h *history) returns(o *op, outcome resilient.Outcome, err error) {
 	if !o.waits && o.life == h.life {
 		o.seen = h.seen[o.client][o.key] // also while it was tried
 		o.from = max(o.from, o.seen)
+		o.view = h.views[fmt.Sprint(o.client, o.key)]
 	}
 	o.outcome = outcome
 	h.note("client %d: %v: %v, %v (had seen %d)", o.client, o, outcome, err, o.seen)
@@ -266,6 +269,9 @@ func (h *history) newer(client int, key, value string) {
 	if has == "" && (had == "" || h.forgets[client]) {
 		return // a record that came and went meanwhile was none and is none
 	}
+	if has == o.view {
+		return // it was lost with all others, and made again by the same change
+	}
 	for _, other := range all[from : len(all)-1] {
 		if other.client != client {
 			h.fault("%v of client %d, which had waited, overwrites %q of client %d", o, client, other.value, other.client)
@@ -283,7 +289,9 @@ func (h *history) saw(client int, key string, life, upTo int) {
 	if h.seen[client] == nil {
 		h.seen[client] = map[string]int{}
 	}
-	h.seen[client][key] = max(h.seen[client][key], upTo)
+	if h.seen[client][key] = max(h.seen[client][key], upTo); upTo > 0 {
+		h.views[fmt.Sprint(client, key)] = h.steps[key][upTo-1].value
+	}
 }
 
 // accounts checks that all that has waited was done or reported.

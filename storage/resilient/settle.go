@@ -108,15 +108,20 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 }
 
 // stored keeps a copy of what the store has acknowledged. Where that was sent again
-// it may have been made long ago, and something else after it.
+// it may have been made long ago, and something else after it, which may have been
+// seen since.
 func (s *Store) stored(sent *attempt, epoch uint64, again bool) {
 	key := sent.change.Key
-	c := &copied{key: key, value: sent.change.Value, found: sent.change.Keep > 0, end: sent.end, is: []string{versionOf(sent.change)}}
 	at := s.epoch(key)
-	if *at == epoch && s.watched(key) && !again {
+	current := *at == epoch && !again
+	*at++
+	if c := s.copies.get(key); again && c != nil && !slices.Contains(c.is, sent.change.Was) {
+		return
+	}
+	c := &copied{key: key, value: sent.change.Value, found: sent.change.Keep > 0, end: sent.end, is: []string{versionOf(sent.change)}}
+	if current && s.watched(key) {
 		c.trusted = s.trust
 	}
-	*at++
 	s.copies.put(c)
 }
 

@@ -1,4 +1,6 @@
-package memoize_test
+// Package strategies_test tries the engine with each strategy. It stands apart from
+// the tests of memoize because generic code is compiled in each package that uses it.
+package strategies_test
 
 import (
 	"context"

@@ -9,12 +9,12 @@ import (
 // Adaptive finds out from the traffic which of three ways to choose fits it best,
 // and goes by that one until another does better:
 //
-//   - how often keys are used, as [TinyLFU]: where some are popular for long;
 //   - how soon they come back, as [LIRS]: where what is popular changes;
+//   - how often keys are used, as [TinyLFU]: where some are popular for long;
 //   - when they were used last, as [LeastRecentlyUsed]: where what was asked for
 //     just now is asked for again, and soon never more.
 //
-// It starts as TinyLFU. Of the keys it follows a sample, chosen by their hashes,
+// It starts as LIRS. Of the keys it follows a sample, chosen by their hashes,
 // through three caches as small as the sample that hold no values, one for each
 // way (miniature simulation: Waldspurger and others, USENIX ATC 2017). What they
 // hit lately decides. The three ways are settings of the same rows, so nothing
@@ -31,7 +31,7 @@ import (
 func Adaptive[K comparable](capacity int) Strategy[K] {
 	s := new(adaptive[K])
 	s.init("Adaptive", capacity, s)
-	s.time.most, s.protects, s.frequency = mostReadsMarked, mostProtected, true
+	s.time.most = mostReadsMarked
 	return s
 }
 
@@ -48,13 +48,13 @@ type adaptive[K comparable] struct {
 type way int
 
 const (
-	byFrequency way = iota
-	byInterval
+	byInterval way = iota // at first
+	byFrequency
 	byRecency
 	ways
 )
 
-func (w way) String() string { return [...]string{"frequency", "interval", "recency"}[w] }
+func (w way) String() string { return [...]string{"interval", "frequency", "recency"}[w] }
 
 const (
 	// inSample is set in the place that an entry knows where its reads are

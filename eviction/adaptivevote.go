@@ -12,11 +12,11 @@ type vote struct {
 // one way holds that the other would not. To begin or to end with recency costs
 // most of what is held; frequency and interval keep much the same.
 const (
-	dearLead   = 0.15 // makes a change,
-	dearFloor  = 0.75 // and how far one may fall behind
-	cheapLead  = 0.03
-	cheapFloor = 0.2
-	leastLead  = 2 // hits, in very small caches
+	dearLead   = 0.125 // makes a change,
+	dearFloor  = 0.75  // and how far one may fall behind
+	cheapLead  = 0.04
+	cheapFloor = 0.5
+	leastLead  = 2     // hits, in very small caches
 )
 
 // bounds is the lead that makes a change from one way to another, and the floor.

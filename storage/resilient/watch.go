@@ -101,6 +101,11 @@ func (s *Store) saw(w *watch, c storage.Changed) bool {
 	if _, runs := s.watches[w]; !runs {
 		return false
 	}
+	if c.Lost { // no copy is trusted until it sees again, and that it does it tells itself
+		s.trust++
+		w.sees = false
+		return false
+	}
 	if c.Missed {
 		s.trust++
 		for i := range s.epochs {

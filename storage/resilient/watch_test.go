@@ -3,6 +3,7 @@ package resilient_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -213,3 +214,58 @@ func TestWatchEnds(t *testing.T) {
 
 // bare is a store that can do nothing else.
 type bare struct{ storage.Bytes }
+
+// blinking is a server whose watches can be made to see nothing for a while.
+type blinking struct {
+	*server
+	blind atomic.Bool
+	tell  func(storage.Changed)
+}
+
+func (b *blinking) Watch(ctx context.Context, prefix string, changed func(storage.Changed)) error {
+	b.tell = changed
+	return b.server.Watch(ctx, prefix, func(c storage.Changed) {
+		if !b.blind.Load() {
+			changed(c)
+		}
+	})
+}
+
+// From a Lost to the next Missed no copy is trusted, though the server answers.
+func TestWatchThatSeesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &blinking{server: newServer()}
+		s, err := resilient.New(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := watch(t, s, "", func(c storage.Changed) {
+			if c.Lost {
+				t.Error("a Lost is passed on")
+			}
+		})
+		put(t, s, "a", "1", resilient.Committed)
+		synctest.Wait()
+		for i, value := range []string{"2", "3"} {
+			b.tell(storage.Changed{Lost: true})
+			b.blind.Store(true)
+			if err := b.memory.Set(t.Context(), "a", []byte(value), storage.Forever); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			holds(t, s, "a", value)
+			b.blind.Store(false)
+			b.tell(storage.Changed{Missed: true})
+			before := b.calls.Load()
+			holds(t, s, "a", value)
+			holds(t, s, "a", value)
+			if n := b.calls.Load() - before; n > 1 {
+				t.Errorf("after Missed %d two looks ask the store %d times", i, n)
+			}
+		}
+		stop()
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -16,7 +16,7 @@ const (
 	dearFloor  = 0.75  // and how far one may fall behind
 	cheapLead  = 0.04
 	cheapFloor = 0.5
-	leastLead  = 2     // hits, in very small caches
+	leastLead  = 2 // hits, in very small caches
 )
 
 // bounds is the lead that makes a change from one way to another, and the floor.

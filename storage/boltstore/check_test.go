@@ -182,7 +182,7 @@ func TestDamagedFiles(t *testing.T) {
 			b[free+10], b[free+11] = 0xFF, 0xFF
 			binary.NativeEndian.PutUint64(b[free+pageHeader:], 1<<63)
 		}), true},
-		{"a page with another's number", put64(root, 3), true},
+		{"a page with another's number", put64(root, uint64(root/page)+1), true},
 		{"a page that is of no kind", edit(func(b []byte) { b[root+8] = 3 }), true},
 		{"a page that runs over the end", edit(func(b []byte) { b[root+15] = 0xFF }), true},
 		{"more elements than fit", edit(func(b []byte) { b[root+10], b[root+11] = 0xFF, 0xFF }), true},

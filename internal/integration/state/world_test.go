@@ -126,7 +126,11 @@ func (w *world) run(p *plan) (*history, error) {
 		if r.Became != committed || r.Stats.Changes > 0 {
 			return nil, fmt.Errorf("member %d is wedged: %s", m, r.Err)
 		}
-		if r := tell(m, order{Do: "add", Name: "fresh", N: 1}); r.Became != committed {
+		r = tell(m, order{Do: "add", Name: "fresh", N: 1})
+		for tries := 0; r.Became != committed && tries < 5; tries++ { // the server may only just have started
+			r = tell(m, order{Do: "add", Name: "fresh", N: 1})
+		}
+		if r.Became != committed {
 			return nil, fmt.Errorf("the tree of member %d is wedged: %s", m, r.Err)
 		}
 		r = tell(m, order{Do: "acquire", Name: "job"})

@@ -150,7 +150,8 @@ func (s *adaptive[K]) change() {
 		if s.untagged == 0 {
 			return
 		}
-		if s.keys.inUse(s.untagged) {
+		// One that is being added has no entry yet, and is told when it has.
+		if s.keys.inUse(s.untagged) && s.note(s.untagged).entry != nil {
 			s.tag(s.untagged)
 		}
 		s.untagged--

@@ -166,18 +166,26 @@ func TestAdaptiveChangesALittleAtATime(t *testing.T) {
 	for key := range 2 * capacity {
 		d.request(key, 1)
 	}
-	d.s.follow(byRecency)
+	follow := func(w way) {
+		d.s.follow(w)
+		d.s.sample.vote.now = w
+	}
+	request := func(key int) {
+		d.s.sample.vote.lead = [ways]float64{} // or it would not follow one for long
+		d.request(key, 1)
+	}
+	follow(byRecency)
 	for key := range 2 * capacity {
-		d.request(1_000_000+key, 1)
+		request(1_000_000 + key)
 	}
 	if d.s.window.weight != capacity {
 		t.Fatalf("by recency, %d of %d are in the window", d.s.window.weight, capacity)
 	}
 	for _, w := range []way{byFrequency, byInterval} {
-		d.s.follow(w)
+		follow(w)
 		most, before := 0, d.s.probation.weight
 		for key := range capacity {
-			d.request(2_000_000+int(w)*capacity+key, 1)
+			request(2_000_000 + int(w)*capacity + key)
 			most = max(most, d.s.probation.weight-before)
 			before = d.s.probation.weight
 		}

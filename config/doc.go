@@ -15,7 +15,7 @@
 //
 // Who shares a value?
 //
-//	Keys, Scope, IdentityKeys, Postprocess
+//	Keys, ScopedKeys, IdentityKeys, Postprocess
 //
 // What of an outage, or a switch?
 //

@@ -48,7 +48,8 @@ type Scoped[K comparable] struct {
 }
 
 // ScopedKeys puts the scope that the call's context is in before every key of
-// inner. What Scope does for memoize.New, this does for a configuration object.
+// inner: calls in different scopes never share a value. It is for configuration
+// objects; memoize.NewScoped does it for a function of one argument.
 func ScopedKeys[A any, K comparable](inner KeyExtractor[A, K], scope func(ctx context.Context) (string, error)) KeyExtractor[A, Scoped[K]] {
 	if inner == nil || scope == nil {
 		return nil

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -61,8 +60,6 @@ type Wiring struct {
 	HideKeys      bool
 	PlainErrors   bool
 	IdentityKeys  bool
-	Scope         func(ctx context.Context) (string, error)
-	NoScope       bool  // Scope was given nil
 	InvalidatedBy []any // each an *invalidation.Support[A]
 	Statuses      any   // a statuses.UpdateStatuses[K, V]
 }
@@ -298,14 +295,6 @@ func PlainErrors() Option { return wiring("PlainErrors", func(w *Wiring) { w.Pla
 // two are the same key exactly when == says so, which compares addresses.
 func IdentityKeys() Option { return wiring("IdentityKeys", func(w *Wiring) { w.IdentityKeys = true }) }
 
-// Scope puts a scope that the call's context is in, such as the tenant, before
-// every key: calls in different scopes never share a value. An error of f fails
-// the call. Typed parts of the same function then have keys of the type
-// Scoped[K].
-func Scope(f func(ctx context.Context) (string, error)) Option {
-	return wiring("Scope", func(w *Wiring) { w.Scope, w.NoScope = f, f == nil })
-}
-
 // InvalidatedBy lets s, an *invalidation.Support[A], invalidate the function.
 func InvalidatedBy(s any) Option {
 	return wiring("InvalidatedBy", func(w *Wiring) { w.InvalidatedBy = append(w.InvalidatedBy, s) })
@@ -344,9 +333,6 @@ func Split(opts []Option) (settings []Option, w Wiring, err error) {
 	if d.wiring.Statuses == (any)(absent{}) {
 		d.errs = append(d.errs, errors.New("config: UpdateStatuses is given nil: leave the option out for the default"))
 		d.wiring.Statuses = nil
-	}
-	if d.wiring.NoScope {
-		d.errs = append(d.errs, errors.New("config: Scope is given nil, and values would be shared by all: give it a function, or leave the option out"))
 	}
 	return settings, d.wiring, errors.Join(d.errs...)
 }

@@ -1,6 +1,7 @@
 package memoize
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -187,18 +188,27 @@ func (e *engine[A, K, V]) feed(p *plan[A, K, V]) {
 		return
 	}
 	defer e.unuse(p)
-	type written struct {
-		key  K
-		when entry.Instant
-	}
-	var keys []written
+	var keys []K
+	var written []entry.Instant
 	for key, stored := range held.Range(e.life) {
-		keys = append(keys, written{key, stored.Created()})
+		keys = append(keys, key)
+		written = append(written, stored.Created())
 	}
-	slices.SortFunc(keys, func(a, b written) int { return int(min(1, max(-1, a.when-b.when))) })
-	for _, k := range keys {
-		e.feedOne(p, k.key)
+	for _, i := range order(len(keys), func(i, j int) int { return cmp.Compare(written[i], written[j]) }) {
+		e.feedOne(p, keys[i])
 	}
+}
+
+// order is what is at the indexes below n, in order, equals as they are. It sorts
+// indexes because a sort of the things themselves is compiled for every type of
+// theirs.
+func order(n int, compare func(i, j int) int) []int {
+	indexes := make([]int, n)
+	for i := range indexes {
+		indexes[i] = i
+	}
+	slices.SortFunc(indexes, func(i, j int) int { return cmp.Or(compare(i, j), i-j) })
+	return indexes
 }
 
 func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {

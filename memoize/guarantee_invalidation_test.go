@@ -291,7 +291,7 @@ func (c *clearing) Clear(ctx context.Context) error { return c.inner.Clear(ctx) 
 // got against what was true when it began.
 func TestG4Adversarial(t *testing.T) {
 	var truth atomic.Int64 // what the source returns
-	f, err := memoize.New(func(context.Context, int) (int64, error) { return truth.Load(), nil },
+	f, err := memoize.New(func(context.Context, int) (int, error) { return int(truth.Load()), nil },
 		config.UpdateAfter(time.Microsecond), config.ExpireAfter(time.Hour), config.MaxRunaway(1000))
 	must(t, f, err)
 	ctx := context.Background()
@@ -307,7 +307,7 @@ func TestG4Adversarial(t *testing.T) {
 				default:
 				}
 				least := known.Load()
-				var got int64
+				var got int
 				var err error
 				switch (i + w) % 4 {
 				case 0, 1:
@@ -315,7 +315,7 @@ func TestG4Adversarial(t *testing.T) {
 				case 2:
 					got, err = f.Refresh(ctx, 1)
 				case 3:
-					var all []int64
+					var all []int
 					all, err = f.CallMany(ctx, []int{1})
 					got = all[0]
 				}
@@ -323,7 +323,7 @@ func TestG4Adversarial(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if got < least {
+				if int64(got) < least {
 					t.Errorf("a call that began after the invalidation of %d got %d", least, got)
 					return
 				}
@@ -340,7 +340,7 @@ func TestG4Adversarial(t *testing.T) {
 	close(done)
 	wg.Wait()
 	must(t, f, f.Wait(ctx))
-	if v, ok := f.Peek(ctx, 1); ok && v != truth.Load() {
+	if v, ok := f.Peek(ctx, 1); ok && int64(v) != truth.Load() {
 		t.Errorf("all is quiet and %d is stored, want %d", v, truth.Load())
 	}
 }

@@ -515,24 +515,32 @@ func TestG7PanicsOfTheParts(t *testing.T) {
 		"builder nil":    config.Builder(entry.BuilderFunc[string, string](func(string, string, entry.Instant) *entry.Entry[string] { return nil })),
 		"key":            config.Keys(config.KeyOf(func(string) string { panic("boom") })),
 		"postprocessing": config.Postprocess(config.CopyBy(func(string) string { panic("boom") })),
-		"scope":          config.Scope(func(context.Context) (string, error) { panic("boom") }),
 		"strategy":       config.Evict[string](panicky{}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := memoize.New(source, opt, config.Logger(quiet))
 			must(t, f, err)
-			for range 2 {
-				_, err := f.Call(t.Context(), "k")
-				var p *memoize.PanicError
-				if name != "builder nil" && !errors.As(err, &p) || err == nil {
-					t.Errorf("got %v", err)
-				}
-			}
-			must(t, f, f.Wait(t.Context()))
-			if s := f.Stats(); s.Failed != 2 && name != "postprocessing" {
-				t.Errorf("%+v", s)
-			}
+			panicsTwice(t, name, f)
 		})
+	}
+	t.Run("scope", func(t *testing.T) {
+		f, err := memoize.NewScoped(source, func(context.Context) (string, error) { panic("boom") }, config.Logger(quiet))
+		must(t, f, err)
+		panicsTwice(t, "scope", f)
+	})
+}
+
+func panicsTwice(t *testing.T, name string, f *memoize.Func[string, string]) {
+	for range 2 {
+		_, err := f.Call(t.Context(), "k")
+		var p *memoize.PanicError
+		if name != "builder nil" && !errors.As(err, &p) || err == nil {
+			t.Errorf("got %v", err)
+		}
+	}
+	must(t, f, f.Wait(t.Context()))
+	if s := f.Stats(); s.Failed != 2 && name != "postprocessing" {
+		t.Errorf("%+v", s)
 	}
 }
 

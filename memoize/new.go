@@ -41,19 +41,33 @@ func NewBatched[K comparable, V any](source func(ctx context.Context, keys []K) 
 	return build(batchOf(source), source, config.Identity[K](), opts, errIfNil(source == nil, "NewBatched"))
 }
 
+// NewScoped memoizes a function within scopes, such as tenants: scope names the one
+// that a call's context is in, and calls in different scopes never share a value.
+// scope is called by every call, on its goroutine; its error fails the call. The
+// capacity is that of all scopes together.
+//
+// Keys are of the type config.Scoped[A], which typed parts among the options have
+// to fit. Functions of other kinds get scopes by config.ScopedKeys in a
+// configuration object.
+func NewScoped[A comparable, V any](source func(ctx context.Context, arg A) (V, error), scope func(ctx context.Context) (string, error), opts ...config.Option) (*Func[A, V], error) {
+	if scope == nil {
+		return nil, errors.New("memoize: NewScoped is given a nil scope, and values would be shared by all: give it a function that names a call's scope, or use New")
+	}
+	return build(single(source), source, config.ScopedKeys(config.Identity[A](), scope), opts, errIfNil(source == nil, "NewScoped"))
+}
+
 // Memoize memoizes a function under a configuration object, which may be changed
 // while the function is used. Options concern the function itself, such as
 // config.Name; what belongs to a configuration is refused.
 func Memoize[A any, K comparable, V any](source func(ctx context.Context, arg A) (V, error), c config.CacheConfiguration[A, K, V], opts ...config.Option) (*Func[A, V], error) {
-	settings, w, err := config.Split(opts)
-	errs := []error{err, errIfNil(source == nil, "Memoize")}
-	for _, o := range settings {
-		errs = append(errs, errors.New("memoize: "+o.String()+" belongs to the configuration: give it to config.InMemory, or to Apply of a config.Mutable"))
-	}
-	if w.Scope != nil {
-		errs = append(errs, errors.New("memoize: Scope changes the type of keys: use config.ScopedKeys in the configuration"))
-	}
-	return assemble(single(source), source, c, w, errs...)
+	return configured(single(source), source, c, opts, errIfNil(source == nil, "Memoize"))
+}
+
+// MemoizeBatched is NewBatched under a configuration object. The keys that the
+// source is given are arguments; those of the configuration tell which of them
+// share a value, as with config.ScopedKeys.
+func MemoizeBatched[A, K comparable, V any](source func(ctx context.Context, args []A) (map[A]V, error), c config.CacheConfiguration[A, K, V], opts ...config.Option) (*Func[A, V], error) {
+	return configured(batchOf(source), source, c, opts, errIfNil(source == nil, "MemoizeBatched"))
 }
 
 // Must is for functions that are made at package level: it panics with what
@@ -69,15 +83,20 @@ func single[A, V any](f func(context.Context, A) (V, error)) source[A, V] {
 	return source[A, V]{one: f}
 }
 
-// build makes a function of options. A scope makes another type of its keys.
+// build makes a function of options.
 func build[A any, K comparable, V any](src source[A, V], fn any, keys config.KeyExtractor[A, K], opts []config.Option, nilSource error) (*Func[A, V], error) {
 	settings, w, err := config.Split(opts)
-	if w.Scope == nil {
-		c := config.InMemoryKeyed[A, K, V](keys, settings...)
-		return assemble[A, K, V](src, fn, c, w, nilSource, err)
+	return assemble(src, fn, config.InMemoryKeyed[A, K, V](keys, settings...), w, nilSource, err)
+}
+
+// configured makes a function of a configuration object.
+func configured[A any, K comparable, V any](src source[A, V], fn any, c config.CacheConfiguration[A, K, V], opts []config.Option, nilSource error) (*Func[A, V], error) {
+	settings, w, err := config.Split(opts)
+	errs := []error{err, nilSource}
+	for _, o := range settings {
+		errs = append(errs, errors.New("memoize: "+o.String()+" belongs to the configuration: give it to config.InMemory, or to Apply of a config.Mutable"))
 	}
-	c := config.InMemoryKeyed[A, config.Scoped[K], V](config.ScopedKeys(keys, w.Scope), settings...)
-	return assemble[A, config.Scoped[K], V](src, fn, c, w, nilSource, err)
+	return assemble(src, fn, c, w, errs...)
 }
 
 // assemble makes a function, or says everything that is wrong: errs is what was

@@ -8,7 +8,6 @@ import (
 	"io"
 	"iter"
 	"reflect"
-	"slices"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/serde"
@@ -75,7 +74,7 @@ type snapshotDraft struct {
 	limit         int
 }
 
-// SnapshotKeys is how keys are written: with config.Scope, keys of the type
+// SnapshotKeys is how keys are written: those of memoize.NewScoped are of the type
 // config.Scoped. A key that is not read as an equal one is left out. Default: serde.Raw for
 // strings, else serde.JSON.
 func SnapshotKeys[K comparable](c serde.Codec[K]) SnapshotOption {
@@ -176,7 +175,6 @@ func (e *engine[A, K, V]) notInMemory(verb string, p *plan[A, K, V]) error {
 type saved[K comparable, V any] struct {
 	key   K
 	entry *entry.Entry[V]
-	rank  int // in the strategy's order, the greatest there is where it has none
 }
 
 // hottestFirst is what a storage in memory holds, in the strategy's order, and
@@ -190,16 +188,20 @@ func (e *engine[A, K, V]) hottestFirst(p *plan[A, K, V]) []saved[K, V] {
 			}
 		}
 	}
-	var all []saved[K, V]
+	var held []saved[K, V]
+	var rank []int // of each, the greatest there is where the strategy has none
 	for key, stored := range p.settings.Storage.(storage.Ranger[K, V]).Range(e.life) {
-		rank, ok := ranks[key]
+		r, ok := ranks[key]
 		if !ok {
-			rank = len(ranks)
+			r = len(ranks)
 		}
-		all = append(all, saved[K, V]{key, stored, rank})
+		held, rank = append(held, saved[K, V]{key, stored}), append(rank, r)
 	}
-	slices.SortStableFunc(all, func(a, b saved[K, V]) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(b.entry.Created(), a.entry.Created()))
-	})
-	return all
+	hottest := make([]saved[K, V], 0, len(held))
+	for _, i := range order(len(held), func(i, j int) int {
+		return cmp.Or(cmp.Compare(rank[i], rank[j]), cmp.Compare(held[j].entry.Created(), held[i].entry.Created()))
+	}) {
+		hottest = append(hottest, held[i])
+	}
+	return hottest
 }

@@ -657,10 +657,11 @@ func TestG7PanicsWhileSavingAndRestoring(t *testing.T) {
 func TestRestoreKeepsScopes(t *testing.T) {
 	type tenant struct{}
 	scoped := func() *memoize.Func[string, string] {
-		return savable(t, config.Scope(func(ctx context.Context) (string, error) {
-			name, _ := ctx.Value(tenant{}).(string)
-			return name, nil
-		}))
+		return memoize.Must(memoize.NewScoped(func(_ context.Context, arg string) (string, error) { return loaded(arg), nil },
+			func(ctx context.Context) (string, error) {
+				name, _ := ctx.Value(tenant{}).(string)
+				return name, nil
+			}, config.Name("savable")))
 	}
 	one, two := context.WithValue(t.Context(), tenant{}, "one"), context.WithValue(t.Context(), tenant{}, "two")
 	f, g := scoped(), scoped()

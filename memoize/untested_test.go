@@ -894,20 +894,20 @@ func TestInvalidationRacesEverything(t *testing.T) {
 				opts := []config.Option{config.UpdateAfter(2 * time.Microsecond), config.ExpireAfter(10 * time.Microsecond), config.Capacity(2)}
 				if slow {
 					wait := func(context.Context, int) error { pause(); return nil }
-					opts = append(opts, config.Storage[int, int64](&clearable[int, int64]{mockStorage[int, int64]{get: wait, offer: wait, free: wait}}))
+					opts = append(opts, config.Storage[int, int](&clearable[int, int]{mockStorage[int, int]{get: wait, offer: wait, free: wait}}))
 				}
-				f := memoize.Must(memoize.New(func(_ context.Context, key int) (int64, error) {
-					seen := world[key].Load()
+				f := memoize.Must(memoize.New(func(_ context.Context, key int) (int, error) {
+					seen := int(world[key].Load())
 					pause()
 					if rand.IntN(10) == 0 {
 						return 0, errOutage
 					}
 					return seen, nil
 				}, opts...))
-				check := func(key int, call func(context.Context, int) (int64, error)) {
+				check := func(key int, call func(context.Context, int) (int, error)) {
 					v := world[key].Load() // invalidated, if even
 					v -= v % 2
-					if got, err := call(t.Context(), key); err == nil && got < v-1 {
+					if got, err := call(t.Context(), key); err == nil && int64(got) < v-1 {
 						t.Errorf("key %d: got %d, invalidated at %d", key, got, v)
 					}
 				}

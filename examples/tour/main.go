@@ -35,6 +35,7 @@ func run(ctx context.Context, w io.Writer) error {
 		{"no key", noKey},
 		{"package level", packageLevel},
 		{"many keys", manyKeys},
+		{"tenants", tenants},
 		{"object", object},
 		{"verbs", verbs},
 		{"why", why},
@@ -190,6 +191,26 @@ func manyKeys(ctx context.Context, w io.Writer) error {
 	}
 	fmt.Fprintf(w, "%s; %q; %d runs of the source\n", one, many, items.Stats().Loads)
 	return items.Close(ctx)
+}
+
+// tenants keeps what one tenant is served from another, who asks for the same.
+func tenants(ctx context.Context, w io.Writer) error {
+	// region scoped
+	orders, err := memoize.NewScoped(api.Orders, tenant) // tenant: func(ctx) (string, error)
+	// endregion
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"acme", "initech", "acme"} {
+		last, err := orders.Call(context.WithValue(ctx, tenantKey{}, name), "last")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(w, last)
+	}
+	_, err = orders.Call(ctx, "last")
+	fmt.Fprintln(w, "nobody's:", err)
+	return orders.Close(ctx)
 }
 
 // object uses a configuration object, and changes several of its parts at once.

@@ -31,6 +31,11 @@ s3cret
 1.25
 # many keys
 item 1; ["item 3" "item 1" "item 2"]; 2 runs of the source
+# tenants
+last order of acme
+last order of initech
+last order of acme
+nobody's: memoize: the argument gives no usable key: config: no scope for this call: the request names no tenant
 # object
 user 42
 user 42

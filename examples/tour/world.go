@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,6 +66,22 @@ func (catalog) Items(_ context.Context, ids []int) (map[int]string, error) {
 		found[id] = fmt.Sprint("item ", id)
 	}
 	return found, nil
+}
+
+type tenantKey struct{}
+
+// tenant is whom a call is made for.
+func tenant(ctx context.Context) (string, error) {
+	name, ok := ctx.Value(tenantKey{}).(string)
+	if !ok {
+		return "", errors.New("the request names no tenant")
+	}
+	return name, nil
+}
+
+func (catalog) Orders(ctx context.Context, which string) (string, error) {
+	name, err := tenant(ctx)
+	return which + " order of " + name, err
 }
 
 func (central) Rate(_ context.Context, currency string) (float64, error) {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/perennial-go/perennial/internal/servers"
+	_ "github.com/perennial-go/perennial/internal/servers/quiet"
 )
 
 // TestMain fails if a goroutine outlives the tests. Started again by a test, the

@@ -11,21 +11,16 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/perennial-go/perennial/internal/servers"
+	_ "github.com/perennial-go/perennial/internal/servers/quiet"
 	"github.com/perennial-go/perennial/storage"
 	"github.com/perennial-go/perennial/storage/redisstore"
 	"github.com/perennial-go/perennial/storage/storagetest"
 )
 
-// TestMain fails if a goroutine outlives the tests. What go-redis logs of
-// sentinels is left out.
+// TestMain fails if a goroutine outlives the tests.
 func TestMain(m *testing.M) {
-	redis.SetLogger(silence{})
 	goleak.VerifyTestMain(m)
 }
-
-type silence struct{}
-
-func (silence) Printf(context.Context, string, ...any) {}
 
 const (
 	ofStrings = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Prober | storagetest.Lister | storagetest.KeyLimit

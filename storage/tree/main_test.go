@@ -1,7 +1,6 @@
 package tree_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -13,13 +12,13 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/perennial-go/perennial/internal/servers"
+	_ "github.com/perennial-go/perennial/internal/servers/quiet"
 	"github.com/perennial-go/perennial/storage/tree"
 )
 
 // TestMain runs the tests, or one of the other processes that they start, and
 // fails if a goroutine outlives the tests.
 func TestMain(m *testing.M) {
-	redis.SetLogger(silence{})
 	if addr := os.Getenv(adderEnv); addr != "" {
 		if err := addAlone(addr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -29,11 +28,6 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
-
-// silence keeps go-redis from logging that a server is away.
-type silence struct{}
-
-func (silence) Printf(context.Context, string, ...any) {}
 
 // patient is a time in which a server answers however busy the machine is.
 const patient = time.Minute

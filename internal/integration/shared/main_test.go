@@ -1,7 +1,6 @@
 package shared
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -10,11 +9,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/perennial-go/perennial/internal/servers"
+	_ "github.com/perennial-go/perennial/internal/servers/quiet"
 )
 
 // TestMain runs the tests, or one of the other processes that they start.
 func TestMain(m *testing.M) {
-	redis.SetLogger(silence{})
 	if text := os.Getenv(memberEnv); text != "" {
 		if err := serveMember(text, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -24,11 +23,6 @@ func TestMain(m *testing.M) {
 	}
 	goleak.VerifyTestMain(m)
 }
-
-// silence keeps go-redis from logging that a server is away.
-type silence struct{}
-
-func (silence) Printf(context.Context, string, ...any) {}
 
 func noError(t testing.TB, err error) {
 	t.Helper()

@@ -15,7 +15,7 @@ import (
 // out, for each call of a function would be a good part of its cost.
 func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result[V], err error) {
 	p := e.plan.Load() // 1
-	if e.live {
+	if e.asked {
 		p = e.latest(p)
 	}
 	if p.off != nil {

@@ -13,8 +13,9 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// What puts settings in force: adopt for configurations of a user's own, watch
-// for config.Live, enter for the first.
+// What puts settings in force: adopt, by the call that finds them, for
+// configurations of a user's own; watch, by Apply, for config.Live; enter for the
+// first.
 
 // adopt puts settings in force that the configuration has come up with. If they
 // can't be used, those before them stay.
@@ -68,30 +69,45 @@ func (e *engine[A, K, V]) preparePlan(s *config.Settings[A, K, V]) (*plan[A, K, 
 }
 
 // commit puts a prepared plan in force, unless somebody else did or another has
-// come after it.
+// come after it. Its parts are emptied first, with no lock held, for they may be the
+// user's. Changes that come at once may so empty a part that is in force already
+// and knows what is held: whoever has done that tells it again.
 func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
-	if last := e.plan.Load(); last != nil && last.settings != next.settings {
-		if last.settings.Storage != next.settings.Storage {
-			e.clearMemory(next)
-		}
-		if last.settings.Eviction != next.settings.Eviction {
-			e.forget(next) // it may remember what it was told when it was in force before
-		}
-	}
-	wanted, err := e.settings() // user code may have gone on to the next meanwhile
-	e.mu.Lock()
 	last := e.plan.Load()
-	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
-		wanted = live.Snapshot() // of the moment
+	newStorage, newStrategy := last != nil && !last.sameStorage(next), last != nil && !last.sameStrategy(next)
+	if newStorage {
+		e.clearMemory(next)
 	}
-	if e.closed || last != nil && (last.settings == next.settings || err != nil || wanted != next.settings) {
+	if newStrategy {
+		e.forget(next) // it may remember what it was told when it was in force before
+	}
+	last, changed := e.replace(next)
+	if changed {
+		e.dropUnused()
+		e.arrange(last, next)
+	}
+	if newStorage && last.sameStorage(next) || newStrategy && last.sameStrategy(next) {
+		e.retell(next)
+	}
+}
+
+// replace puts next in the place of last, if it is what the configuration wants.
+func (e *engine[A, K, V]) replace(next *plan[A, K, V]) (last *plan[A, K, V], changed bool) {
+	wanted := next.settings
+	if e.asked { // user code may have gone on to the next meanwhile
+		wanted, _ = e.settings()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	last = e.plan.Load()
+	overtaken := last != nil && (last.settings == next.settings || last.order > next.order || wanted != next.settings)
+	if e.closed || overtaken {
 		e.remains.bindings.Release(next.bound)
-		e.mu.Unlock()
-		return
+		return last, false
 	}
 	next.doubt = e.doubtsOf(next.settings.Storage)
 	if last != nil {
-		if last.settings.Storage == next.settings.Storage && last.settings.Eviction == next.settings.Eviction {
+		if last.sameStorage(next) && last.sameStrategy(next) {
 			next.held = last.held
 		}
 		if last.limits.MaxLoads == next.limits.MaxLoads {
@@ -101,9 +117,7 @@ func (e *engine[A, K, V]) commit(next *plan[A, K, V]) {
 		e.retired = append(e.retired, last)
 	}
 	e.plan.Store(next)
-	e.mu.Unlock()
-	e.dropUnused()
-	e.arrange(last, next)
+	return last, true
 }
 
 // doubtsOf is what is in doubt of a storage. It may have been in force before,
@@ -137,10 +151,19 @@ func (e *engine[A, K, V]) clearMemory(next *plan[A, K, V]) {
 	}
 }
 
+// retell makes up for a change that has emptied parts which were in force already:
+// the strategy starts anew with what is held.
+func (e *engine[A, K, V]) retell(next *plan[A, K, V]) {
+	p := e.plan.Load()
+	if p.sameStorage(next) || p.sameStrategy(next) {
+		e.forget(p)
+		e.feed(p)
+	}
+}
+
 // arrange does what a change brings with it.
 func (e *engine[A, K, V]) arrange(last, next *plan[A, K, V]) {
-	sameStrategy := last != nil && last.settings.Eviction == next.settings.Eviction
-	sameStorage := last != nil && last.settings.Storage == next.settings.Storage
+	sameStrategy, sameStorage := last != nil && last.sameStrategy(next), last != nil && last.sameStorage(next)
 	if sameStrategy && !sameStorage {
 		e.forgetKeys(last)
 	}
@@ -182,10 +205,19 @@ func (e *engine[A, K, V]) resize() {
 
 // feed tells a strategy that comes into force of the keys that are held, the
 // longest unwritten first, and releases down to what it lets live.
-func (e *engine[A, K, V]) feed(p *plan[A, K, V]) {
-	held, ok := p.settings.Storage.(storage.Ranger[K, V])
-	if !ok || !p.local || !e.use(p) {
+func (e *engine[A, K, V]) feed(next *plan[A, K, V]) {
+	held, ok := next.settings.Storage.(storage.Ranger[K, V])
+	if !ok || !next.local {
 		return
+	}
+	p := e.plan.Load()
+	for ; ; p = e.plan.Load() { // another change may have come, and left these parts in force
+		if !p.sameStorage(next) || !p.sameStrategy(next) {
+			return
+		}
+		if e.use(p) {
+			break
+		}
 	}
 	defer e.unuse(p)
 	var keys []K
@@ -218,7 +250,8 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 		}
 		defer e.statuses.Free(key, false)
 		stored, _ := e.look(e.life, p, key)
-		if stored == nil {
+		account := e.accountOf(p)
+		if stored == nil || account == nil || !account.sameStrategy(p) {
 			return victim, false
 		}
 		if p.sweeps {

@@ -27,7 +27,7 @@ type engine[A any, K comparable, V any] struct {
 	observing[K]
 	source        source[A, V]
 	configuration config.CacheConfiguration[A, K, V]
-	live          bool // its snapshot may change
+	asked         bool // for a snapshot by every call
 	plan          atomic.Pointer[plan[A, K, V]]
 	statuses      statuses.UpdateStatuses[K, V]
 	time          timeline
@@ -111,7 +111,8 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	e.time.init(w.Clock, w.ExactClock, e.clockWentBack)
 	e.life, e.endLife = context.WithCancel(context.Background())
 	_, fixed := c.(*config.Fixed[A, K, V])
-	e.live = !fixed
+	_, live := c.(*config.Live[A, K, V]) // says itself when it changes
+	e.asked = !fixed && !live
 	self := weak.Make(e)
 	e.loads.init(&e.time, func() {
 		if e := self.Value(); e != nil {
@@ -175,14 +176,15 @@ func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) (err error) {
 		}
 		e.remains.undo = append(e.remains.undo, support.Unbind)
 	}
+	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
+		e.remains.undo = append(e.remains.undo, e.watch(live))
+		s = live.Snapshot() // which may have changed before
+	}
 	p, err := e.preparePlan(s)
 	if err != nil {
 		return err
 	}
 	e.commit(p)
-	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
-		e.remains.undo = append(e.remains.undo, e.watch(live))
-	}
 	runtime.AddCleanup(e, func(r *remains) {
 		r.clear()
 		r.bindings.ReleaseAll()
@@ -195,18 +197,21 @@ func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) (err error) {
 func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) (stop func()) {
 	self := weak.Make(e)
 	nothing := config.Change{Commit: func() {}, Abort: func() {}}
+	var changes uint64
 	return live.Watch(&config.Watcher[A, K, V]{Prepare: func(s *config.Settings[A, K, V]) (config.Change, error) {
 		e := self.Value()
 		if e == nil {
 			return nothing, nil
 		}
-		if e.plan.Load().off == ErrClosed {
+		if p := e.plan.Load(); p != nil && p.off == ErrClosed {
 			return nothing, nil
 		}
 		next, err := e.prepareSafely(s)
 		if err != nil {
 			return nothing, err
 		}
+		changes++ // Prepare is called for one change at a time
+		next.order = changes
 		return config.Change{
 			Commit: func() { e.commit(next) },
 			Abort:  func() { e.remains.bindings.Release(next.bound) },

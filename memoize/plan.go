@@ -46,6 +46,7 @@ type plan[A any, K comparable, V any] struct {
 	sweeps   bool                // expired entries are swept from the storage
 	bound    []bind.Binder       // parts that serve this function
 
+	order   uint64      // of changes of a config.Live: later ones have a greater one
 	retired atomic.Bool // another is in force
 	uses    int         // loads that run under it; guarded by the lock of loads, as is
 	dropped bool        // another is in force, and nothing runs under it any more
@@ -82,10 +83,18 @@ func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V], dynamicKey
 	return p
 }
 
+func (p *plan[A, K, V]) sameStorage(q *plan[A, K, V]) bool {
+	return p.settings.Storage == q.settings.Storage
+}
+
+func (p *plan[A, K, V]) sameStrategy(q *plan[A, K, V]) bool {
+	return p.settings.Eviction == q.settings.Eviction
+}
+
 // snapshot is the plan in force, which a call sees to its end.
 func (e *engine[A, K, V]) snapshot() (*plan[A, K, V], error) {
 	p := e.plan.Load()
-	if e.live {
+	if e.asked {
 		p = e.latest(p)
 	}
 	return p, p.off

@@ -6,10 +6,12 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/memoize"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/storage"
@@ -214,4 +216,39 @@ func TestSetsAtOnceKeepOne(t *testing.T) {
 		t.Errorf("of %d keys that were set twice at once %d hold nothing: %+v", rounds, lost, f.Stats())
 	}
 	noError(t, f.Close(t.Context()))
+}
+
+// emptied is a strategy that lets the test in when it is emptied.
+type emptied struct {
+	eviction.Strategy[string]
+	reset func()
+}
+
+func (s *emptied) Reset() { s.reset() }
+
+// What comes into force is emptied by one change alone: by a second, the strategy
+// would forget what the first has told it of. A call does not wait for it.
+func TestStrategyIsEmptiedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		live := mutable(with()...)
+		f := memoize.Must(memoize.Memoize(returning[string](1).load, live, config.Logger(discardLog)))
+		for _, key := range []string{"a", "b", "c", "d"} {
+			wants(t, 1)(f.Call(t.Context(), key))
+		}
+		hold, resets := make(chan struct{}), 0
+		strategy := &emptied{eviction.FirstInFirstOut[string](2), func() { resets++; <-hold }}
+		applied := make(chan error)
+		go func() { applied <- live.Apply(config.Evict[string](strategy)) }()
+		synctest.Wait()
+		wants(t, 1)(f.Call(t.Context(), "a"))
+		if resets != 1 || f.Len() != 4 {
+			t.Fatalf("while it is emptied: %d resets, %d entries", resets, f.Len())
+		}
+		close(hold)
+		noError(t, <-applied)
+		wants(t, 1)(f.Call(t.Context(), "d"))
+		if resets != 1 || f.Len() != 2 {
+			t.Fatalf("%d resets, %d entries are held of 2 that may be", resets, f.Len())
+		}
+	})
 }

@@ -230,9 +230,9 @@ func (e *engine[A, K, V]) accountOf(p *plan[A, K, V]) *plan[A, K, V] {
 	now := e.plan.Load()
 	switch {
 	case now == p:
-	case now.settings.Storage == p.settings.Storage:
+	case now.sameStorage(p):
 		return now
-	case now.settings.Eviction == p.settings.Eviction:
+	case now.sameStrategy(p):
 		return nil
 	}
 	return p

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/checks"
 )
 
 // clockModel is the model of a shadow by recency: all keys in one row, and one
@@ -94,6 +95,9 @@ func TestShadowsHitWhatTheirModelsHit(t *testing.T) {
 // The sample becomes a smaller part of the keys as there are more of them, and
 // then stays as large as it is.
 func TestSampleIsBounded(t *testing.T) {
+	if checks.Race {
+		t.Skip("one goroutine, and much to compute")
+	}
 	for _, capacity := range []int{10, 1000, 5000, 200_000} {
 		d := drive(t, capacity)
 		most := 0

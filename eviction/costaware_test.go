@@ -10,6 +10,7 @@ import (
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/eviction/evictiontest"
+	"github.com/perennial-go/perennial/internal/checks"
 )
 
 func TestCostAwareConforms(t *testing.T) {
@@ -64,6 +65,9 @@ func logNormal(seed uint64, sigma float64) func(key int) float64 {
 // Callers wait less where loads differ in what they take or weigh, and hardly
 // longer than under TinyLFU and LIRS where they do not.
 func TestCostAwareSavesWaiting(t *testing.T) {
+	if checks.Race {
+		t.Skip("one goroutine, and much to compute")
+	}
 	seed := rand.Uint64()
 	t.Log("seed", seed)
 	costs, sizes, random := logNormal(seed, 1.5), logNormal(seed+1, 1.5), rand.New(rand.NewPCG(seed, 3))

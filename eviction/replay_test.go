@@ -13,6 +13,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/checks"
 )
 
 // replay is the hit ratio in % of a cache under a strategy.
@@ -81,6 +82,9 @@ func workloads(seed uint64) map[string][]int {
 }
 
 func TestLeastRecentlyUsedIsNearlyExact(t *testing.T) {
+	if checks.Race {
+		t.Skip("one goroutine, and much to compute")
+	}
 	seed := rand.Uint64()
 	for name, requests := range workloads(seed) {
 		for _, capacity := range []int{10, 70, 300, 1000, 5000} {
@@ -94,6 +98,9 @@ func TestLeastRecentlyUsedIsNearlyExact(t *testing.T) {
 
 // What each is for.
 func TestPoliciesAreGoodAtWhatTheyAreFor(t *testing.T) {
+	if checks.Race {
+		t.Skip("one goroutine, and much to compute")
+	}
 	const capacity = 1000
 	seed := rand.Uint64()
 	t.Log("seed", seed)

@@ -76,6 +76,15 @@ type Changed struct {
 	Lost    bool   // changes from now on go unseen, until a Missed: trust no copy
 }
 
+// StatefulBytes is a Bytes that may lose all it holds at once, as a server does that
+// starts again without its data.
+type StatefulBytes interface {
+	// State identifies what the store holds as a whole: an id that has changed says
+	// that everything was lost that it held under the one before. Age is for how
+	// long there has been the id, by the store's clock; whoever asks first makes it.
+	State(ctx context.Context) (id string, age time.Duration, err error)
+}
+
 // ErrQueued is what a change returns that waits for its store to come back: see
 // storage/resilient. It was accepted and is not committed.
 var ErrQueued = errors.New("storage: the store is away, and the change waits for it: ask again later, or flush, to know that it is committed")

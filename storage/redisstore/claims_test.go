@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/internal/servers"
 	"github.com/perennial-go/perennial/storage"
 	"github.com/perennial-go/perennial/storage/redisstore"
@@ -20,7 +21,7 @@ func TestFillsRaceWriters(t *testing.T) {
 	t.Parallel()
 	const atOnce = 200
 	rounds := 100_000
-	if raceDetector { // it has us take five times as long
+	if checks.Race { // it has us take five times as long
 		rounds /= 5
 	}
 	s := servers.Redis(t)

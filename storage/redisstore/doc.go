@@ -152,7 +152,8 @@
 //	string  GET SET PTTL DEL EXISTS PEXPIRE PERSIST SCAN UNLINK
 //	field   HGET HMGET HSET HSETNX HDEL HEXISTS HSCAN
 //	value   PTTL HMGET EVALSHA EVAL EXISTS PUBLISH HSET HDEL PEXPIRE PERSIST SCAN, and the channels
-//	        perennial:*; PSUBSCRIBE and PING to watch
+//	        perennial:*; PSUBSCRIBE and PING to watch; TIME, GET and SET of the key
+//	        perennial:state to tell whether the server has lost its data
 //
 // The server is trusted with memory: a value over max-value is refused only once
 // it has come, for to ask for its length first would be another round trip, or

@@ -258,6 +258,7 @@ func (v *Values) Keys(ctx context.Context, prefix string) iter.Seq2[string, erro
 				yield("", err)
 				return
 			}
+			keys = records(keys)
 			for i, g := range v.glimpses(ctx, keys) {
 				ms, err := v.left(ctx, "keys", keys[i], g)
 				if errors.Is(err, ErrForeign) {
@@ -286,6 +287,7 @@ func (v *Values) Clear(ctx context.Context, prefix string) error {
 			f.add(err)
 			break
 		}
+		keys = records(keys)
 		cmds := make([]*redis.Cmd, len(keys))
 		for i, key := range keys {
 			cmds[i] = script(ctx, valueDeleteScript, key, v.channel(), v.who, rand.Text())

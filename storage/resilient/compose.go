@@ -53,7 +53,11 @@ func (s *Store) compose(ctx context.Context, j *job, see bool) (*attempt, error)
 	if !s.same(*j) {
 		return nil, nil
 	}
-	if !changes {
+	again := j.pending.again
+	if again != nil && len(j.parts) > 1 {
+		again = nil
+	}
+	if !changes || again != nil && again.is[0] == at.Version { // or it was never gone
 		s.delivered(j.pending, len(j.parts))
 		return nil, nil
 	}
@@ -61,8 +65,12 @@ func (s *Store) compose(ctx context.Context, j *job, see bool) (*attempt, error)
 	if r.Found {
 		item.Value = r.Value
 	}
+	becomes := s.ground.becomes(item.Value, item.Keep)
+	if again != nil && r.Found {
+		becomes = again.is[0]
+	}
 	sent := &attempt{
-		change: storage.Change{Item: item, Was: at.Version, Becomes: s.ground.becomes(item.Value, item.Keep)},
+		change: storage.Change{Item: item, Was: at.Version, Becomes: becomes},
 		end:    end, covers: len(j.parts), first: s.clock.Now(),
 	}
 	s.queue.setSent(j.pending, sent)
@@ -74,9 +82,15 @@ func (s *Store) compose(ctx context.Context, j *job, see bool) (*attempt, error)
 func (s *Store) conflict(j job) {
 	s.mu.Lock()
 	defer s.unlock()
-	if s.same(j) {
-		s.drop(j.pending, 1, nil)
+	if !s.same(j) {
+		return
 	}
+	if p := j.pending; p.again != nil { // somebody was faster, and it is theirs
+		s.counts.superseded++
+		s.shorten(p, 1)
+		return
+	}
+	s.drop(j.pending, 1, nil)
 }
 
 // reject drops one change whose function fails.

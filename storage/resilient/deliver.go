@@ -146,6 +146,14 @@ func (s *Store) deliver(ctx context.Context) error {
 			s.finish(err)
 			return err
 		}
+		key := s.breaker.key
+		s.unlock()
+		s.askState(ctx, key)
+		s.mu.Lock()
+		if err := s.breaker.err; s.away() {
+			s.finish(err)
+			return err
+		}
 	}
 	for {
 		p := s.next()
@@ -207,7 +215,7 @@ func (s *Store) probe(ctx context.Context) error {
 	if p := s.queue.oldest(); p != nil {
 		key = p.key
 	}
-	epoch := *s.epoch(key)
+	began := s.now(key)
 	s.unlock()
 	limited, cancel := s.clock.WithTimeout(ctx, s.timeout)
 	found, err := s.ground.look(limited, key)
@@ -228,8 +236,8 @@ func (s *Store) probe(ctx context.Context) error {
 		s.opened(err)
 		return err
 	}
-	if err == nil && epoch == *s.epoch(key) {
-		s.copies.put(s.seen(found, key))
+	if err == nil {
+		s.remember(found, key, began)
 	}
 	s.breaker.close(s.clock.Now())
 	s.distrust()
@@ -256,6 +264,7 @@ func (s *Store) drop(p *pending, n int, err error) {
 // shorten takes the first changes of a key away, and the key where none is left.
 func (s *Store) shorten(p *pending, n int) {
 	p.times++
+	p.again = nil
 	if n == len(p.parts) {
 		s.queue.remove(p)
 		return

@@ -30,6 +30,7 @@ func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now
 	case one.kind != updates:
 		s.counts.superseded += uint64(len(p.parts))
 		p.times++
+		p.again = nil
 		if p.sent != nil {
 			is := versionOf(p.sent.change)
 			if slices.Contains(p.base, p.sent.change.Was) && !slices.Contains(p.base, is) { // else others have changed it before

@@ -25,6 +25,9 @@ var (
 	ErrContended = errors.New("resilient: too many change the same record at once: try again")
 	// ErrClosed says that the Store was closed.
 	ErrClosed = errors.New("resilient: the store is closed: use it only before Close")
+	// ErrLate is why nothing is written again to a store that lost its data longer ago
+	// than storage.VersionsKept: what others have deleted since is forgotten there.
+	ErrLate = errors.New("resilient: the store lost its data too long ago for what this process had written to be written again: set what is missing")
 	// ErrInDoubt is why a change was dropped whose answer was lost, and whose record
 	// is gone, or another one, after InDoubt: it was never made, or made and then
 	// deleted.

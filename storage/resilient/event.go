@@ -20,6 +20,7 @@ const (
 	Conflict                  // a change that waited was dropped, for what it was made on has changed: Key, Value
 	Dropped                   // a change that waited was dropped: Key, Value, Err
 	Refused                   // a change was not accepted, for the queue is full: Key, Err
+	Emptied                   // the store has lost its data: Changes that are made again (see WriteAgain), or Err that says why none are
 
 	// Kinds is one more than the last kind there is.
 	Kinds
@@ -27,7 +28,7 @@ const (
 
 var kindNames = [Kinds]string{
 	Opened: "store away", HalfOpen: "store asked", Closed: "store back", Delivered: "change delivered",
-	Conflict: "change in conflict", Dropped: "change dropped", Refused: "change refused",
+	Conflict: "change in conflict", Dropped: "change dropped", Refused: "change refused", Emptied: "store without its data",
 }
 
 // String is the kind in lower-case words.
@@ -59,14 +60,14 @@ func Log(logger *slog.Logger) func(e Event) {
 		switch e.Kind {
 		case HalfOpen, Delivered:
 			return
-		case Conflict, Dropped, Refused:
+		case Conflict, Dropped, Refused, Emptied:
 			level = slog.LevelWarn
 		}
 		attrs := make([]slog.Attr, 0, 4)
 		if e.Key != "" {
 			attrs = append(attrs, slog.String("key", cut(strconv.Quote(e.Key))))
 		}
-		if e.Kind == Closed {
+		if e.Kind == Closed || e.Kind == Emptied {
 			attrs = append(attrs, slog.Int("changes", e.Changes))
 		}
 		if e.Wait > 0 {

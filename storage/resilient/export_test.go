@@ -7,9 +7,10 @@ func Random(random func(below time.Duration) time.Duration) Option {
 	return Option{func(s *Store) { s.random = random }}
 }
 
-// Waits tells whether something of the key waits.
+// Waits tells whether something of the key waits that does not give way.
 func (s *Store) Waits(key string) bool {
 	s.mu.Lock()
 	defer s.unlock()
-	return s.queue.get(key) != nil
+	p := s.queue.get(key)
+	return p != nil && (p.again == nil || len(p.parts) > 1)
 }

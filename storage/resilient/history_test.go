@@ -33,6 +33,12 @@ type op struct {
 
 func (o *op) String() string { return fmt.Sprintf("%c%d of %q", o.kind, o.id, o.key) }
 
+// version is what a change has made for the first time.
+type version struct {
+	number, life int
+	value        string
+}
+
 // step is a change of a record in the server.
 type step struct {
 	client int
@@ -47,11 +53,15 @@ type step struct {
 //   - what is told as committed was done,
 //   - what has waited was done, or reported, or replaced by its own client.
 //
-// An empty restart begins it anew.
+// An empty restart begins it anew: then a client may write again what it had made
+// before, over nothing or what is older.
 type history struct {
 	mu        sync.Mutex
 	memory    *storage.Memory
 	life      int
+	emptied   time.Time
+	versions  map[string]version
+	rewrites  uint64
 	steps     map[string][]step
 	added     map[string]bool        // what was ever added to a record, in this life
 	done      map[string]bool        // in any life
@@ -76,7 +86,7 @@ func (h *history) note(format string, args ...any) {
 
 func newHistory() *history {
 	return &history{
-		memory: storage.NewMemory(), steps: map[string][]step{}, added: map[string]bool{}, done: map[string]bool{},
+		memory: storage.NewMemory(), emptied: time.Now(), versions: map[string]version{}, steps: map[string][]step{}, added: map[string]bool{}, done: map[string]bool{},
 		seen: map[int]map[string]int{}, ops: map[int]*op{}, calling: map[int]*op{}, removing: map[string]*op{}, latest: map[string]*op{}, views: map[string]string{}, forgets: map[int]bool{},
 	}
 }
@@ -111,6 +121,7 @@ func (h *history) empty() {
 	_ = h.memory.Close()
 	h.memory = storage.NewMemory()
 	h.life++
+	h.emptied = time.Now()
 	h.note("server: empty")
 	clear(h.steps)
 	clear(h.added)
@@ -178,8 +189,9 @@ func tokens(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ';' })
 }
 
-// made puts down a change of a record that a client has made.
-func (h *history) made(client int, key, value string) {
+// made puts down a change of a record that a client has made. What others have
+// written again may be older than what it replaces it by.
+func (h *history) made(client int, key, value string, again bool) {
 	before := h.last(key)
 	h.note("server: client %d makes %q %q, which was %q", client, key, value, before)
 	h.steps[key] = append(h.steps[key], step{client, value})
@@ -200,11 +212,37 @@ func (h *history) made(client int, key, value string) {
 			replaces = true
 		}
 	}
+	if again {
+		return
+	}
 	if !replaces && !strings.HasPrefix(value, before) {
 		h.fault("client %d loses what was in %q: %q becomes %q", client, key, before, value)
 	}
 	if replaces {
 		h.newer(client, key, value)
+	}
+}
+
+// becomes puts down what a record has become, anew or again.
+func (h *history) becomes(client int, key, before string, after storage.Versioned) {
+	value := string(after.Value)
+	was, old := h.versions[before], h.versions[after.Version]
+	again := before == "" || was.life < h.life // what was there was written again itself
+	if old.number == 0 {
+		if after.Found {
+			h.versions[after.Version] = version{len(h.versions) + 1, h.life, value}
+		}
+		h.made(client, key, value, before != "" && again)
+		return
+	}
+	h.note("server: client %d makes %q %q again", client, key, value)
+	h.rewrites++
+	if old.life == h.life || !again || was.number > old.number || value != old.value {
+		h.fault("client %d makes %q %q again, which was %q then, in place of %q", client, key, value, old.value, was.value)
+	}
+	h.steps[key] = append(h.steps[key], step{client, value})
+	for _, one := range tokens(value) {
+		h.added[one] = true
 	}
 }
 
@@ -271,6 +309,11 @@ func (h *history) newer(client int, key, value string) {
 	}
 	if has == o.view {
 		return // it was lost with all others, and made again by the same change
+	}
+	for i, own := range all[:len(all)-1] { // what it made itself it has seen, and what was there then
+		if own.client == client {
+			from = max(from, i+1)
+		}
 	}
 	for _, other := range all[from : len(all)-1] {
 		if other.client != client {
@@ -402,6 +445,7 @@ func (r *road) Look(ctx context.Context, keys ...string) (found []storage.Versio
 			panic(err)
 		}
 		life, upTo := h.life, len(h.steps[keys[0]])
+		h.note("client %d: looks at %q: %.4q", r.client, keys[0], all[0].Version)
 		return func() {
 			found = all
 			h.saw(r.client, keys[0], life, upTo)
@@ -416,6 +460,7 @@ func (r *road) Swap(ctx context.Context, changes ...storage.Change) (made []bool
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		is := r.swap(changes[0])
+		h.note("client %d: swaps %q, %.4q to %.4q: %v", r.client, changes[0].Key, changes[0].Was, changes[0].Becomes, is)
 		life, upTo := h.life, len(h.steps[changes[0].Key])
 		return func() {
 			made = []bool{is}
@@ -425,6 +470,16 @@ func (r *road) Swap(ctx context.Context, changes ...storage.Change) (made []bool
 		}
 	})
 	return made, err
+}
+
+func (r *road) State(ctx context.Context) (id string, age time.Duration, _ error) {
+	err := r.goes(ctx, func() func() {
+		r.history.mu.Lock()
+		defer r.history.mu.Unlock()
+		life, since := r.history.life, time.Since(r.history.emptied)
+		return func() { id, age = fmt.Sprint("life ", life), since }
+	})
+	return id, age, err
 }
 
 // swap makes the change in the server, which may be broken.
@@ -455,7 +510,7 @@ func (r *road) swap(c storage.Change) bool {
 		panic(err)
 	}
 	if after := look(); after.Version != before.Version {
-		h.made(r.client, c.Key, string(after.Value))
+		h.becomes(r.client, c.Key, before.Version, after)
 	}
 	return made[0]
 }

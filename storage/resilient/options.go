@@ -61,6 +61,11 @@ func Copy(records, bytes int) Option {
 // that reason, and a deletion that nobody remembers may be undone.
 func InDoubt(d time.Duration) Option { return Option{func(s *Store) { s.inDoubt = d }} }
 
+// WriteAgain, with true, has what this process has set or deleted last made once
+// more where the store comes back without its data: see the package's
+// documentation. Default: false.
+func WriteAgain(on bool) Option { return Option{func(s *Store) { s.again = on }} }
+
 // FailAway makes a read return ErrAway where the store is away and there is no
 // copy of the record. Default: it is not found.
 func FailAway() Option { return Option{func(s *Store) { s.failAway = true }} }

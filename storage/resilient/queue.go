@@ -31,6 +31,7 @@ type pending struct {
 	era    uint64   // of the breaker, at the last of them
 	times  uint64   // how often it was replaced
 	cost   int
+	again  *copied // what the first part makes again; nil where it does not
 }
 
 // part is one change that waits.

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/storage"
 	"github.com/perennial-go/perennial/storage/resilient"
 )
@@ -32,7 +33,7 @@ func TestSchedules(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if testing.Short() || raceDetector && n == schedules {
+	if testing.Short() || checks.Race && n == schedules {
 		n = min(n, 200)
 	}
 	if text := os.Getenv("PERENNIAL_SEED"); text != "" {
@@ -51,7 +52,7 @@ func TestSchedules(t *testing.T) {
 		}
 	}
 	t.Logf("%d schedules: %+v", n, all)
-	if n >= 100 && (all.Committed == 0 || all.Queued == 0 || all.Delivered == 0 || all.Conflicts == 0 || all.InDoubt == 0 || all.Refused == 0 || all.Superseded == 0) {
+	if n >= 100 && (all.Committed == 0 || all.Queued == 0 || all.Delivered == 0 || all.Conflicts == 0 || all.InDoubt == 0 || all.Refused == 0 || all.Superseded == 0 || n >= schedules && all.Rewrites == 0) {
 		t.Errorf("the schedules leave something out: %+v", all)
 	}
 }
@@ -82,7 +83,7 @@ func TestSchedulesFindWhatIsBroken(t *testing.T) {
 
 // tally is what all schedules have met.
 type tally struct {
-	Committed, Queued, Delivered, Superseded, Conflicts, Dropped, InDoubt, Refused, Trips, Empties uint64
+	Committed, Queued, Delivered, Superseded, Conflicts, Dropped, InDoubt, Refused, Trips, Empties, Rewrites uint64
 }
 
 // schedule runs one, and returns what is wrong.
@@ -143,7 +144,7 @@ func newRun(seed uint64, broken func(r *road)) *run {
 			broken(p.road)
 		}
 		opts := []resilient.Option{
-			resilient.Observe(p.seen.add), resilient.Queue(run.limit, 0),
+			resilient.Observe(p.seen.add), resilient.Queue(run.limit, 0), resilient.WriteAgain(run.random.IntN(2) == 0),
 			resilient.Random(func(below time.Duration) time.Duration { // of the seed and the time alone
 				jitter := rand.New(rand.NewPCG(seed+uint64(id), uint64(time.Now().UnixNano())))
 				return time.Duration(jitter.Int64N(int64(below)))
@@ -248,6 +249,8 @@ func (run *run) read(p *place, key string) {
 	synctest.Wait()
 	calm := p.road.calm() && p.store.Stats().State == resilient.StateClosed && p.store.Stats().Changes == 0
 	r, err := p.store.Get(context.Background(), key)
+	run.history.note("client %d: reads %q of %q, %v", p.id, r.Value, key, err)
+	calm = calm && p.store.Stats().Changes == 0 // else it writes again what it has found to be lost
 	if want := run.history.value(key); calm && (err != nil || string(r.Value) != want) {
 		run.history.wrong("client %d reads %q of %q, %v, and the server has %q", p.id, r.Value, key, err, want)
 	}
@@ -302,6 +305,7 @@ func (run *run) end(all *tally) {
 	}
 	all.Committed += h.committed
 	all.Empties += uint64(h.life)
+	all.Rewrites += h.rewrites
 	synctest.Wait()
 	_ = h.memory.Close()
 }

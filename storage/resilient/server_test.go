@@ -2,6 +2,7 @@ package resilient_test
 
 import (
 	"context"
+	"crypto/rand"
 	"iter"
 	"net"
 	"sync"
@@ -25,6 +26,8 @@ var errReset = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 type server struct {
 	mu      sync.Mutex
 	memory  *storage.Memory
+	state   string
+	began   time.Time     // that state
 	down    chan struct{} // nil while it is up; closed when it comes up
 	cut     chan struct{} // closed when connections break
 	hangs   bool          // until the context ends
@@ -37,7 +40,7 @@ type server struct {
 }
 
 func newServer() *server {
-	return &server{memory: storage.NewMemory(), cut: make(chan struct{})}
+	return &server{memory: storage.NewMemory(), state: rand.Text(), began: time.Now(), cut: make(chan struct{})}
 }
 
 func (s *server) stop() {
@@ -63,7 +66,15 @@ func (s *server) empty() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_ = s.memory.Close()
-	s.memory = storage.NewMemory()
+	s.memory, s.state, s.began = storage.NewMemory(), rand.Text(), time.Now()
+}
+
+// way is another way to what the server holds, with faults of its own.
+func (s *server) way() *server {
+	other := newServer()
+	_ = other.memory.Close()
+	other.memory, other.state, other.began = s.memory, s.state, s.began
+	return other
 }
 
 func (s *server) set(what func(s *server)) {
@@ -156,6 +167,17 @@ func (s *server) Swap(ctx context.Context, changes ...storage.Change) (made []bo
 		return nil, err
 	}
 	return made, nil
+}
+
+// State is as old as the data.
+func (s *server) State(ctx context.Context) (id string, age time.Duration, _ error) {
+	err := s.use(ctx, "state", "", func(*storage.Memory) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		id, age = s.state, time.Since(s.began)
+		return nil
+	})
+	return id, age, err
 }
 
 func (s *server) Claim(ctx context.Context, hold time.Duration, keys ...string) (claims []storage.Claimed, _ error) {

@@ -75,16 +75,19 @@ func (s *Store) settle(ctx context.Context, p *pending) error {
 // swap sends a change that is put down as sent, and takes what is in it from what
 // waits.
 func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error) {
-	epoch := s.epochNow(j.key)
+	s.mu.Lock()
+	flight := s.takesOff(j.key)
+	s.unlock()
 	verdict, err := s.call(ctx, j.era, j.key, func(ctx context.Context) (err error) {
 		made, err = s.ground.swap(ctx, j.sent.change)
 		return err
 	})
+	s.mu.Lock()
+	defer s.unlock()
+	s.lands(j.key, flight)
 	if err != nil {
 		return false, fault{verdict, err}
 	}
-	s.mu.Lock()
-	defer s.unlock()
 	p := j.pending
 	if !s.queue.has(p) || p.sent != j.sent {
 		return made, nil
@@ -100,29 +103,26 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 		p.base = []string{is}
 	}
 	p.faults = 0
-	s.stored(j.sent, epoch, again)
+	s.stored(j.sent, flight, again || p.again != nil)
 	if n := j.sent.covers; n > 0 {
 		s.delivered(p, n)
 	}
 	return true, nil
 }
 
-// stored keeps a copy of what the store has acknowledged. Where that was sent again
-// it may have been made long ago, and something else after it, which may have been
+// stored keeps a copy of what the store has acknowledged. Where that was sent again,
+// or written again, it may have been made long ago, and something else after it, which may have been
 // seen since.
-func (s *Store) stored(sent *attempt, epoch uint64, again bool) {
-	key := sent.change.Key
-	at := s.epoch(key)
-	current := *at == epoch && !again
-	*at++
-	if c := s.copies.get(key); again && c != nil && !slices.Contains(c.is, sent.change.Was) {
-		return
+func (s *Store) stored(sent *attempt, f *flight, again bool) {
+	c := s.copies.get(sent.change.Key)
+	if again {
+		if c != nil && !slices.Contains(c.is, sent.change.Was) {
+			*s.epoch(sent.change.Key)++
+			return
+		}
+		f = nil
 	}
-	c := &copied{key: key, value: sent.change.Value, found: sent.change.Keep > 0, end: sent.end, is: []string{versionOf(sent.change)}}
-	if current && s.watched(key) {
-		c.trusted = s.trust
-	}
-	s.copies.put(c)
+	s.keep(sent.change, sent.end, f)
 }
 
 // delivered takes the first changes of a key away, which are done.
@@ -225,10 +225,4 @@ func stops(f fault) error {
 		return nil
 	}
 	return f.error
-}
-
-func (s *Store) epochNow(key string) uint64 {
-	s.mu.Lock()
-	defer s.unlock()
-	return *s.epoch(key)
 }

@@ -29,7 +29,9 @@ type Store struct {
 	timeout    time.Duration
 	inDoubt    time.Duration
 	dropOldest bool
+	writesOn   storage.StatefulBytes // WriteAgain; nil without
 	failAway   bool
+	again      bool // WriteAgain is wanted
 	judge      func(err error) Verdict
 	observe    func(e Event)
 	random     func(below time.Duration) time.Duration
@@ -46,14 +48,19 @@ type Store struct {
 	breaker breaker
 	copies  copies
 	queue   queue
-	epochs  [256]uint64 // what changed, by hash of the key
+	epochs  [256]uint64 // what this Store has changed, by hash of the key
+	heard   [256]uint64 // what watches were told of, likewise
 	trust   uint64      // copies with another one may be out of date
 	watches map[*watch]struct{}
-	timer   *clock.Timer  // runs only while the store is away or something waits
-	wait    time.Duration // until the next delivery
-	busy    chan struct{} // while one delivers; is closed when it has
-	rounds  uint64        // deliveries
-	stuck   int           // of them in succession that could not deliver all
+	flights map[string]*flight // changes that are sent, by key
+	state   string             // of the store beneath
+	emptied time.Time          // when it was found to have lost its data
+	lost    map[string]*copied // own records that were current when the store went
+	timer   *clock.Timer       // runs only while the store is away or something waits
+	wait    time.Duration      // until the next delivery
+	busy    chan struct{}      // while one delivers; is closed when it has
+	rounds  uint64             // deliveries
+	stuck   int                // of them in succession that could not deliver all
 	counts  counts
 	news    news
 }
@@ -69,6 +76,9 @@ func New(store storage.Bytes, opts ...Option) (*Store, error) {
 	if v, ok := store.(storage.VersionedBytes); ok {
 		s.ground, s.blind = versioned{v}, false
 	}
+	if s.again && !s.blind {
+		s.writesOn, _ = store.(storage.StatefulBytes)
+	}
 	return s, nil
 }
 
@@ -81,6 +91,7 @@ func newStore(store storage.Bytes, opts []Option) *Store {
 		copies: copies{most: DefaultCopy, mostBytes: DefaultCopySize},
 		queue:  queue{most: DefaultQueue, mostBytes: DefaultQueueSize},
 		seed:   maphash.MakeSeed(), trust: 1, watches: map[*watch]struct{}{},
+		flights: map[string]*flight{}, lost: map[string]*copied{},
 	}
 	s.life, s.die = context.WithCancel(context.Background())
 	for _, o := range opts {
@@ -171,7 +182,7 @@ func own(r storage.Record) storage.Record {
 // look asks the store for the key, and keeps a copy of what it says.
 func (s *Store) look(ctx context.Context, era uint64, key string) (found storage.Versioned, _ Verdict, _ error) {
 	s.mu.Lock()
-	epoch := *s.epoch(key)
+	began := s.now(key)
 	s.unlock()
 	verdict, err := s.call(ctx, era, key, func(ctx context.Context) (err error) {
 		found, err = s.ground.look(ctx, key)
@@ -182,10 +193,39 @@ func (s *Store) look(ctx context.Context, era uint64, key string) (found storage
 	}
 	s.mu.Lock()
 	defer s.unlock()
-	if epoch == *s.epoch(key) {
-		s.copies.put(s.seen(found, key))
+	if !found.Found && s.suspects(key) {
+		s.note()
+		s.unlock()
+		s.askState(ctx, key)
+		s.mu.Lock()
+		if s.queue.get(key) != nil { // and is written again
+			return storage.Versioned{}, Away, ErrAway
+		}
 	}
+	s.remember(found, key, began)
 	return found, 0, nil
+}
+
+// moment is what makes a look out of date where it has moved since.
+type moment struct{ epoch, heard, trust uint64 }
+
+func (s *Store) now(key string) moment {
+	h := s.hash(key)
+	return moment{s.epochs[h], s.heard[h], s.trust}
+}
+
+// remember keeps a copy of what was looked at then, unless this Store has changed
+// the record itself since.
+func (s *Store) remember(found storage.Versioned, key string, began moment) {
+	now := s.now(key)
+	if now.epoch != began.epoch && s.copies.get(key) != nil {
+		return
+	}
+	c := s.seen(found, key)
+	if now != began {
+		c.trusted = 0
+	}
+	s.copies.put(c)
 }
 
 // seen is a copy of what the store says.
@@ -197,13 +237,17 @@ func (s *Store) seen(found storage.Versioned, key string) *copied {
 	if s.watched(key) {
 		c.trusted = s.trust
 	}
+	if was := s.copies.get(key); was != nil && len(was.is) == 1 && was.is[0] == found.Version {
+		c.own, c.told, c.replaced = was.own, was.told, was.replaced
+	}
 	return c
 }
 
-// epoch moves whenever a record changes whose key has this hash: what was looked
-// at before is out of date then.
-func (s *Store) epoch(key string) *uint64 {
-	return &s.epochs[maphash.String(s.seed, key)%uint64(len(s.epochs))]
+// epoch moves whenever this Store changes a record whose key has this hash.
+func (s *Store) epoch(key string) *uint64 { return &s.epochs[s.hash(key)] }
+
+func (s *Store) hash(key string) int {
+	return int(maphash.String(s.seed, key) % uint64(len(s.epochs)))
 }
 
 // MaxKey is the longest key of the store beneath, 0 where it has no limit.

@@ -68,6 +68,7 @@ func (s *Store) Watch(ctx context.Context, prefix string, changed func(storage.C
 // watch watches until the store or the context ends it, or the breaker opens: it
 // may have lost its connection then, and not know it.
 func (s *Store) watch(ctx context.Context, watcher storage.WatcherBytes, prefix string, changed func(storage.Changed)) error {
+	wanted := ctx
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	w := &watch{prefix: prefix, stop: stop}
@@ -81,9 +82,15 @@ func (s *Store) watch(ctx context.Context, watcher storage.WatcherBytes, prefix 
 	defer func() {
 		s.mu.Lock()
 		defer s.unlock()
+		if wanted.Err() == nil {
+			s.note()
+		}
 		delete(s.watches, w)
 	}()
 	err := watcher.Watch(ctx, prefix, func(c storage.Changed) {
+		if c.Missed {
+			s.askState(ctx, prefix)
+		}
 		if s.saw(w, c) {
 			changed(c)
 		}
@@ -102,21 +109,27 @@ func (s *Store) saw(w *watch, c storage.Changed) bool {
 		return false
 	}
 	if c.Lost { // no copy is trusted until it sees again, and that it does it tells itself
+		s.note()
 		s.trust++
 		w.sees = false
 		return false
 	}
 	if c.Missed {
 		s.trust++
-		for i := range s.epochs {
-			s.epochs[i]++
-		}
 		w.sees = true
 		return true
 	}
-	*s.epoch(c.Key)++
-	if one := s.copies.get(c.Key); one != nil && (len(one.is) != 1 || one.is[0] != c.Version) {
+	s.heard[s.hash(c.Key)]++
+	if f := s.flights[c.Key]; f != nil {
+		f.heard, f.last = true, c.Version
+	}
+	switch one := s.copies.get(c.Key); {
+	case one == nil:
+	case len(one.is) == 1 && one.is[0] == c.Version:
+		one.told = true
+	default:
 		one.trusted = 0
+		s.undone(one, c.Version)
 	}
 	return true
 }
@@ -134,6 +147,7 @@ func (s *Store) watched(key string) bool {
 // distrust is called where changes may go unseen: the store has gone, or is back.
 // What begins to watch then begins with a Missed.
 func (s *Store) distrust() {
+	s.note()
 	for w := range s.watches {
 		w.stop()
 		delete(s.watches, w)

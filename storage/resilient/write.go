@@ -65,6 +65,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, keep time.D
 			return false, 0, err
 		}
 		now := s.clock.Now()
+		s.yield(key)
 		if s.local(key) {
 			r, _ := s.known(key)
 			err := s.enqueue(key, partOf(value, keep, now), s.copyOf(key, value, keep, now), nil, now)
@@ -102,7 +103,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, keep time.D
 // changed the record.
 func (s *Store) change(ctx context.Context, era uint64, c storage.Change, one part) (made, existed bool, _ Outcome, _ error) {
 	s.mu.Lock()
-	epoch := *s.epoch(c.Key)
+	flight := s.takesOff(c.Key)
 	s.unlock()
 	sent := s.clock.Now()
 	verdict, err := s.call(ctx, era, c.Key, func(ctx context.Context) (err error) {
@@ -111,6 +112,7 @@ func (s *Store) change(ctx context.Context, era uint64, c storage.Change, one pa
 	})
 	s.mu.Lock()
 	defer s.unlock()
+	defer s.lands(c.Key, flight)
 	now := s.clock.Now()
 	switch {
 	case verdict == Away || verdict == Unknown:
@@ -129,14 +131,7 @@ func (s *Store) change(ctx context.Context, era uint64, c storage.Change, one pa
 	case !made:
 		return false, false, 0, nil
 	}
-	at := s.epoch(c.Key)
-	mine := s.copyOf(c.Key, c.Value, c.Keep, now)
-	mine.is = []string{versionOf(c)}
-	if *at == epoch && s.watched(c.Key) {
-		mine.trusted = s.trust
-	}
-	*at++
-	s.copies.put(mine)
+	s.keep(c, endOf(c.Keep, now), flight)
 	return true, existed, Committed, nil
 }
 

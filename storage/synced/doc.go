@@ -34,6 +34,9 @@
 // A change that was under way when the server went away, and of whose value there
 // is none a minute later, is dropped too: see resilient.ErrInDoubt.
 //
+// A server that comes back without its data gets back what each process that
+// watches was the last to change: see resilient.WriteAgain, which Open sets.
+//
 // What is dropped is logged, counted in Stats, and told to resilient.Observe with
 // its key. Changes that wait are in memory: they are gone with the process, unless
 // Close could send them.
@@ -54,7 +57,10 @@
 // It is run against Redis 7.0.15. These are the commands in use, besides those
 // that connect (HELLO or AUTH, SELECT):
 //
-//	commands  EVAL EVALSHA EXISTS HDEL HMGET HSET PERSIST PEXPIRE PING PSUBSCRIBE PTTL PUBLISH SCAN
+//	commands  EVAL EVALSHA EXISTS GET HDEL HMGET HSET PERSIST PEXPIRE PING PSUBSCRIBE PTTL PUBLISH SCAN SET TIME
+//
+// GET, SET and TIME see to the key perennial:state, by which a server that has lost
+// its data is known.
 //
 // JSON is read and written in the process and never by the server, whose cjson
 // makes {} of [] and a float of a large number.

@@ -55,7 +55,7 @@ func Prefix(prefix string) OpenOption { return OpenOption{func(s *settings) { s.
 
 // Resilient says how the memory goes on while its server is away: how much may
 // wait, of how much there are copies, who is told of what happens. Default: as
-// resilient.New has it, with resilient.FailAway.
+// resilient.New has it, with resilient.FailAway and resilient.WriteAgain.
 func Resilient(opts ...resilient.Option) OpenOption {
 	return OpenOption{func(s *settings) { s.resilient = append(s.resilient, opts...) }}
 }
@@ -64,7 +64,7 @@ func Resilient(opts ...resilient.Option) OpenOption {
 // the environment. A server that is away is no error: the memory works, and is
 // shared once the server is there. Close it.
 func Open(ctx context.Context, opts ...OpenOption) (*Memory, error) {
-	s := settings{resilient: []resilient.Option{resilient.FailAway()}}
+	s := settings{resilient: []resilient.Option{resilient.FailAway(), resilient.WriteAgain(true)}}
 	for _, o := range opts {
 		o.set(&s)
 	}

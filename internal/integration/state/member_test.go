@@ -18,8 +18,9 @@ import (
 
 // setup is what a member is told once.
 type setup struct {
-	Addr   string
-	Broken string // what it gets wrong: see broken
+	Addr    string
+	Broken  string // what it gets wrong: see broken
+	Watches bool   // all values, and so writes again what a server has lost
 }
 
 // order is what a member is told to do.
@@ -75,6 +76,7 @@ type member struct {
 	setup
 	rdb    *redis.Client
 	memory *synced.Memory
+	ended  chan error // of its watch
 	tree   *tree.Tree
 	locks  *lock.Locks
 	lock   *lock.Lock
@@ -85,6 +87,26 @@ type member struct {
 
 	mu      sync.Mutex
 	dropped []dropped
+	heard   map[string]chan struct{} // is closed when the watch has told of the name
+}
+
+// hears is a channel that is closed when the watch has told of the name.
+func (m *member) hears(name string) chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.heard[name] == nil {
+		m.heard[name] = make(chan struct{})
+	}
+	return m.heard[name]
+}
+
+// closed closes a channel that one goroutine closes.
+func closed(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
 }
 
 func newMember(s setup) *member {
@@ -97,12 +119,20 @@ func newMember(s setup) *member {
 func (m *member) close() error { return errors.Join(m.end(), m.rdb.Close()) }
 
 func (m *member) begin(ctx context.Context, prefix string) (err error) {
-	store, err := resilient.New(m.store(), resilient.Timeout(wire), resilient.Observe(m.observe))
+	store, err := resilient.New(m.store(), resilient.Timeout(wire), resilient.Observe(m.observe), resilient.WriteAgain(m.Watches))
 	if err != nil {
 		return err
 	}
-	if m.memory, err = synced.New(ctx, store, prefix+"state:"); err != nil {
+	memory, err := synced.New(ctx, store, prefix+"state:")
+	if err != nil {
 		return err
+	}
+	if m.memory = memory; m.Watches {
+		m.ended = make(chan error, 1)
+		m.heard = map[string]chan struct{}{}
+		go func() {
+			m.ended <- memory.Watch(context.Background(), func(c synced.Change) { closed(m.hears(c.Name)) })
+		}()
 	}
 	if m.tree, err = tree.New(m.rdb, tree.Prefix(prefix+"tree")); err != nil {
 		return err
@@ -122,6 +152,11 @@ func (m *member) end() error {
 	defer cancel()
 	err := m.memory.Close(ctx)
 	m.memory = nil
+	if m.Watches {
+		if ended := <-m.ended; !errors.Is(ended, resilient.ErrClosed) {
+			err = errors.Join(err, ended)
+		}
+	}
 	return err
 }
 
@@ -174,6 +209,13 @@ func (m *member) obey(ctx context.Context, o order, r *report) error {
 		r.Stats = m.memory.Stats()
 		r.Stats.Err = nil // which has no form on the wire
 		return err
+	case "hear":
+		select {
+		case <-m.hears(o.Name):
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	case "add":
 		path := []string{"counters", o.Name}
 		if m.Broken == "counters are read and then written" {

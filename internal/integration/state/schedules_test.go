@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/perennial-go/perennial/internal/checks"
 )
 
 // length is how many steps a member has in a schedule.
@@ -23,8 +25,11 @@ const length = 30
 // machine.
 func TestSchedules(t *testing.T) {
 	n, seed := number(t, "PERENNIAL_SCHEDULES", 30), number(t, "PERENNIAL_SEED", rand.Uint64()>>16)
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		n = min(n, 4)
+	case checks.Race && os.Getenv("PERENNIAL_SCHEDULES") == "": // in full they run without it
+		n = 10
 	}
 	t.Logf("PERENNIAL_SEED=%d PERENNIAL_SCHEDULES=%d", seed, n)
 	const lanes = 5 // of which each waits most of the time

@@ -29,7 +29,8 @@ type world struct {
 	rdb     *redis.Client // past the proxies
 }
 
-// newWorld starts the members. A broken one gets something wrong: see broken.
+// newWorld starts the members. A broken one gets something wrong: see broken. Where
+// the server forgets, they write again what it has lost.
 func newWorld(t testing.TB, forgets bool, broken string) *world {
 	t.Helper()
 	w := &world{t: t, forgets: forgets}
@@ -40,7 +41,7 @@ func newWorld(t testing.TB, forgets bool, broken string) *world {
 	}
 	for m := range w.members {
 		w.proxies[m] = newProxy(t, w.server)
-		w.members[m] = newProcess(t, setup{Addr: w.proxies[m].addr(), Broken: broken})
+		w.members[m] = newProcess(t, setup{Addr: w.proxies[m].addr(), Broken: broken, Watches: forgets})
 	}
 	w.rdb = redis.NewClient(&redis.Options{Addr: w.server.Addr(), ContextTimeoutEnabled: true})
 	t.Cleanup(func() { noError(t, w.rdb.Close()) })

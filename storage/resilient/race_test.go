@@ -1,5 +1,0 @@
-//go:build race
-
-package resilient_test
-
-const raceDetector = true

@@ -1,0 +1,278 @@
+package resilient_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/resilient"
+)
+
+// A pair is two processes that watch what a server holds, each with a way to it of
+// its own.
+type pair struct {
+	ways  [2]*server
+	ones  [2]*resilient.Store
+	seen  [2]*events
+	stops []func()
+}
+
+func pairs(t *testing.T, test func(t *testing.T, p *pair), opts ...resilient.Option) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		p := &pair{}
+		p.ways[0] = newServer()
+		p.ways[1] = p.ways[0].way()
+		for i, way := range p.ways {
+			p.ones[i], p.seen[i] = client(t, way, append([]resilient.Option{resilient.WriteAgain(true)}, opts...)...)
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				_ = p.ones[i].Watch(ctx, "", func(storage.Changed) {})
+			}()
+			p.stops = append(p.stops, func() { stop(); <-ended })
+		}
+		synctest.Wait()
+		t.Cleanup(func() {
+			for _, stop := range p.stops { // also where the test has failed
+				stop()
+			}
+		})
+		test(t, p)
+		for i, one := range p.ones {
+			p.ways[i].start()
+			later(time.Minute)
+			p.stops[i]()
+			if stats := one.Stats(); stats.Queued != stats.Delivered+stats.Superseded+stats.Conflicts+stats.Dropped || stats.Changes != 0 {
+				t.Errorf("process %d has lost sight of a change: %+v", i, stats)
+			}
+			if err := one.Close(context.Background()); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		}
+		synctest.Wait()
+		_ = p.ways[0].memory.Close()
+	})
+}
+
+func (p *pair) stop() {
+	for _, way := range p.ways {
+		way.stop()
+	}
+	later(time.Second)
+}
+
+// empty is a restart of the server without its data.
+func (p *pair) empty() {
+	p.ways[0].empty()
+	p.ways[1].set(func(s *server) { s.memory, s.state, s.began = p.ways[0].memory, p.ways[0].state, p.ways[0].began })
+}
+
+// emptied wants each to have been told that so many changes are made again.
+func (p *pair) emptied(t *testing.T, counts ...int) {
+	t.Helper()
+	for i, want := range counts {
+		told := p.seen[i].of(resilient.Emptied)
+		if len(told) != 1 || told[0].Changes != want || told[0].Err != nil {
+			t.Errorf("process %d is told %+v, want one of %d changes", i, told, want)
+		}
+	}
+}
+
+func TestOwnRecordsAreWrittenAgain(t *testing.T) {
+	pairs(t, func(t *testing.T, p *pair) {
+		put(t, p.ones[0], "mine", "1", resilient.Committed)
+		put(t, p.ones[1], "yours", "2", resilient.Committed)
+		put(t, p.ones[0], "taken over", "3", resilient.Committed)
+		synctest.Wait()
+		put(t, p.ones[1], "taken over", "4", resilient.Committed)
+		put(t, p.ones[0], "gone", "5", resilient.Committed)
+		synctest.Wait()
+		remove(t, p.ones[1], "gone", resilient.Committed)
+		update(t, p.ones[0], "counted", "6", resilient.Committed)
+		synctest.Wait()
+		before, err := p.ways[0].Look(t.Context(), "mine", "yours", "taken over", "counted")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.stop()
+		p.empty()
+		for _, way := range p.ways {
+			way.start()
+		}
+		later(time.Minute)
+		p.emptied(t, 2, 3)
+		lacks(t, p.ways[0], "gone")
+		after, err := p.ways[0].Look(t.Context(), "mine", "yours", "taken over", "counted")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range before {
+			if got := after[i]; string(got.Value) != string(want.Value) || got.Version != want.Version {
+				t.Errorf("record %d is %q of version %s, was %q of %s", i, got.Value, got.Version, want.Value, want.Version)
+			}
+		}
+	})
+}
+
+// A server that restarts with its data is left alone, and so is one that is out of
+// reach for a while.
+func TestNothingIsWrittenAgainOverData(t *testing.T) {
+	pairs(t, func(t *testing.T, p *pair) {
+		put(t, p.ones[0], "a", "1", resilient.Committed)
+		synctest.Wait()
+		p.ways[0].stop()
+		later(time.Second)
+		remove(t, p.ones[1], "a", resilient.Committed)
+		p.ways[0].start()
+		later(time.Minute)
+		lacks(t, p.ways[0], "a")
+		if told := p.seen[0].of(resilient.Emptied); len(told) > 0 {
+			t.Errorf("it is told %+v", told)
+		}
+	})
+}
+
+// One was cut off before the server lost its data, and knows less than the other:
+// whoever is back first, what the other has set and deleted stands.
+func TestWhoKnowsLessGivesWay(t *testing.T) {
+	for _, first := range []int{0, 1} {
+		pairs(t, func(t *testing.T, p *pair) {
+			put(t, p.ones[0], "set", "old", resilient.Committed)
+			put(t, p.ones[0], "deleted", "old", resilient.Committed)
+			synctest.Wait()
+			p.ways[0].stop()
+			later(time.Second)
+			put(t, p.ones[1], "set", "new", resilient.Committed)
+			remove(t, p.ones[1], "deleted", resilient.Committed)
+			synctest.Wait()
+			p.ways[1].stop()
+			later(time.Second)
+			p.empty()
+			p.ways[first].start()
+			later(20 * time.Second)
+			p.ways[1-first].start()
+			later(time.Minute)
+			holds(t, p.ways[0], "set", "new")
+			lacks(t, p.ways[0], "deleted")
+			if told := append(p.seen[0].of(resilient.Conflict), p.seen[1].of(resilient.Conflict)...); len(told) > 0 {
+				t.Errorf("conflicts are told of: %+v", told)
+			}
+		}, resilient.Random(func(time.Duration) time.Duration { return 0 }))
+	}
+}
+
+// What is set after the server is back is newer than what anyone remembers.
+func TestWhatIsSetAnewStays(t *testing.T) {
+	pairs(t, func(t *testing.T, p *pair) {
+		put(t, p.ones[0], "a", "old", resilient.Committed)
+		put(t, p.ones[0], "b", "old", resilient.Committed)
+		synctest.Wait()
+		p.stop()
+		put(t, p.ones[0], "b", "of the outage", resilient.Queued)
+		p.empty()
+		if err := p.ways[0].memory.Set(t.Context(), "a", []byte("new"), storage.Forever); err != nil {
+			t.Fatal(err)
+		}
+		for _, way := range p.ways {
+			way.start()
+		}
+		later(time.Minute)
+		holds(t, p.ways[0], "a", "new")
+		holds(t, p.ways[0], "b", "of the outage")
+		holds(t, p.ones[0], "a", "new")
+		if told := p.seen[0].of(resilient.Conflict); len(told) > 0 {
+			t.Errorf("conflicts are told of: %+v", told)
+		}
+	})
+}
+
+// Who comes back later than deletions are remembered writes nothing.
+func TestNothingIsWrittenAgainLate(t *testing.T) {
+	pairs(t, func(t *testing.T, p *pair) {
+		put(t, p.ones[0], "a", "1", resilient.Committed)
+		synctest.Wait()
+		p.stop()
+		p.empty()
+		later(storage.VersionsKept)
+		for _, way := range p.ways {
+			way.start()
+		}
+		later(time.Minute)
+		lacks(t, p.ways[0], "a")
+		told := p.seen[0].of(resilient.Emptied)
+		if len(told) != 1 || told[0].Changes != 0 || !errors.Is(told[0].Err, resilient.ErrLate) {
+			t.Errorf("it is told %+v, want ErrLate", told)
+		}
+	})
+}
+
+// A server that does not tell is used as it is, and that is reported.
+func TestStateThatIsRefused(t *testing.T) {
+	pairs(t, func(t *testing.T, p *pair) {
+		refused := storage.Refused(errors.New("no such command for you"))
+		p.ways[0].set(func(s *server) {
+			s.fault = func(verb, _ string) error {
+				if verb == "state" {
+					return refused
+				}
+				return nil
+			}
+		})
+		put(t, p.ones[0], "a", "1", resilient.Committed)
+		synctest.Wait()
+		p.stop()
+		p.empty()
+		p.ways[0].start()
+		later(time.Minute)
+		lacks(t, p.ways[0], "a")
+		if told := p.seen[0].of(resilient.Emptied); len(told) == 0 || !errors.Is(told[0].Err, refused) {
+			t.Errorf("it is told %+v", told)
+		}
+		put(t, p.ones[0], "a", "2", resilient.Committed)
+	})
+}
+
+// What is updated while the server is away, or before anybody knows that it has lost
+// its data, is updated from what it was.
+func TestUpdatesGoOnFromWhatWasLost(t *testing.T) {
+	for _, noticed := range []bool{true, false} {
+		pairs(t, func(t *testing.T, p *pair) {
+			put(t, p.ones[0], "a", "1", resilient.Committed)
+			synctest.Wait()
+			if noticed {
+				p.stop()
+				update(t, p.ones[0], "a", "2", resilient.Queued)
+				p.empty()
+				p.ways[0].start()
+			} else {
+				p.empty() // with no connection broken
+				update(t, p.ones[0], "a", "2", resilient.Queued)
+			}
+			p.ways[1].start()
+			later(time.Minute)
+			holds(t, p.ways[0], "a", "12")
+		})
+	}
+}
+
+// The answer to an update is lost with the data.
+func TestUpdateIsMadeOnceOverLostData(t *testing.T) {
+	pairs(t, func(t *testing.T, p *pair) {
+		put(t, p.ones[0], "a", "1", resilient.Committed)
+		synctest.Wait()
+		p.ways[0].set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
+		update(t, p.ones[0], "a", "2", resilient.Queued)
+		p.stop()
+		p.empty()
+		for _, way := range p.ways {
+			way.start()
+		}
+		later(time.Minute)
+		holds(t, p.ways[0], "a", "12")
+	})
+}

@@ -299,7 +299,16 @@ func (e *engine[A, K, V]) evictOne(ctx context.Context, p *plan[A, K, V], victim
 	e.note(ctx, observe.Evicted, victim)
 }
 
+// evictHeld releases the victim from the storage that its strategy keeps account of
+// by now. A load may have told the strategy of what it has stored just after another
+// storage came into force, and what is named then is one of that:
+//
+//	load    stores in the first ─────────── tells: a key of the second is named
+//	change              to the second ─ the strategy forgets ─ others store
 func (e *engine[A, K, V]) evictHeld(ctx context.Context, p *plan[A, K, V], victim K) bool {
+	if now := e.plan.Load(); now.sameStrategy(p) && !now.sameStorage(p) {
+		p = now
+	}
 	if e.statuses.Hold(e.life, victim, false) != nil {
 		return false
 	}

@@ -363,7 +363,7 @@ func (e *engine[A, K, V]) close(ctx context.Context) error {
 		e.closed = true
 		last := e.plan.Load()
 		end := newPlan(last.settings, e.dynamicKeys)
-		end.off = ErrClosed
+		end.off, end.doubt, end.held = ErrClosed, last.doubt, last.held // for loads that still end
 		e.plan.Store(end)
 		last.retired.Store(true)
 		e.retired = append(e.retired, last)

@@ -444,11 +444,16 @@ func (r *road) Look(ctx context.Context, keys ...string) (found []storage.Versio
 		if err != nil {
 			panic(err)
 		}
-		life, upTo := h.life, len(h.steps[keys[0]])
-		h.note("client %d: looks at %q: %.4q", r.client, keys[0], all[0].Version)
+		life, upTo := h.life, make([]int, len(keys))
+		for i, key := range keys {
+			upTo[i] = len(h.steps[key])
+			h.note("client %d: looks at %q: %.4q", r.client, key, all[i].Version)
+		}
 		return func() {
 			found = all
-			h.saw(r.client, keys[0], life, upTo)
+			for i, key := range keys {
+				h.saw(r.client, key, life, upTo[i])
+			}
 		}
 	})
 	return found, err

@@ -61,8 +61,8 @@ func Copy(records, bytes int) Option {
 // that reason, and a deletion that nobody remembers may be undone.
 func InDoubt(d time.Duration) Option { return Option{func(s *Store) { s.inDoubt = d }} }
 
-// WriteAgain, with true, has what this process has set or deleted last made once
-// more where the store comes back without its data: see the package's
+// WriteAgain says whether what this process was the last to set or delete is made
+// once more where the store comes back without its data: see the package's
 // documentation. Default: false.
 func WriteAgain(on bool) Option { return Option{func(s *Store) { s.again = on }} }
 

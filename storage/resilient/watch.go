@@ -91,7 +91,11 @@ func (s *Store) watch(ctx context.Context, watcher storage.WatcherBytes, prefix 
 		if c.Missed {
 			s.askState(ctx, prefix)
 		}
-		if s.saw(w, c) {
+		told := s.saw(w, c)
+		if c.Missed {
+			s.confirm(ctx)
+		}
+		if told {
 			changed(c)
 		}
 	})

@@ -26,10 +26,42 @@ func (s *Store) note() {
 	}
 }
 
+// confirm looks again at what this process was the last to change, where changes may
+// have gone unseen: nobody else need ask for it.
+func (s *Store) confirm(ctx context.Context) {
+	const atOnce = 100
+	if s.writesOn == nil {
+		return
+	}
+	s.mu.Lock()
+	era, began := s.breaker.era, map[string]moment{}
+	for key, e := range s.copies.byKey {
+		if c := e.Value.(*copied); c.own && c.told && c.trusted != s.trust && s.watched(key) && s.queue.get(key) == nil {
+			began[key] = s.now(key)
+		}
+	}
+	s.unlock()
+	for keys := range slices.Chunk(slices.Collect(maps.Keys(began)), atOnce) {
+		var found []storage.Versioned
+		_, err := s.call(ctx, era, keys[0], func(ctx context.Context) (err error) {
+			found, err = s.store.(storage.VersionedBytes).Look(ctx, keys...)
+			return err
+		})
+		if err != nil {
+			return // what is not confirmed is not written again
+		}
+		s.mu.Lock()
+		for i, key := range keys {
+			s.remember(found[i], key, began[key])
+		}
+		s.unlock()
+	}
+}
+
 // askState finds out whether the store has lost its data, and has what was lost
-// written again. The key is what a probe looks at where the store is away. One that has been there for longer than VersionsKept by then may
-// know nothing any more of what others have deleted since: what they have done
-// stands.
+// written again. The key is what a probe looks at where the store is away. A store
+// that has been there for longer than VersionsKept by then may know nothing any more
+// of what others have deleted since: what they have done stands.
 func (s *Store) askState(ctx context.Context, key string) {
 	if s.writesOn == nil {
 		return

@@ -276,3 +276,28 @@ func TestUpdateIsMadeOnceOverLostData(t *testing.T) {
 		holds(t, p.ways[0], "a", "12")
 	})
 }
+
+// Where changes may have gone unseen for a while, what nobody asks for is looked at
+// again, by many at once.
+func TestOwnRecordsOutliveAGap(t *testing.T) {
+	pairs(t, func(t *testing.T, p *pair) {
+		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "b", "1", resilient.Committed)
+		put(t, p.ones[0], "c", "1", resilient.Committed)
+		synctest.Wait()
+		p.ways[0].stop()
+		later(time.Second)
+		put(t, p.ones[1], "b", "2", resilient.Committed)
+		remove(t, p.ones[1], "c", resilient.Committed)
+		p.ways[0].start()
+		later(time.Minute)
+		p.stops[1]() // who has changed b and deleted c knows nothing of it any more
+		p.stop()
+		p.empty()
+		p.ways[0].start()
+		later(time.Minute)
+		holds(t, p.ways[0], "a", "1")
+		lacks(t, p.ways[0], "b")
+		lacks(t, p.ways[0], "c")
+	})
+}

@@ -20,6 +20,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// TestConformanceInRealTime has records end by the clock that a store has if it is
+// given none, which runs by itself.
 func TestConformanceInRealTime(t *testing.T) {
 	storagetest.TestBytes(t, storagetest.Store{
 		New: func(t *testing.T) storage.Bytes { return open(t, "", Options{}) },

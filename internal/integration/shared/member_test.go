@@ -96,10 +96,10 @@ func (m *member) load(ctx context.Context, key string) (string, error) {
 	return version, err
 }
 
-// rest waits a random time, a real one: members are processes that race.
+// rest waits a random time.
 func (m *member) rest(most time.Duration) {
 	if most > 0 {
-		time.Sleep(time.Duration(m.chance() * float64(most)))
+		time.Sleep(time.Duration(m.chance() * float64(most))) // in real time: members and their server are processes
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -111,7 +112,7 @@ func (w *world) run(p *plan) (*history, error) {
 		})
 	}
 	for _, f := range p.faults {
-		time.Sleep(f.before)
+		time.Sleep(f.before) // in real time, too
 		if w.strike(f) {
 			h.emptied = now()
 		}
@@ -160,41 +161,36 @@ func (w *world) run(p *plan) (*history, error) {
 // strike has something go wrong, and makes it good again. It tells whether the
 // server has lost everything by it.
 func (w *world) strike(f faultStep) (emptied bool) {
-	all := func(fault wireFault) {
-		for _, p := range w.proxies {
+	on := w.proxies[f.member : f.member+1]
+	if strings.HasSuffix(f.kind, " all") {
+		on = w.proxies[:]
+	}
+	wires := func(fault wireFault) {
+		for _, p := range on {
 			p.set(fault)
 		}
 	}
+	whole := func() { wires(whole) }
+	var mend func()
 	switch f.kind {
 	case "halt":
 		w.server.Stop()
-		time.Sleep(f.lasts)
-		w.server.Cont()
+		mend = w.server.Cont
 	case "kill":
 		w.server.Kill()
-		time.Sleep(f.lasts)
-		w.server.Restart()
-		return w.forgets
-	case "cut", "deaf":
-		fault := cut
-		if f.kind == "deaf" {
-			fault = deaf
-		}
-		w.proxies[f.member].set(fault)
-		time.Sleep(f.lasts)
-		w.proxies[f.member].set(whole)
-	case "cut all":
-		all(cut)
-		time.Sleep(f.lasts)
-		all(whole)
-	case "deaf all":
-		all(deaf)
-		time.Sleep(f.lasts)
-		all(whole)
+		mend = w.server.Restart
+	case "cut", "cut all":
+		wires(cut)
+		mend = whole
+	case "deaf", "deaf all":
+		wires(deaf)
+		mend = whole
 	default:
-		w.t.Errorf("%q is no fault", f.kind)
+		w.t.Fatalf("%q is no fault", f.kind)
 	}
-	return false
+	time.Sleep(f.lasts) // in real time, as all else here
+	mend()
+	return f.kind == "kill" && w.forgets
 }
 
 // look reads what is there in the end.

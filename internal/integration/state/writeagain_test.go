@@ -73,11 +73,11 @@ func TestOwnValuesAreWrittenAgain(t *testing.T) {
 		return all
 	}
 	var got map[string]any
-	for ctx.Err() == nil { // the members ask again after 2 to 3 s, in real time
+	for ctx.Err() == nil { // the members ask again after 2 to 3 s
 		if got = values(); reflect.DeepEqual(got, want) {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // in real time: the server and the members are processes
 	}
 	t.Errorf("there is\n%v, want\n%v", got, want)
 }

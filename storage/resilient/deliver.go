@@ -92,6 +92,15 @@ func (s *Store) arm() {
 	}
 }
 
+// soon has what waits delivered at once, unless the store is away, or somebody does
+// or will anyway.
+func (s *Store) soon() {
+	if !s.away() && s.busy == nil && s.timer == nil {
+		s.wait = 0
+		s.arm()
+	}
+}
+
 func (s *Store) disarm() {
 	if s.timer != nil {
 		s.timer.Stop()

@@ -43,10 +43,7 @@ func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now
 	p.result, p.sent = result, orSent(sent, p.sent)
 	s.queue.setParts(p, parts)
 	s.counts.queued++
-	if !s.away() && s.busy == nil && s.timer == nil {
-		s.wait = 0
-		s.arm()
-	}
+	s.soon()
 	return nil
 }
 

@@ -542,20 +542,5 @@ func (r *road) Watch(ctx context.Context, prefix string, changed func(storage.Ch
 	r.history.mu.Lock()
 	m := r.history.memory
 	r.history.mu.Unlock()
-	inner, stop := context.WithCancel(ctx)
-	defer stop()
-	done := make(chan struct{})
-	defer close(done)
-	go func() {
-		select {
-		case <-cut:
-			stop()
-		case <-done:
-		}
-	}()
-	_ = m.Watch(inner, prefix, changed)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return errReset
+	return watchUntil(ctx, cut, m, prefix, changed)
 }

@@ -256,6 +256,11 @@ func (s *server) Watch(ctx context.Context, prefix string, changed func(storage.
 	s.mu.Lock()
 	cut := s.cut
 	s.mu.Unlock()
+	return watchUntil(ctx, cut, m, prefix, changed)
+}
+
+// watchUntil watches until a connection is cut.
+func watchUntil(ctx context.Context, cut <-chan struct{}, m *storage.Memory, prefix string, changed func(storage.Changed)) error {
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan struct{})

@@ -189,14 +189,7 @@ func (s *Store) pause(ctx context.Context, try int) error {
 	if try < 2 {
 		return ctx.Err()
 	}
-	timer := s.clock.Timer(s.random(time.Millisecond << min(try, 6)))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return s.await(ctx, s.random(time.Millisecond<<min(try, 6)))
 }
 
 func partOf(value []byte, keep time.Duration, now time.Time) part {

@@ -147,10 +147,7 @@ func (s *Store) writeAgain(c *copied, base ...string) bool {
 	s.queue.setParts(p, parts)
 	s.counts.queued++
 	*s.epoch(c.key)++
-	if !s.away() && s.busy == nil && s.timer == nil {
-		s.wait = 0
-		s.arm()
-	}
+	s.soon()
 	return true
 }
 

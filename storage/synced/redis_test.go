@@ -24,11 +24,7 @@ func opened(t testing.TB, s *servers.Server, opts ...synced.OpenOption) *synced.
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = m.Close(ctx) // what it loses is its test's matter
-	})
+	closesInTime(t, m)
 	return m
 }
 

@@ -203,12 +203,17 @@ func (s *server) memberOf(t *testing.T, prefix string, opts ...resilient.Option)
 	if err != nil {
 		t.Fatal(err)
 	}
+	closesInTime(t, m)
+	return m
+}
+
+// closesInTime closes a memory at the end. What it loses is its test's matter.
+func closesInTime(t testing.TB, m *synced.Memory) {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_ = m.Close(ctx) // what it loses is its test's matter
+		_ = m.Close(ctx)
 	})
-	return m
 }
 
 // longest is more than the time until a server that is back is asked again.

@@ -33,34 +33,21 @@ import (
 // or where it is worth more than what has to go for it.
 func CostAware[K comparable](capacity int) Strategy[K] {
 	s := new(costAware[K])
-	s.init("CostAware", capacity, s)
-	s.share = firstShare
+	s.init("CostAware", capacity, s, s)
+	s.time.most, s.limit = mostReadsMarked, mostWhen/2 // a dear key may be idle until the history's time comes around
 	return s
 }
 
 type costAware[K comparable] struct {
-	marking[K]
+	fronted[K]
 	telling sync.Mutex // comes before the lock of bounded
 	took    time.Duration
 	costs   costs
-	window  row
-	main    shelf // what is worth least of it goes next
-	gone    history
-	time    ticks
-	share   float64 // of the capacity that is the window's
+	shelf   shelf // is the main part: what is worth least of it goes next
 }
 
 // untold stands for how long a load took that nobody told of.
 const untold time.Duration = -1
-
-// Mark marks as that of TinyLFU does.
-func (s *costAware[K]) Mark(e *entry.Meta) {
-	mark := e.Mark()
-	was := mark.Load()
-	if is := s.time.now.Load()*readsMarked + min(was%readsMarked+1, mostReadsMarked); is != was {
-		mark.Store(is)
-	}
-}
 
 func (s *costAware[K]) MarkWritten(key K, e, old *entry.Meta) {
 	s.MarkLoaded(key, e, old, 1, untold)
@@ -74,20 +61,20 @@ func (s *costAware[K]) MarkLoaded(key K, e, old *entry.Meta, weight int, took ti
 	s.telling.Lock()
 	defer s.telling.Unlock()
 	s.took = took
-	s.marking.MarkWeighed(key, e, old, weight)
+	s.fronted.MarkWeighed(key, e, old, weight)
 }
 
 // rowOf is by the entry's note: the window's or, from 1 on, the one of a price.
 func (s *costAware[K]) rowOf(place uint32) *row {
 	if in := s.note(place).in; in != inWindow {
-		return &s.main.rows[in-1]
+		return &s.shelf.rows[in-1]
 	}
 	return &s.window
 }
 
 func (s *costAware[K]) drop(place uint32) {
 	s.keys.unlink(s.rowOf(place), place)
-	s.main.settle(s.note(place).in)
+	s.shelf.settle(s.note(place).in)
 }
 
 func (s *costAware[K]) enterWindow(place uint32) {
@@ -100,10 +87,10 @@ func (s *costAware[K]) enterMain(place uint32) {
 	in := 1 + rowOfPrice(s.price(place))
 	s.note(place).in = in
 	s.keys.append(s.rowOf(place), place)
-	s.main.settle(in)
+	s.shelf.settle(in)
 }
 
-func (s *costAware[K]) toMain(place uint32) {
+func (s *costAware[K]) promote(place uint32) {
 	s.drop(place)
 	s.enterMain(place)
 }
@@ -131,14 +118,14 @@ func (s *costAware[K]) add(place uint32, e *entry.Meta) {
 
 // renew notes what the new load took, which may be another row's price.
 func (s *costAware[K]) renew(place uint32, e *entry.Meta) {
-	s.marking.renew(place, e)
+	s.fronted.renew(place, e)
 	s.costs.blend(place, s.took)
 	if in := s.note(place).in; in != inWindow && in != 1+rowOfPrice(s.price(place)) {
-		s.toMain(place)
+		s.promote(place)
 	}
 }
 
 func (s *costAware[K]) clear() {
-	s.window, s.main, s.gone = row{}, shelf{}, history{}
-	s.share = firstShare
+	s.fronted.clear()
+	s.shelf = shelf{}
 }

@@ -285,7 +285,7 @@ func TestCostAwareKeepsNothingOfWhatIsGone(t *testing.T) {
 			t.Errorf("of %q there is still %+v", c.key, c.note)
 		}
 	}
-	if s.keys.count != 0 || s.keys.weight != 0 || s.window != (row{}) || s.main != (shelf{}) {
+	if s.keys.count != 0 || s.keys.weight != 0 || s.window != (row{}) || s.shelf != (shelf{}) {
 		t.Errorf("%d keys of weight %d are left; the window is %v and the main part %v", s.keys.count, s.keys.weight, s.window, s.main)
 	}
 }

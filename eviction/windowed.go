@@ -1,32 +1,14 @@
 package eviction
 
-import (
-	"math"
+import "github.com/perennial-go/perennial/entry"
 
-	"github.com/perennial-go/perennial/entry"
-)
-
-// windowed is what LIRS and TinyLFU share. Keys come into a window. What leaves
-// it enters the main part only where that has room or where it is admitted in
-// place of the main part's own next victim. Of a key that goes it is remembered
-// when it was used last: if it comes back sooner than that victim has been idle,
-// it is the better one to keep, and enters the main part at once.
-//
-// The window is as large as pays. It grows with each key that comes back so soon
-// that it would still have been there had the window been a little larger, and
-// shrinks as entries are read that the main part would lose to it.
-//
-// Time passes as keys come in. All rows are in the order in which entries were
-// looked at last; at the end of one an entry that was read since starts again.
+// windowed is what LIRS and TinyLFU share: their main part. All its rows are in the
+// order in which entries were looked at last; at the end of one an entry that was
+// read since starts again.
 type windowed[K comparable] struct {
-	marking[K]
-	window    row
-	probation row // of the main part; its next victim is here
-	protected row // of the main part: what was read while on probation
-	gone      history
-	time      ticks
-	share     float64 // of the capacity that is the window's
-	extra     float64 // is the window's besides; at 1 nothing enters the main part
+	fronted[K]
+	probation row     // of the main part; its next victim is here
+	protected row     // of the main part: what was read while on probation
 	protects  float64 // of the main part that may be protected
 	frequency bool    // lets a candidate be admitted
 }
@@ -37,43 +19,11 @@ const (
 	isProtected
 )
 
-const (
-	windowedTicks = 256
-	remembered    = 3     // capacities is what is remembered of what is gone
-	firstShare    = 0.01  // of the capacity: the window at first,
-	mostShare     = 0.8   // at most,
-	mostStep      = 0.002 // by how much it changes at once,
-	margin        = 0.05  // and what "a little larger" is
-	mostProtected = 0.8   // of the main part, where any of it is
-)
-
-// A mark is the time of the last read and, in the low bits, how many reads there
-// were since the entry was looked at.
-const (
-	mostReadsMarked = 3
-	readsMarked     = mostReadsMarked + 1
-	mostTime        = math.MaxUint32 / readsMarked // after which it starts again
-)
+const mostProtected = 0.8 // of the main part, where any of it is
 
 func (s *windowed[K]) init(name string, capacity int, p policy) {
-	s.marking.init(name, capacity, p)
-	s.share, s.time.most = firstShare, 1
-}
-
-func (s *windowed[K]) Mark(e *entry.Meta) {
-	mark := e.Mark()
-	was := mark.Load()
-	if is := s.time.now.Load()*readsMarked + min(was%readsMarked+1, s.time.most); is != was {
-		mark.Store(is)
-	}
-}
-
-func (s *windowed[K]) windowMax() int {
-	share := s.share + s.extra
-	if share >= 1 {
-		return max(1, s.capacity)
-	}
-	return max(1, int(share*float64(s.capacity)))
+	s.fronted.init(name, capacity, p, s)
+	s.time.most = 1
 }
 
 // isAll tells whether everything belongs into the window: what the main part still
@@ -115,94 +65,12 @@ func (s *windowed[K]) add(place uint32, e *entry.Meta) {
 	n.used = s.time.now.Load()
 	away, count, known := s.gone.recall(s.hash(place), n.used)
 	n.count = min(mostCount, count+1)
-	if known && !s.isAll() && s.cameBack(away) {
+	if known && !s.isAll() && s.cameBack(place, away) {
 		s.put(place, onProbation)
 		return
 	}
 	s.put(place, inWindow)
 	s.settle()
-}
-
-// cameBack tells whether a key that was not used for so many ticks has its place
-// in the main part, and lets the window grow if it would have kept the key.
-func (s *windowed[K]) cameBack(away uint32) bool {
-	if s.keys.weight <= s.capacity {
-		return true
-	}
-	tick := step(s.capacity, windowedTicks)
-	if int(away) > remembered*(s.capacity/tick) {
-		return false
-	}
-	victim := s.victim()
-	if victim == 0 || away >= s.idle(victim) {
-		return false
-	}
-	if float64(away)*float64(tick) <= (s.share+margin)*float64(s.capacity) {
-		s.widen(1)
-	}
-	return true
-}
-
-// idle is for how many ticks a place was not used, as far as is known.
-func (s *windowed[K]) idle(place uint32) uint32 {
-	return (s.time.now.Load() - s.note(place).used) & mostTime
-}
-
-// widen gives the window room for so many entries more, in a small cache for
-// less.
-func (s *windowed[K]) widen(by float64) {
-	one := float64(s.keys.weight) / float64(s.keys.count) / float64(s.capacity)
-	s.share = min(mostShare, max(0, s.share+by*min(mostStep, one)))
-}
-
-// settle lets what is too much in the window go into the main part while that has
-// room.
-func (s *windowed[K]) settle() {
-	for s.window.weight > s.windowMax() && s.roomFor(s.window.first) {
-		if place := s.window.first; s.wasRead(place) {
-			s.keys.toEnd(&s.window, place)
-		} else {
-			s.move(place, onProbation)
-		}
-	}
-}
-
-func (s *windowed[K]) roomFor(place uint32) bool {
-	return s.probation.weight+s.protected.weight+s.keys.weightOf(place) <= s.capacity-s.windowMax()
-}
-
-func (s *windowed[K]) next() uint32 {
-	s.looks = 0
-	for s.window.weight > s.windowMax() {
-		candidate := s.window.first
-		if s.wasRead(candidate) {
-			s.keys.toEnd(&s.window, candidate)
-			continue
-		}
-		victim := s.victim()
-		if victim == 0 || !s.admits(candidate, victim) {
-			return s.evict(candidate)
-		}
-		s.move(candidate, onProbation)
-		return s.evict(victim)
-	}
-	if victim := s.victim(); victim != 0 {
-		return s.evict(victim)
-	}
-	return s.evict(s.window.first)
-}
-
-// wasRead tells whether an entry that it spares was read since it was looked at
-// last, and notes when and how often.
-func (s *windowed[K]) wasRead(place uint32) bool {
-	n := s.note(place)
-	mark := s.takeMark(n)
-	if mark == 0 {
-		return false
-	}
-	n.used = mark / readsMarked
-	n.count = min(mostCount, n.count+uint8(mark%readsMarked))
-	return true
 }
 
 // victim is what the main part would release next, 0 if it is empty.
@@ -239,30 +107,16 @@ func (s *windowed[K]) demote() {
 	}
 }
 
-// admits tells whether a candidate is worth more than a victim. A lead of one
-// says nothing: in a loop it means that the candidate's turn has come already,
-// and the victim's has not.
-func (s *windowed[K]) admits(candidate, victim uint32) bool {
-	c, v := s.note(candidate), s.note(victim)
-	switch {
-	case s.expired(v.entry):
-		return true
-	case s.expired(c.entry):
-		return false
-	}
-	return s.frequency && c.count > v.count+1
+// prefers tells whether a key is back sooner than the victim was idle for.
+func (s *windowed[K]) prefers(_, away, victim uint32) bool { return away < s.idle(victim) }
+
+func (s *windowed[K]) outweighs(candidate, victim uint32) bool {
+	return s.frequency && s.note(candidate).count > s.note(victim).count+1
 }
 
-// evict takes a place out of its row and remembers its key.
-func (s *windowed[K]) evict(place uint32) uint32 {
-	s.drop(place)
-	n := s.note(place)
-	s.gone.fit(remembered * s.keys.count)
-	s.gone.remember(s.hash(place), n.used, s.time.now.Load(), n.count)
-	return place
-}
+func (s *windowed[K]) promote(place uint32) { s.move(place, onProbation) }
 
 func (s *windowed[K]) clear() {
-	s.window, s.probation, s.protected, s.gone = row{}, row{}, row{}, history{}
-	s.share = firstShare
+	s.fronted.clear()
+	s.probation, s.protected = row{}, row{}
 }

@@ -49,6 +49,7 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 	assign(&s.FailOnStoreError, d.failOnStoreError)
 	assign(&s.MethodTimeout, d.methodTimeout)
 	positive(&d, "MaxLoads", &s.Limits.MaxLoads, d.maxLoads)
+	positive(&d, "QueueTimeout", &s.Limits.QueueTimeout, d.queueTimeout)
 	positive(&d, "MaxBackground", &s.Limits.MaxBackground, d.maxBackground)
 	positive(&d, "MaxRunaway", &s.Limits.MaxRunaway, d.maxRunaway)
 	positive(&d, "MaxBatch", &s.Limits.MaxBatch, d.maxBatch)

@@ -11,7 +11,8 @@
 //
 // How long may it take, and how much may run?
 //
-//	MethodTimeout, MaxLoads, MaxBackground, MaxRunaway, MaxBatch, StoreBudget
+//	MethodTimeout, MaxLoads, QueueTimeout, MaxBackground, MaxRunaway, MaxBatch,
+//	StoreBudget
 //
 // Who shares a value?
 //

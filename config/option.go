@@ -35,6 +35,7 @@ type draft struct {
 	methodTimeout                                    *time.Duration
 	builder, keys, storage, eviction, postprocessing any
 	maxLoads, maxBackground, maxRunaway, maxBatch    *int
+	queueTimeout                                     *time.Duration
 	storeRead, storeWrite                            *time.Duration
 	store                                            *storage.Store
 	serde                                            any
@@ -188,17 +189,31 @@ func FailOnStoreError(yes bool) Option {
 	return setting("FailOnStoreError", func(dr *draft) { dr.failOnStoreError = &yes })
 }
 
-// MethodTimeout is how long a load may take, above zero. Past it those who wait
-// get an error even if the source ignores its context, and the key can be
-// loaded again. Default 2 minutes.
+// MethodTimeout is how long a load may take, above zero, from the moment that it has
+// one of the slots of MaxLoads. Past it those who wait get an error even if the source
+// ignores its context, and the key can be loaded again. Default 2 minutes.
 func MethodTimeout(d time.Duration) Option {
 	return setting("MethodTimeout", func(dr *draft) { dr.methodTimeout = &d })
 }
 
 // MaxLoads is how many loads run at once, above zero; further ones wait their
-// turn, within the method timeout. A batch of keys is one load. Default 1024.
+// turn, first come first served, for QueueTimeout at most. A batch of keys is one load.
+// Default 1024.
+//
+// A source that calls memoized functions with its context gives its slot to others
+// while it waits there, and takes one again, ahead of loads that have not begun, before
+// that call returns. One that calls with another context keeps its slot, so that loads
+// that wait for one another may do so until QueueTimeout ends it.
 func MaxLoads(n int) Option {
 	return setting("MaxLoads", func(dr *draft) { dr.maxLoads = &n })
+}
+
+// QueueTimeout is how long a load waits for one of the slots of MaxLoads, above zero.
+// Past it those who wait get an error that matches memoize.ErrLoadTimeout, and the
+// source is not asked. The method timeout counts from the slot, so a call waits no
+// longer than both together. Default: the method timeout.
+func QueueTimeout(d time.Duration) Option {
+	return setting("QueueTimeout", func(dr *draft) { dr.queueTimeout = &d })
 }
 
 // MaxBackground is how many background refreshes run at once, above zero. A

@@ -53,9 +53,12 @@ type Settings[A any, K comparable, V any] struct {
 
 // Limits bounds what may run for one function at a time.
 type Limits struct {
-	// MaxLoads is how many loads run at once; further ones wait their turn,
-	// within the method timeout. Default 1024.
+	// MaxLoads is how many loads run at once; further ones wait their turn.
+	// Default 1024.
 	MaxLoads int
+	// QueueTimeout is how long a load waits for its turn. Default: the method
+	// timeout.
+	QueueTimeout time.Duration
 	// MaxBackground is how many of them may be background refreshes; a stale
 	// hit past it is served and starts nothing. Default 64.
 	MaxBackground int
@@ -86,6 +89,7 @@ const (
 func (l Limits) WithDefaults() Limits {
 	return Limits{
 		MaxLoads:      cmp.Or(l.MaxLoads, DefaultMaxLoads),
+		QueueTimeout:  l.QueueTimeout,
 		MaxBackground: cmp.Or(l.MaxBackground, DefaultMaxBackground),
 		MaxRunaway:    cmp.Or(l.MaxRunaway, DefaultMaxRunaway),
 		MaxBatch:      cmp.Or(l.MaxBatch, DefaultMaxBatch),
@@ -139,7 +143,7 @@ func (s *Settings[A, K, V]) Validate() error {
 		name  string
 		value int64
 	}{
-		{"MaxLoads", int64(s.Limits.MaxLoads)}, {"MaxBackground", int64(s.Limits.MaxBackground)},
+		{"MaxLoads", int64(s.Limits.MaxLoads)}, {"QueueTimeout", int64(s.Limits.QueueTimeout)}, {"MaxBackground", int64(s.Limits.MaxBackground)},
 		{"MaxRunaway", int64(s.Limits.MaxRunaway)}, {"MaxBatch", int64(s.Limits.MaxBatch)},
 		{"StoreRead", int64(s.Limits.StoreRead)}, {"StoreWrite", int64(s.Limits.StoreWrite)},
 	} {

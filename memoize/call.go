@@ -113,7 +113,10 @@ func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg
 	} else if e.inside(ctx, key, update) {
 		return r, e.refused(ErrRecursion)
 	}
+	slot := slotOf(ctx)
+	slot.Park()
 	end, err := update.Wait(ctx)
+	slot.Resume(ctx)
 	if err != nil {
 		return r, e.leaves(err)
 	}

@@ -110,13 +110,11 @@ func (e *engine[A, K, V]) replace(next *plan[A, K, V]) (last *plan[A, K, V], cha
 		if last.sameStorage(next) && last.sameStrategy(next) {
 			next.held = last.held
 		}
-		if last.limits.MaxLoads == next.limits.MaxLoads {
-			next.slots = last.slots
-		}
 		last.retired.Store(true)
 		e.retired = append(e.retired, last)
 	}
 	e.plan.Store(next)
+	e.slots.Resize(next.limits.MaxLoads)
 	return last, true
 }
 

@@ -37,6 +37,9 @@ func (e *engine[A, K, V]) straight(ctx context.Context, p *plan[A, K, V], arg A)
 	}
 	stop := context.AfterFunc(ctx, func() { d.ctx.end(ctx.Err()) })
 	defer stop()
+	slot := slotOf(ctx)
+	slot.Park()
+	defer slot.Resume(ctx)
 	var a answer[V]
 	select {
 	case a = <-d.result:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/internal/bind"
+	"github.com/perennial-go/perennial/internal/slots"
 	"github.com/perennial-go/perennial/invalidation"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/statuses"
@@ -37,6 +38,7 @@ type engine[A any, K comparable, V any] struct {
 	unnamed       bool // its name is that of a closure
 	counters      counters
 	loads         loads
+	slots         slots.Limit   // MaxLoads
 	fills         atomic.Uint64 // of storages that are fenced, accepted or not
 	backoff       backoff[K]
 	overdue       atomic.Int64 // operations of the storage that were left and still run

@@ -1,6 +1,7 @@
 package memoize
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,9 +25,7 @@ type load[A any, K comparable, V any] struct {
 	cause observe.Cause
 	done  bool // run came to its end
 
-	waited atomic.Bool // it waited for one of MaxLoads
-	slot   atomic.Bool // it holds one
-	given  atomic.Bool // its places have been given back: it is late or cleaned up
+	given atomic.Bool // its places have been given back: it is late or cleaned up
 }
 
 // job is what a load does for one key.
@@ -61,7 +60,7 @@ func (l *load[A, K, V]) start(ctx context.Context, p *plan[A, K, V]) {
 	if ctx == nil { // a stale hit needs none
 		ctx = context.Background()
 	}
-	l.plan, l.owner, l.ctx.Context, l.ctx.apart = p, l, valuesOf(ctx), l.refresh()
+	l.plan, l.owner, l.slot, l.ctx.Context, l.ctx.apart = p, l, l.slots.Slot(), valuesOf(ctx), l.refresh()
 	if !l.begin(&l.plan, &l.flight, !l.jobs[0].queued) {
 		for i := range l.jobs {
 			l.end(&l.jobs[i], nil, newLoadError(l.name, l.show(l.jobs[i].key), Failed, ErrClosed))
@@ -99,29 +98,24 @@ func (l *load[A, K, V]) startAll() {
 	}
 }
 
-// takeSlot waits for one of MaxLoads. It is false where the method timeout came
-// first. A load within another of the function takes none: the outer one would
-// wait with its own for the inner ones'.
+// takeSlot waits for one of MaxLoads. It is false where that took too long. The method
+// timeout counts from then on.
 func (l *load[A, K, V]) takeSlot() bool {
-	for outer := l.ctx.outer(); outer != nil; outer = outer.outer() {
-		if o, ok := outer.owner().(*load[A, K, V]); ok && o.engine == l.engine {
-			return true
-		}
+	if l.slot.TryTake() {
+		return true
 	}
-	if !l.plan.slots.TryAcquire(1) {
-		l.waited.Store(true)
-		if err := l.plan.slots.Acquire(&l.ctx, 1); err != nil {
-			l.failAll(err)
-			return false
-		}
+	most := cmp.Or(l.plan.limits.QueueTimeout, l.plan.timeout)
+	l.queue(&l.flight, most)
+	if l.slot.Take(&l.ctx) == nil && l.limit(l.plan, &l.flight) {
+		return true
 	}
-	l.slot.Store(true)
-	if l.given.Load() { // before it was seen to hold one
-		l.releaseSlot()
-		return false
-	}
-	return true
+	l.failAll(fmt.Errorf("%w: it waited %v for one of %d slots: raise config.MaxLoads or config.QueueTimeout, or make the source faster", errQueueTimeout, most, l.plan.limits.MaxLoads))
+	return false
 }
+
+// errQueueTimeout is the error of a load that waited too long for its slot. It was
+// never given to the source.
+var errQueueTimeout = errors.New("memoize: the load did not begin in time")
 
 // loadAll asks the source for what is not stored meanwhile.
 func (l *load[A, K, V]) loadAll() {
@@ -297,7 +291,11 @@ func (l *load[A, K, V]) fail(j *job[A, K, V], cause error) {
 	if cause == ErrRunaway { // ours, and not that of a function within the source
 		l.runaway(&l.ctx, j.key, cause)
 	}
-	err := newLoadError(l.name, l.show(j.key), Failed, cause)
+	reason := Failed
+	if errors.Is(cause, errQueueTimeout) {
+		reason = TimedOut
+	}
+	err := newLoadError(l.name, l.show(j.key), reason, cause)
 	if !l.given.Load() { // in time
 		l.counters.loadsFailed.Add(1)
 		if cause != ErrNoValue { // that is an answer: the source works
@@ -341,11 +339,12 @@ func (l *load[A, K, V]) dropped(j *job[A, K, V], why error) {
 // go on; what it returns is looked at then. It runs on the timer's goroutine:
 // what must be done comes before user code is told.
 func (l *load[A, K, V]) timeout() {
+	if l.loads.isQueued(&l.flight) { // run waits for its slot, and fails
+		l.ctx.end(context.DeadlineExceeded)
+		return
+	}
 	late := make([]bool, len(l.jobs))
 	why := fmt.Errorf("%w (it is %v)", ErrLoadTimeout, l.plan.timeout)
-	if l.waited.Load() {
-		why = fmt.Errorf("%w (it is %v, and the load had to wait for one of %d places: see config.MaxLoads)", ErrLoadTimeout, l.plan.timeout, l.plan.limits.MaxLoads)
-	}
 	for i := range l.jobs {
 		j := &l.jobs[i] // false where it is being stored, or over
 		late[i] = j.update.Late(newLoadError(l.name, l.show(j.key), TimedOut, why))
@@ -388,21 +387,14 @@ func (l *load[A, K, V]) cleanUp() {
 	l.finished(l.plan, &l.flight)
 }
 
-// giveBack gives the load's places back, once. It may come between the two
-// steps of takeSlot, one of which then gives the slot back.
+// giveBack gives the load's places back, once.
 func (l *load[A, K, V]) giveBack() {
 	if l.given.Swap(true) {
 		return
 	}
-	l.releaseSlot()
+	l.slot.Return()
 	if l.refresh() {
 		l.loads.unreserve()
-	}
-}
-
-func (l *load[A, K, V]) releaseSlot() {
-	if l.slot.Swap(false) {
-		l.plan.slots.Release(1)
 	}
 }
 

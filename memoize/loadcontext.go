@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/slots"
 )
 
 // loadContext is the context of a load: it has the values of the call that
@@ -58,6 +59,15 @@ func (c *loadContext) owner() owner {
 		return nil
 	}
 	return c.load.owner
+}
+
+// slotOf is the slot of the load that a call under this context is nested in, nil
+// where there is none. Whoever waits in such a call parks it.
+func slotOf(ctx context.Context) *slots.Slot {
+	for f := range chain(ctx) {
+		return &f.slot
+	}
+	return nil
 }
 
 // chain yields the loads that may wait for what is done under a context, the

@@ -8,6 +8,7 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/slots"
 )
 
 // flight is one run of the source that goes on, whatever the types of its function.
@@ -15,8 +16,11 @@ import (
 type flight struct {
 	owner owner
 	ctx   loadContext
+	slot  slots.Slot // of MaxLoads
 
 	deadline   entry.Instant // when it is given up
+	queues     bool          // it waits for its slot until then
+	expired    bool          // the deadline has passed
 	late       bool          // it was
 	over       bool          // it has come back
 	prev, next *flight
@@ -118,7 +122,7 @@ func (l *loads) expire() {
 	for r := l.first; r != nil; r = r.next {
 		if r.deadline <= now {
 			late = append(late, r)
-			r.deadline = entry.Never
+			r.deadline, r.expired = entry.Never, true
 		}
 		nearest = min(nearest, r.deadline)
 	}
@@ -131,6 +135,13 @@ func (l *loads) expire() {
 			r.owner.timeout()
 		}
 	}
+}
+
+// isQueued tells whether a run waits for its slot.
+func (l *loads) isQueued(r *flight) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return r.queues
 }
 
 // giveUp counts a run as late, if it still goes on.

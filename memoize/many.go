@@ -299,6 +299,9 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 	for batch := range slices.Chunk(together, p.limits.MaxBatch) {
 		e.launchMany(ctx, p, cause, seen, batch)
 	}
+	slot := slotOf(ctx)
+	slot.Park()
+	defer slot.Resume(ctx)
 	for _, a := range missing {
 		if a.update == nil {
 			if a.err == nil {

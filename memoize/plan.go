@@ -5,8 +5,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
@@ -39,7 +37,6 @@ type plan[A any, K comparable, V any] struct {
 	costs    bool                     // what entries cost matters to it
 	over     eviction.Over[K]         // and may have more than one too many
 	limits   config.Limits
-	slots    *semaphore.Weighted // MaxLoads
 	doubt    *doubts[K]          // of what the storage holds
 	held     *held[K]            // by the storage for the strategy, nil where it need not be known
 	span     entry.Spanner[K, V] // the builder, if it only gives lives
@@ -54,7 +51,6 @@ type plan[A any, K comparable, V any] struct {
 
 func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V], dynamicKeys bool) *plan[A, K, V] {
 	p := &plan[A, K, V]{settings: s, bypass: s.Bypass, timeout: s.MethodTimeout, limits: s.Limits.WithDefaults()}
-	p.slots = semaphore.NewWeighted(int64(p.limits.MaxLoads))
 	p.identity = config.IsIdentity(s.Keys) && !dynamicKeys
 	if !config.IsNoPostprocessing(s.Postprocessing) {
 		p.post = s.Postprocessing
@@ -143,13 +139,28 @@ func (e *engine[A, K, V]) begin(p **plan[A, K, V], f *flight, limited bool) bool
 	return true
 }
 
-// limit lets the time of a load begin.
-func (e *engine[A, K, V]) limit(p *plan[A, K, V], f *flight) {
+// limit lets the time of a load begin. It is false where the load has waited too long
+// for its slot.
+func (e *engine[A, K, V]) limit(p *plan[A, K, V], f *flight) bool {
 	now := e.time.now()
 	f.ctx.deadline = now.Add(p.timeout)
 	e.loads.mu.Lock()
 	defer e.loads.mu.Unlock()
+	if f.expired {
+		return false
+	}
+	f.queues = false
 	e.loads.due(f, now, f.ctx.deadline)
+	return true
+}
+
+// queue bounds how long a load waits for its slot.
+func (e *engine[A, K, V]) queue(f *flight, most time.Duration) {
+	now := e.time.now()
+	e.loads.mu.Lock()
+	defer e.loads.mu.Unlock()
+	f.queues = true
+	e.loads.due(f, now, now.Add(most))
 }
 
 // finished ends what begin began.

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/memoize"
 )
@@ -320,3 +322,14 @@ var discardLog = slog.New(slog.DiscardHandler)
 
 // textLog writes lines to w.
 func textLog(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+var errOutage = errors.New("outage")
+
+// minuteAndHour is the life that most tests give.
+var minuteAndHour = []config.Option{config.UpdateAfter(time.Minute), config.ExpireAfter(time.Hour)}
+
+func with(opts ...config.Option) []config.Option { return append(slices.Clone(minuteAndHour), opts...) }
+
+func mutable(opts ...config.Option) *config.Live[string, string, int] {
+	return config.Mutable(config.InMemory[string, int](opts...))
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,13 +23,6 @@ import (
 )
 
 // The tests of this file are of what py-memoize has no tests for.
-
-var errOutage = errors.New("outage")
-
-// minuteAndHour is the life that most tests here give.
-var minuteAndHour = []config.Option{config.UpdateAfter(time.Minute), config.ExpireAfter(time.Hour)}
-
-func with(opts ...config.Option) []config.Option { return append(slices.Clone(minuteAndHour), opts...) }
 
 // Failures.
 
@@ -479,10 +471,6 @@ func TestLifeOfZero(t *testing.T) {
 }
 
 // Reconfiguration.
-
-func mutable(opts ...config.Option) *config.Live[string, string, int] {
-	return config.Mutable(config.InMemory[string, int](opts...))
-}
 
 // G10: a load ends under the configuration that it began with.
 func TestStorageSwappedWhileALoadRuns(t *testing.T) {

@@ -133,52 +133,17 @@ func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
 	if err != nil {
 		return err
 	}
-	s, before, err := e.put(ctx, p, key, b)
+	s, err := e.put(ctx, p, key, b)
 	if s.named {
 		e.evict(ctx, p, s.victim)
-	}
-	if errors.Is(err, statuses.ErrFenced) || errors.Is(err, statuses.ErrSuperseded) {
-		return e.giveWay(ctx, p, key, before)
 	}
 	return err
 }
 
-// giveWay ends a Set that an invalidation or another Set has superseded before
-// it was stored. What superseded it may not have touched the storage yet, and
-// the value that the Set replaces must not be served any more:
-//
-//	Set(2)      fenced, returns
-//	Invalidate           fences ............. releases
-//	a call                         finds 1
-//
-// So the entry is released that was there before the Set. In memory something
-// newer is left where it is; other storages can't be asked what they hold
-// without a round trip for each Set, so there whatever is stored goes.
-func (e *engine[A, K, V]) giveWay(ctx context.Context, p *plan[A, K, V], key K, before *entry.Entry[V]) error {
-	if err := e.statuses.Hold(ctx, key, false); err != nil {
-		return fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
-	}
-	defer e.statuses.Free(key, false)
-	if p.memory != nil {
-		now := p.memory.Find(key)
-		if now == nil || before == nil || now.Created() != before.Created() { // a Touch keeps created
-			return nil
-		}
-	}
-	if err := e.release(ctx, p, key); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return nil
-}
-
-// put publishes a value. before is what is stored when it begins, if that costs
-// nothing to know. Whoever joins gets the value even if the Set fails by its own
+// put publishes a value. Whoever joins gets the value even if the Set fails by its own
 // context: it is what the caller says is true.
-func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b built[V]) (s stored[K, V], before *entry.Entry[V], err error) {
-	update, before, err := e.beginPut(ctx, p, key)
-	if err != nil {
-		return s, nil, err
-	}
+func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b built[V]) (s stored[K, V], err error) {
+	update, _ := e.statuses.Begin(key, statuses.Put)
 	var filled uint64
 	defer func() {
 		e.loads.ended.Add(1)
@@ -195,31 +160,41 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 		update.End(nil, &unconfirmed[V]{entry: s.entry, filled: filled})
 	}()
 	if err := update.Publish(ctx); err != nil {
-		return s, before, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
+		return s, e.notSet(key, e.yield(ctx, p, key, update, err))
 	}
 	e.backoff.clear(key)
 	if p.fenced != nil {
 		filled = e.fills.Add(1)
 	}
 	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
-		return s, before, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
+		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
 	e.releaseElsewhere(ctx, p, key)
-	return s, before, err
+	return s, err
 }
 
-// beginPut claims the key. Nobody stores between the look and the claim, so what
-// is not before was stored by somebody who came later.
-func (e *engine[A, K, V]) beginPut(ctx context.Context, p *plan[A, K, V], key K) (update statuses.Update[V], before *entry.Entry[V], err error) {
-	if p.memory != nil {
-		if err := e.statuses.Hold(ctx, key, false); err != nil {
-			return nil, nil, fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), err)
-		}
-		defer e.statuses.Free(key, false)
-		before = p.memory.Find(key)
+// yield ends a Set that may not publish. If something newer has superseded it, the Set
+// is over as if it had come just before that, and what it was to replace is released:
+// what is newer may not have touched the storage yet.
+func (e *engine[A, K, V]) yield(ctx context.Context, p *plan[A, K, V], key K, update statuses.Update[V], why error) error {
+	if !errors.Is(why, statuses.ErrFenced) && !errors.Is(why, statuses.ErrSuperseded) {
+		return why
 	}
-	update, _ = e.statuses.Begin(key, statuses.Put)
-	return update, before, nil
+	overtaken, err := update.Yield(ctx)
+	if err != nil || overtaken {
+		return err
+	}
+	if err := e.release(ctx, p, key); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return nil
+}
+
+func (e *engine[A, K, V]) notSet(key K, why error) error {
+	if why == nil || errors.Is(why, ErrUnavailable) {
+		return why
+	}
+	return fmt.Errorf("memoize: %s was not set for key %s: %w", e.name, e.show(key), why)
 }
 
 // releaseElsewhere drops the key's entry from storages that came into force since
@@ -345,6 +320,9 @@ func (e *engine[A, K, V]) stats() Stats {
 
 // waitLoads waits for what runs now, except the loads that it is called in.
 func (e *engine[A, K, V]) waitLoads(ctx context.Context) error {
+	slot := slotOf(ctx)
+	slot.Park()
+	defer slot.Resume(ctx)
 	return e.loads.wait(ctx, e.loads.now(outerLoads(ctx)), false)
 }
 

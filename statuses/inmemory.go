@@ -55,17 +55,18 @@ type shard[K comparable, V any] struct {
 
 // record is what goes on for one key. It exists while anything does.
 type record[K comparable, V any] struct {
-	key     K
-	current *update[K, V] // who joins waits on this one
-	next    *update[K, V] // asked for while current ran; starts when it ends
-	running int           // loads that run: current and superseded ones
-	late    int           // those of them that are late
-	fences  int           // invalidations that have not returned
-	busy    bool          // somebody changes what is stored
-	floor   uint64        // loads that began before this may not publish
-	open    int           // updates that have begun and not been ended by their leader
-	waiters int           // who waits for a change
-	changed chan struct{} // closed at the next change, nil while nobody waits
+	key       K
+	current   *update[K, V] // who joins waits on this one
+	next      *update[K, V] // asked for while current ran; starts when it ends
+	running   int           // loads that run: current and superseded ones
+	late      int           // those of them that are late
+	fences    int           // invalidations that have not returned
+	busy      bool          // somebody changes what is stored
+	floor     uint64        // loads that began before this may not publish
+	published uint64        // where the begin of the newest update that has published stands
+	open      int           // updates that have begun and not been ended by their leader
+	waiters   int           // who waits for a change
+	changed   chan struct{} // closed at the next change, nil while nobody waits
 }
 
 // signal wakes whoever waits for the record to change.

@@ -71,6 +71,12 @@ type Update[V any] interface {
 	// the key, until End. ErrFenced, and ErrSuperseded for a late update, say
 	// that the value must not be stored. The other error is the context's.
 	Publish(ctx context.Context) error
+	// Yield is for the leader of a Put whose Publish was refused. It makes the
+	// leader the only one who changes what is stored for the key, until End, and
+	// tells whether an update that began later has published since: else what is
+	// stored is older than the Put, and is to be dropped before End. The errors
+	// are the context's, and ErrEnded.
+	Yield(ctx context.Context) (overtaken bool, err error)
 	// End ends the update and wakes everybody who waits. It must be called,
 	// also by the leader of an update that is late.
 	End(e *entry.Entry[V], err error)

@@ -95,12 +95,40 @@ func (u *update[K, V]) Publish(ctx context.Context) error {
 			return ErrSuperseded
 		case !rec.busy:
 			rec.busy = true
-			rec.floor = u.began
+			rec.floor, rec.published = u.began, max(rec.published, u.began)
 			u.phase = publishing
 			return nil
 		}
 		if err := rec.wait(ctx, s); err != nil {
 			return err
+		}
+	}
+}
+
+// Yield implements Update. What is stored may not have been touched by what has
+// superseded the Put:
+//
+//	Set(2)      fenced, returns
+//	Invalidate           fences ............. releases
+//	a call                         finds 1
+//
+// The record is there as long as the Put has not ended, so it knows of everything
+// that was published since.
+func (u *update[K, V]) Yield(ctx context.Context) (overtaken bool, err error) {
+	s, rec := u.shard, u.rec
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for {
+		switch {
+		case u.phase == ended:
+			return false, ErrEnded
+		case !rec.busy:
+			rec.busy = true
+			u.phase = publishing
+			return rec.published > u.began, nil
+		}
+		if err := rec.wait(ctx, s); err != nil {
+			return false, err
 		}
 	}
 }

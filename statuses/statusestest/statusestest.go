@@ -55,6 +55,8 @@ var suite = []check{
 	{Name: "Put supersedes what runs", Run: putSupersedes},
 	{Name: "Put is joined", Run: putIsJoined},
 	{Name: "Put waits for one who publishes", Run: putWaits},
+	{Name: "Yield tells whether something newer has published", Run: putYields},
+	{Name: "Yield waits for one who publishes, and others for it", Run: yieldExcludes},
 	{Name: "a fence supersedes what runs", Run: fenceSupersedes},
 	{Name: "a fence spares an update whose load has not begun", Run: fenceSparesUnbegun},
 	{Name: "until Free an update does not look at the store", Run: noLookUntilFree},
@@ -427,6 +429,63 @@ func putWaits(t checks.TB, r registry) {
 	old.End(made(1), nil)
 	publishes(t, put)
 	put.End(made(2), nil)
+	quiet(t, r)
+}
+
+func putYields(t checks.TB, r registry) {
+	yields := func(put update, want bool, what string) {
+		t.Helper()
+		passes(t, "Yield", func(ctx context.Context) error {
+			overtaken, err := put.Yield(ctx)
+			if err == nil && overtaken != want {
+				t.Fatalf("Yield says overtaken %v where %s", overtaken, what)
+			}
+			return err
+		})
+		put.End(made(1), nil)
+	}
+	older := leads(t, r)
+	publishes(t, older)
+	put := claims(t, r, statuses.Put, statuses.Lead)
+	newer := claims(t, r, statuses.Put, statuses.Lead)
+	older.End(made(0), nil)
+	mustNotPublish(t, put, statuses.ErrFenced, statuses.ErrSuperseded)
+	yields(put, false, "only something older has published")
+
+	second := claims(t, r, statuses.Put, statuses.Lead)
+	mustNotPublish(t, newer, statuses.ErrFenced, statuses.ErrSuperseded)
+	publishes(t, second)
+	second.End(made(2), nil)
+	yields(newer, true, "something newer has published")
+
+	put = claims(t, r, statuses.Put, statuses.Lead)
+	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
+	r.Free(key, true)
+	mustNotPublish(t, put, statuses.ErrFenced, statuses.ErrSuperseded)
+	yields(put, false, "something was invalidated")
+	if _, err := put.Yield(context.Background()); err == nil {
+		t.Fatalf("Yield of an update that has ended is no error")
+	}
+	quiet(t, r)
+}
+
+func yieldExcludes(t checks.TB, r registry) {
+	older := leads(t, r)
+	publishes(t, older)
+	put := claims(t, r, statuses.Put, statuses.Lead)
+	newer := claims(t, r, statuses.Put, statuses.Lead)
+	yield := func(ctx context.Context) error {
+		_, err := put.Yield(ctx)
+		return err
+	}
+	waits(t, "Yield, while another publishes", yield)
+	older.End(made(0), nil)
+	passes(t, "Yield", yield)
+	waits(t, "Publish, while another yields", newer.Publish)
+	waits(t, "Hold, while another yields", func(ctx context.Context) error { return r.Hold(ctx, key, false) })
+	put.End(made(1), nil)
+	publishes(t, newer)
+	newer.End(made(2), nil)
 	quiet(t, r)
 }
 

@@ -23,6 +23,7 @@ type broken struct {
 	keys    func(r registry) iter.Seq[string]
 	start   func(u update, ctx context.Context, most int) (bool, error)
 	publish func(u update, ctx context.Context) error
+	yield   func(u update, ctx context.Context) (bool, error)
 	end     func(r registry, u update, e *entry.Entry[int], err error)
 	late    func(u update, err error) bool
 	wait    func(u update, ctx context.Context) (statuses.Outcome[int], error)
@@ -79,6 +80,13 @@ func (w *wrapper) Publish(ctx context.Context) error {
 		return w.b.publish(w.update, ctx)
 	}
 	return w.update.Publish(ctx)
+}
+
+func (w *wrapper) Yield(ctx context.Context) (bool, error) {
+	if w.b.yield != nil {
+		return w.b.yield(w.update, ctx)
+	}
+	return w.update.Yield(ctx)
 }
 
 func (w *wrapper) End(e *entry.Entry[int], err error) {
@@ -216,6 +224,15 @@ func TestSuiteFindsBrokenRegistries(t *testing.T) {
 			}}
 		},
 		"Put waits for one who publishes": func() *broken { return &broken{publish: publishesAtOnce} },
+		"Yield tells whether something newer has published": func() *broken {
+			return &broken{yield: func(u update, ctx context.Context) (bool, error) {
+				_, err := u.Yield(ctx)
+				return true, err
+			}}
+		},
+		"Yield waits for one who publishes, and others for it": func() *broken {
+			return &broken{yield: func(update, context.Context) (bool, error) { return false, nil }}
+		},
 		"a fence supersedes what runs": func() *broken {
 			return &broken{
 				hold: func(r registry, ctx context.Context, key string, _ bool) error { return r.Hold(ctx, key, false) },

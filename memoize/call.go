@@ -22,7 +22,7 @@ func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result
 		return r, e.refused(p.off)
 	}
 	if p.bypass {
-		if r, err = e.straight(ctx, p, arg); err != nil {
+		if r, err = e.direct(ctx, p, arg); err != nil {
 			return r, err
 		}
 		return e.finish(ctx, p, r)
@@ -97,7 +97,7 @@ func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg
 		return r, e.leaves(err)
 	}
 	if key != key { // NaN: nobody can share it or find it again
-		return e.straight(ctx, p, arg)
+		return e.direct(ctx, p, arg)
 	}
 	claim, cause, why := statuses.Need, observe.Miss, Miss
 	if force {

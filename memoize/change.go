@@ -242,12 +242,13 @@ func order(n int, compare func(i, j int) int) []int {
 }
 
 func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
+	ctx, events := hold(e.life)
 	victim, named := func() (victim K, named bool) {
-		if e.statuses.Hold(e.life, key, false) != nil {
+		if e.statuses.Hold(ctx, key, false) != nil {
 			return victim, false
 		}
 		defer e.statuses.Free(key, false)
-		stored, _ := e.look(e.life, p, key)
+		stored, _ := e.look(ctx, p, key)
 		account := e.accountOf(p)
 		if stored == nil || account == nil || !account.sameStrategy(p) {
 			return victim, false
@@ -260,10 +261,11 @@ func (e *engine[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 			victim, named, err = p.weighed(key, &stored.Meta, &stored.Meta, c)
 		}
 		if err != nil {
-			_ = e.panicked(e.life, err)
+			_ = e.panicked(ctx, err)
 		}
 		return victim, named && err == nil
 	}()
+	events.tell()
 	if named {
 		e.evict(e.life, p, victim)
 	}

@@ -63,9 +63,11 @@
 //     asked leaves when it answers, at the latest at the end of its budget.
 //   - G6: A hung source is contained. At the method timeout callers are released
 //     with a typed error even if the source ignores its context, and the key can
-//     be loaded again. A late result is stored if nothing newer was published,
-//     set or invalidated for the key since its load began, else dropped and
-//     counted. A storage that is storage.Fenced refuses what comes after the
+//     be loaded again. The method timeout counts from the slot of config.MaxLoads; to
+//     wait for one has a bound of its own, config.QueueTimeout, so that by default a
+//     call waits at most twice the method timeout. A late result is stored if nothing
+//     newer was published, set or invalidated for the key since its load began, else
+//     dropped and counted. A storage that is storage.Fenced refuses what comes after the
 //     claim, which outlives the method timeout by the budget of a write.
 //   - G7: A panic is an error. A panic in the source, a builder, a strategy, a key
 //     function or a postprocessing reaches every waiter as an error with the
@@ -105,6 +107,11 @@
 // it: while a storage's Offer or Release runs for a key, and while the strategy
 // is told of it. User code called there must not invalidate, set or touch that
 // same key.
+//
+// An observer may do so, and may call the function, for the key that it is told of
+// too: what happens in a load is told once the load has ended and those who wait have
+// been answered. The start of a load is told before the source is asked, and only
+// there a call for the same key waits for the observer itself.
 //
 // A source may call the function it is the source of, for other keys. For the
 // key that it loads it would wait for itself: ErrRecursion, if it passes its

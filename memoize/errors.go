@@ -170,14 +170,39 @@ func (e *ManyError) Unwrap() []error {
 // Error counts the failures and says the first three.
 func (e *ManyError) Error() string {
 	errs := e.Unwrap()
+	return fmt.Sprintf("memoize: %d of %d keys failed; %s", len(errs), len(e.errs), firstOf(errs))
+}
+
+// brief is an error with a short text, however many it joins.
+func brief(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > mostShown {
+		return briefError{err, joined.Unwrap()}
+	}
+	return err
+}
+
+type briefError struct {
+	error
+	all []error
+}
+
+func (e briefError) Unwrap() error { return e.error }
+
+func (e briefError) Error() string { return fmt.Sprintf("%d errors; %s", len(e.all), firstOf(e.all)) }
+
+// mostShown is how many of many errors a text shows.
+const mostShown = 3
+
+func firstOf(errs []error) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "memoize: %d of %d keys failed", len(errs), len(e.errs))
 	for i, err := range errs {
-		if i == 3 {
-			b.WriteString("; ...")
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if i == mostShown {
+			b.WriteString("...")
 			break
 		}
-		b.WriteString("; ")
 		b.WriteString(err.Error())
 	}
 	return b.String()

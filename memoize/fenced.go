@@ -103,7 +103,7 @@ func (e *engine[A, K, V]) fill(ctx context.Context, p *plan[A, K, V], fills ...s
 	return kept, err
 }
 
-var errShort = errors.New("memoize: the storage has answered for fewer keys than it was asked for: its Claim and Fill must answer for each")
+var errShort = errors.New("memoize: the storage has answered for fewer keys than it was asked for: its GetMany, Claim and Fill must answer for each")
 
 // unconfirmed is the error with which an update ends where the storage is fenced:
 // what the update brought need not be what the storage holds for those who have

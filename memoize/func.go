@@ -13,7 +13,7 @@ type Func[A, V any] struct{ verbs verbs[A, V] }
 // verbs is an engine, whatever the type of its keys.
 type verbs[A, V any] interface {
 	call(ctx context.Context, arg A, force bool) (Result[V], error)
-	straightCall(ctx context.Context, arg A) (V, error)
+	directCall(ctx context.Context, arg A) (V, error)
 	callMany(ctx context.Context, args []A, force bool) ([]V, error)
 	peekValue(ctx context.Context, arg A) (V, bool)
 	has(ctx context.Context, arg A) bool
@@ -68,7 +68,7 @@ func (f *Func[A, V]) Refresh(ctx context.Context, arg A) (V, error) {
 // stored. The method timeout and the limit of runaway loads hold, and a panic
 // is an error. The source's context ends with the caller's.
 func (f *Func[A, V]) Direct(ctx context.Context, arg A) (V, error) {
-	return f.verbs.straightCall(ctx, arg)
+	return f.verbs.directCall(ctx, arg)
 }
 
 // Invalidate makes the function forget its value for arg. A call that begins
@@ -152,13 +152,13 @@ type Handle interface {
 
 // Verbs of the engine that only differ in what they return.
 
-func (e *engine[A, K, V]) straightCall(ctx context.Context, arg A) (V, error) {
+func (e *engine[A, K, V]) directCall(ctx context.Context, arg A) (V, error) {
 	p, err := e.snapshot()
 	if err != nil {
 		var none V
 		return none, e.refused(err)
 	}
-	r, err := e.straight(ctx, p, arg)
+	r, err := e.direct(ctx, p, arg)
 	if err == nil {
 		r, err = e.finish(ctx, p, r)
 	}

@@ -18,6 +18,8 @@ import (
 //	release  the storages of every plan in use
 //	again    on a plan that came into force meanwhile
 func (e *engine[A, K, V]) invalidate(ctx context.Context, key K) error {
+	held, events := hold(ctx)
+	defer events.tell()
 	if err := e.statuses.Hold(ctx, key, true); err != nil {
 		return fmt.Errorf("memoize: %s was not invalidated for key %s: %w", e.name, e.show(key), err)
 	}
@@ -30,7 +32,7 @@ func (e *engine[A, K, V]) invalidate(ctx context.Context, key K) error {
 		for _, p := range e.useAll() {
 			if !released[p] {
 				released[p], again = true, true
-				errs = append(errs, e.release(ctx, p, key))
+				errs = append(errs, e.release(held, p, key))
 			}
 			e.unuse(p)
 		}
@@ -53,7 +55,7 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 		errs = append(errs, e.empty(ctx, p))
 		e.unuse(p)
 	}
-	return errors.Join(errs...)
+	return brief(errors.Join(errs...))
 }
 
 // empty invalidates whatever a plan's storage holds.
@@ -63,7 +65,7 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 		for key := range held.Range(ctx) {
 			errs = append(errs, e.invalidate(ctx, key))
 		}
-		return errors.Join(errs...)
+		return brief(errors.Join(errs...))
 	}
 	c := p.clearer
 	if c == nil {

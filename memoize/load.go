@@ -61,6 +61,7 @@ func (l *load[A, K, V]) start(ctx context.Context, p *plan[A, K, V]) {
 		ctx = context.Background()
 	}
 	l.plan, l.owner, l.slot, l.ctx.Context, l.ctx.apart = p, l, l.slots.Slot(), valuesOf(ctx), l.refresh()
+	l.ctx.postponed.holds.Store(true)
 	if !l.begin(&l.plan, &l.flight, !l.jobs[0].queued) {
 		for i := range l.jobs {
 			l.end(&l.jobs[i], nil, newLoadError(l.name, l.show(l.jobs[i].key), Failed, ErrClosed))
@@ -81,6 +82,7 @@ func (l *load[A, K, V]) run() {
 		l.loadAll()
 	}
 	l.done = true
+	l.ctx.postponed.tell()
 }
 
 // startAll waits until the loads may begin. The method timeout of one that was
@@ -162,12 +164,14 @@ func (l *load[A, K, V]) lookAgain(j *job[A, K, V]) (found bool) {
 // mayUse tells whether what is stored is as good as what would be loaded.
 func (l *load[A, K, V]) mayUse(j *job[A, K, V]) bool { return j.look && l.clearing.Load() == 0 }
 
-// asks is called before the source runs.
+// asks is called before the source runs. What that does under its context is told as
+// it comes.
 func (l *load[A, K, V]) asks(keys int) (began entry.Instant) {
 	l.counters.loads.Add(1)
 	if l.refresh() {
 		l.counters.refreshes.Add(1)
 	}
+	l.ctx.postponed.holds.Store(false)
 	if l.wants(observe.LoadStarted) {
 		l.report(observe.LoadStarted, keys, 0, nil)
 	}
@@ -180,6 +184,7 @@ func (l *load[A, K, V]) asks(keys int) (began entry.Instant) {
 // answered is called when the source has returned: first is the error of the
 // first key, err that of all.
 func (l *load[A, K, V]) answered(keys int, began entry.Instant, first, err error) {
+	l.ctx.postponed.holds.Store(true)
 	if p, ok := first.(*PanicError); ok {
 		_ = l.panicked(&l.ctx, p)
 	}
@@ -202,14 +207,22 @@ func (l *load[A, K, V]) report(kind observe.Kind, keys int, took time.Duration, 
 // known where somebody wants to know it.
 func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], began, now entry.Instant) (store bool, err error) {
 	var b built[V]
-	if store, err = l.ready(j, a, began, now, &b); store {
-		err = l.store(l.storing(), l.plan, j.key, &b, now, &j.stored)
+	if store, err = l.ready(j, a, began, now, &b); store && err == nil {
+		return l.publish(j, &b, now)
 	}
 	return store, err
 }
 
-// ready gives what the source said a life, which counts from its return, and
-// makes the load the only one who changes what is stored for the key. store is
+// publish stores what is ready, if it may be: store is false where it may not.
+func (l *load[A, K, V]) publish(j *job[A, K, V], b *built[V], now entry.Instant) (store bool, err error) {
+	if err := j.update.Publish(l.life); err != nil {
+		l.dropped(j, b, err)
+		return false, nil
+	}
+	return true, l.store(l.storing(), l.plan, j.key, b, now, &j.stored)
+}
+
+// ready gives what the source said a life, which counts from its return. store is
 // false where nothing is to be stored.
 func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], began, now entry.Instant, b *built[V]) (store bool, err error) {
 	if a.err != nil {
@@ -226,21 +239,24 @@ func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], began, now entry.In
 	}
 	switch {
 	case !a.keep:
-		l.delay(j, NoStore)
+		l.delay(&l.ctx, j, NoStore)
 	case j.unclaimed: // which was reported
 	default:
-		err := j.update.Publish(l.life)
-		if err == nil {
-			return true, nil
-		}
-		l.dropped(j, err)
+		return true, nil
 	}
 	j.stored.entry = b.entry()
 	return false, nil
 }
 
-// settled ends a key's update once it is known what became of the value.
+// settled ends a key's update once it is known what became of the value, and does what
+// is to be done after that.
 func (l *load[A, K, V]) settled(j *job[A, K, V], store bool, err error) {
+	l.settle(j, store, err)
+	l.makeRoom(j)
+}
+
+// settle ends a key's update once it is known what became of the value.
+func (l *load[A, K, V]) settle(j *job[A, K, V], store bool, err error) {
 	if err != nil {
 		l.fail(j, err)
 		return
@@ -253,6 +269,11 @@ func (l *load[A, K, V]) settled(j *job[A, K, V], store bool, err error) {
 	} else {
 		l.end(j, j.stored.entry, nil) // a fault was reported, and costs nobody the value
 	}
+}
+
+// makeRoom releases what the strategy has named when the value was stored. The load
+// holds no key any more: what is named may be busy, or a key of the load itself.
+func (l *load[A, K, V]) makeRoom(j *job[A, K, V]) {
 	if j.stored.kept {
 		l.note(l.storing(), observe.Stored, j.key)
 	}
@@ -301,7 +322,7 @@ func (l *load[A, K, V]) fail(j *job[A, K, V], cause error) {
 		if cause != ErrNoValue { // that is an answer: the source works
 			l.failing(&l.ctx, l.cause, cause, func() string { return l.show(j.key) })
 		}
-		l.delay(j, cause)
+		l.delay(&l.ctx, j, cause)
 	}
 	l.end(j, nil, err)
 }
@@ -313,18 +334,19 @@ func (l *load[A, K, V]) failAll(cause error) {
 }
 
 // delay puts off the next background refresh after one that brought nothing.
-func (l *load[A, K, V]) delay(j *job[A, K, V], why error) {
+func (l *load[A, K, V]) delay(ctx context.Context, j *job[A, K, V], why error) {
 	if !l.refresh() || j.stale == nil {
 		return
 	}
 	until, d := l.backoff.delay(j.key, &j.stale.Meta, l.time.now())
 	j.stale.SetQuiet(until)
 	l.counters.delayed.Add(1)
-	l.emit(&l.ctx, observe.Event{Kind: observe.Delayed, Duration: d, Err: why}, j.key)
+	l.emit(ctx, observe.Event{Kind: observe.Delayed, Duration: d, Err: why}, j.key)
 }
 
 // dropped reports a result that may not be stored.
-func (l *load[A, K, V]) dropped(j *job[A, K, V], why error) {
+func (l *load[A, K, V]) dropped(j *job[A, K, V], b *built[V], why error) {
+	j.stored.entry = b.entry()
 	switch {
 	case errors.Is(why, statuses.ErrFenced):
 		l.counters.fenced.Add(1)
@@ -352,12 +374,13 @@ func (l *load[A, K, V]) timeout() {
 	l.loads.giveUp(&l.flight)
 	l.giveBack()
 	l.ctx.end(context.DeadlineExceeded)
+	ctx := l.ctx.Context // what the load tells of may wait for its end
 	for i := range l.jobs {
 		if j := &l.jobs[i]; late[i] {
 			l.counters.late.Add(1)
-			l.delay(j, why)
-			l.failing(&l.ctx, l.cause, why, func() string { return l.show(j.key) })
-			l.emit(&l.ctx, observe.Event{Kind: observe.Late, Duration: l.plan.timeout, Err: why}, j.key)
+			l.delay(ctx, j, why)
+			l.failing(ctx, l.cause, why, func() string { return l.show(j.key) })
+			l.emit(ctx, observe.Event{Kind: observe.Late, Duration: l.plan.timeout, Err: why}, j.key)
 		}
 	}
 }
@@ -372,7 +395,9 @@ func (l *load[A, K, V]) survive() {
 	if p.Value == nil {
 		p.Value = ErrGoexit
 	}
+	l.ctx.postponed.holds.Store(true)
 	l.failAll(l.panicked(&l.ctx, p))
+	l.ctx.postponed.tell()
 }
 
 // cleanUp ends the load. No user code runs in it.

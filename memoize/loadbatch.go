@@ -21,12 +21,9 @@ func (l *load[A, K, V]) loadBatch() {
 		return
 	}
 	began := l.asks(len(args))
-	answers := l.source.ask(&l.ctx, args)
-	var err error
-	for _, a := range answers {
-		err = errors.Join(err, a.err)
-	}
-	l.answered(len(args), began, answers[0].err, err)
+	answers, unasked := l.source.ask(&l.ctx, args)
+	l.answered(len(args), began, answers[0].err, errorOf(answers))
+	l.unasked(&l.ctx, unasked)
 	now := l.time.now()
 	if len(waiting) > 1 && (l.plan.bulk != nil || l.plan.fenced != nil) {
 		l.keepTogether(waiting, answers, began, now)
@@ -52,40 +49,74 @@ func (l *load[A, K, V]) sparing(j *job[A, K, V], f func()) {
 }
 
 // keepTogether is keep for many keys, which are stored in one round trip.
+//
+// Nobody waits while holding what others wait for: a key that another is busy with is
+// stored afterwards, alone, and so is what the strategy names, which may be a key of
+// this batch or of another one:
+//
+//	A  publishes 1 ─ waits for 2
+//	B  publishes 2 ─ waits for 1
 func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], began, now entry.Instant) {
-	var together []*job[A, K, V]
+	var together, busy []*job[A, K, V]
+	made := make(map[*job[A, K, V]]*built[V], len(jobs))
 	for i, j := range jobs {
 		l.sparing(j, func() {
-			var b built[V]
-			store, err := l.ready(j, &answers[i], began, now, &b)
-			switch {
-			case store && b.expiresAfter > now:
+			b := new(built[V])
+			store, err := l.ready(j, &answers[i], began, now, b)
+			if !store || err != nil {
+				l.settle(j, store, err)
+				return
+			}
+			made[j] = b
+			if b.expiresAfter <= now { // nobody could ever be served it
+				busy = append(busy, j)
+				return
+			}
+			switch err := j.update.Publish(atOnce); {
+			case errors.Is(err, context.Canceled):
+				busy = append(busy, j)
+			case err != nil:
+				l.dropped(j, b, err)
+				l.settle(j, false, nil)
+			default:
 				j.stored.entry, j.stored.cost = b.entry(), b.cost
 				together = append(together, j)
-				return
-			case store: // nobody could ever be served it
-				err = l.store(l.storing(), l.plan, j.key, &b, now, &j.stored)
 			}
+		})
+	}
+	if len(together) > 0 {
+		l.storeTogether(together)
+	}
+	for _, j := range together {
+		l.sparing(j, func() { l.settle(j, true, l.accountStored(j)) })
+	}
+	for _, j := range together {
+		l.sparing(j, func() { l.makeRoom(j) })
+	}
+	for _, j := range busy {
+		l.sparing(j, func() {
+			store, err := l.publish(j, made[j], now)
 			l.settled(j, store, err)
 		})
 	}
-	if len(together) == 0 {
-		return
+}
+
+// atOnce is a context that has ended: under it nobody waits.
+var atOnce = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+// accountStored tells the strategy of what was stored with others.
+func (l *load[A, K, V]) accountStored(j *job[A, K, V]) error {
+	switch {
+	case !j.stored.kept:
+		return nil
+	case j.stored.cost != nil:
+		return l.accountWeighed(l.storing(), l.plan, j.key, &j.stored, nil)
 	}
-	l.storeTogether(together)
-	for _, j := range together {
-		l.sparing(j, func() {
-			var err error
-			switch {
-			case !j.stored.kept:
-			case j.stored.cost != nil:
-				err = l.accountWeighed(l.storing(), l.plan, j.key, &j.stored, nil)
-			default:
-				err = l.account(l.storing(), l.plan, j.key, &j.stored, nil)
-			}
-			l.settled(j, true, err)
-		})
-	}
+	return l.account(l.storing(), l.plan, j.key, &j.stored, nil)
 }
 
 // storeTogether writes the entries of jobs, and puts down what became of them.

@@ -19,6 +19,7 @@ type loadContext struct {
 	time            *timeline     // that the deadline is in
 	load            *flight       // what it is the context of, for recursion
 	apart           bool          // nobody in the outer load waits for this one
+	postponed       postponed     // events of the load, until it has ended
 
 	mu    sync.Mutex
 	done  chan struct{} // made when somebody asks
@@ -83,8 +84,11 @@ func chain(ctx context.Context) iter.Seq[*flight] {
 }
 
 func (c *loadContext) Value(key any) any {
-	if key == (loadKey{}) {
+	switch {
+	case key == loadKey{}:
 		return c
+	case key == postponedKey{} && c.postponed.holds.Load():
+		return &c.postponed
 	}
 	return c.Context.Value(key)
 }

@@ -112,19 +112,14 @@ type asked[A any, K comparable, V any] struct {
 func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([]V, error) {
 	values, errs := make([]V, len(args)), make([]error, len(args))
 	p, err := e.snapshot()
-	if err != nil || p.bypass {
-		for i, arg := range args {
-			if err != nil {
-				errs[i] = e.refused(err)
-				continue
-			}
-			r, err := e.straight(ctx, p, arg)
-			if err == nil {
-				r, err = e.finish(ctx, p, r)
-			}
-			values[i], errs[i] = r.Value, err
+	if err != nil {
+		for i := range errs {
+			errs[i] = e.refused(err)
 		}
 		return values, manyError(errs)
+	}
+	if p.bypass {
+		return e.bypassMany(ctx, p, args)
 	}
 	seen := e.loads.ended.Load()
 	all := e.distinct(ctx, p, args, errs)
@@ -305,7 +300,7 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 	for _, a := range missing {
 		if a.update == nil {
 			if a.err == nil {
-				a.result, a.err = e.straight(ctx, p, a.arg)
+				a.result, a.err = e.direct(ctx, p, a.arg)
 			}
 			continue
 		}

@@ -70,6 +70,20 @@ func (o *observing[K]) tell(ctx context.Context, ev observe.Event) {
 		return
 	}
 	ev.Func, ev.Time = o.name, o.time.now().Time()
+	if p := postponedIn(ctx); p != nil && o.postpone(p, ctx, ev) {
+		return
+	}
+	o.observe(ctx, ev)
+}
+
+// postpone stands apart, for there the event escapes.
+//
+//go:noinline
+func (o *observing[K]) postpone(p *postponed, ctx context.Context, ev observe.Event) bool {
+	return p.add(func() { o.observe(ctx, ev) })
+}
+
+func (o *observing[K]) observe(ctx context.Context, ev observe.Event) {
 	defer func() {
 		if r := recover(); r != nil {
 			o.counters.panics.Add(1)
@@ -122,7 +136,7 @@ func (o *observing[K]) recovered(ctx context.Context, cause observe.Cause) {
 
 func (o *observing[K]) storeFault(ctx context.Context, key K, err error) {
 	o.counters.storeFaults.Add(1)
-	o.troubled(ctx, observe.Event{Kind: observe.StoreFault, Err: err, Key: o.show(key)})
+	o.troubled(ctx, observe.Event{Kind: observe.StoreFault, Err: brief(err), Key: o.show(key)})
 }
 
 // shed counts a refresh that was not started, which may happen on every hit.
@@ -131,6 +145,16 @@ func (o *observing[K]) shed(ctx context.Context, now entry.Instant) {
 	if n := o.troubles.meets(observe.Shed, now); n > 0 {
 		o.tell(ctx, observe.Event{Kind: observe.Shed, First: true, Count: n})
 	}
+}
+
+// unasked tells of values of keys that a source was not asked for.
+func (o *observing[K]) unasked(ctx context.Context, values int) {
+	if values <= 0 {
+		return
+	}
+	o.counters.unasked.Add(uint64(values))
+	err := fmt.Errorf("memoize: the source of %s returned %d values of keys that it was not asked for, which are dropped: return the keys as they were given", o.name, values)
+	o.troubled(ctx, observe.Event{Kind: observe.Unasked, Err: err})
 }
 
 // tooHeavy tells of a value that can't be kept.

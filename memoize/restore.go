@@ -96,7 +96,9 @@ func (e *engine[A, K, V]) readAll(p *plan[A, K, V], read func(func(K, *entry.Ent
 }
 
 func (e *engine[A, K, V]) restoreOne(ctx context.Context, p *plan[A, K, V], w *withdrawn[K], x saved[K, V]) (bool, error) {
-	s, err := e.restoreHeld(ctx, p, w, x)
+	held, events := hold(ctx)
+	s, err := e.restoreHeld(held, p, w, x)
+	events.tell()
 	if s.named {
 		e.evict(ctx, p, s.victim)
 	}

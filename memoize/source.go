@@ -3,13 +3,22 @@ package memoize
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"runtime/debug"
+	"slices"
 )
 
 // source asks for the values of one or many arguments.
 type source[A, V any] struct {
 	one  func(ctx context.Context, arg A) (V, error)
-	many func(ctx context.Context, args []A) (got []V, ok []bool, err error)
+	many func(ctx context.Context, args []A) (reply[V], error)
+}
+
+// reply is what a source that takes many says, in the order of its arguments.
+type reply[V any] struct {
+	values  []V
+	ok      []bool
+	unasked int // values of arguments that it was not given
 }
 
 // answer is what the source said of one argument.
@@ -19,19 +28,19 @@ type answer[V any] struct {
 	keep  bool // it may be stored
 }
 
-// ask runs the source on this goroutine. A panic becomes the error of all.
-func (s source[A, V]) ask(ctx context.Context, args []A) []answer[V] {
-	answers := make([]answer[V], len(args))
+// ask runs the source on this goroutine. A panic becomes the error of all. unasked is
+// how many values it has returned of arguments that it was not given.
+func (s source[A, V]) ask(ctx context.Context, args []A) (answers []answer[V], unasked int) {
+	answers = make([]answer[V], len(args))
 	if s.one != nil {
 		for i := range args {
 			answers[i] = askOne(ctx, s.one, args[i])
 		}
-		return answers
+		return answers, 0
 	}
-	var got []V
-	var ok []bool
+	var got reply[V]
 	err := safely(func() (err error) {
-		got, ok, err = s.many(ctx, args)
+		got, err = s.many(ctx, args)
 		return err
 	})
 	keep := err != NoStore
@@ -40,15 +49,35 @@ func (s source[A, V]) ask(ctx context.Context, args []A) []answer[V] {
 	}
 	for i := range answers {
 		switch {
-		case i < len(got) && ok[i]:
-			answers[i] = answer[V]{value: got[i], keep: keep}
+		case i < len(got.values) && got.ok[i]:
+			answers[i] = answer[V]{value: got.values[i], keep: keep}
 		case err != nil:
 			answers[i].err = err
 		default:
 			answers[i].err = ErrNoValue
 		}
 	}
-	return answers
+	return answers, got.unasked
+}
+
+// errorOf is what is told of a batch: the one error that it has failed with, or how
+// many keys have failed and the first errors.
+func errorOf[V any](answers []answer[V]) error {
+	errs, same := make([]error, len(answers)), true
+	for i, a := range answers {
+		errs[i] = a.err
+		same = same && sameError(a.err, answers[0].err)
+	}
+	if same {
+		return answers[0].err
+	}
+	return manyError(errs)
+}
+
+// sameError tells whether two errors are one value. Those that can't be compared are
+// not.
+func sameError(a, b error) bool {
+	return a == nil && b == nil || a != nil && reflect.TypeOf(a).Comparable() && a == b
 }
 
 func askOne[A, V any](ctx context.Context, source func(context.Context, A) (V, error), arg A) (a answer[V]) {
@@ -78,15 +107,18 @@ func recovering(err *error) {
 	}
 }
 
-// batchOf makes a source of a function that takes many keys.
+// batchOf makes a source of a function that takes many keys, which are all different.
+// Its slice of keys is its own: it may sort it.
 func batchOf[K comparable, V any](f func(ctx context.Context, keys []K) (map[K]V, error)) source[K, V] {
-	return source[K, V]{many: func(ctx context.Context, keys []K) ([]V, []bool, error) {
-		values, err := f(ctx, keys)
-		got, ok := make([]V, len(keys)), make([]bool, len(keys))
+	return source[K, V]{many: func(ctx context.Context, keys []K) (r reply[V], err error) {
+		values, err := f(ctx, slices.Clone(keys))
+		r = reply[V]{values: make([]V, len(keys)), ok: make([]bool, len(keys)), unasked: len(values)}
 		for i, key := range keys {
-			got[i], ok[i] = values[key]
+			if r.values[i], r.ok[i] = values[key]; r.ok[i] {
+				r.unasked--
+			}
 		}
-		return got, ok, err
+		return r, err
 	}}
 }
 

@@ -37,6 +37,7 @@ type Stats struct {
 	Expired     uint64 // entries released because they had expired
 	StoreFaults uint64 // operations of the storage that failed
 	Panics      uint64 // panics of user code
+	Unasked     uint64 // values dropped that a source of many keys was not asked for
 
 	LoadsRunning      int // loads that run now, late ones left out
 	RefreshesRunning  int // those of them in the background
@@ -94,7 +95,7 @@ type counters struct {
 	stripes [stripeCount]stripe
 
 	loads, refreshes, loadsFailed, late, fenced, superseded, shed, delayed,
-	evicted, expired, storeFaults, panics atomic.Uint64
+	evicted, expired, storeFaults, panics, unasked atomic.Uint64
 }
 
 // stripe chooses by the address of the caller's stack, which differs between
@@ -135,6 +136,6 @@ func (c *counters) snapshot() Stats {
 	s.Late, s.Fenced, s.Superseded = c.late.Load(), c.fenced.Load(), c.superseded.Load()
 	s.Shed, s.Delayed = c.shed.Load(), c.delayed.Load()
 	s.Evicted, s.Expired = c.evicted.Load(), c.expired.Load()
-	s.StoreFaults, s.Panics = c.storeFaults.Load(), c.panics.Load()
+	s.StoreFaults, s.Panics, s.Unasked = c.storeFaults.Load(), c.panics.Load(), c.unasked.Load()
 	return s
 }

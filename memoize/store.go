@@ -1,6 +1,7 @@
 package memoize
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,13 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 	if len(wanted) == 0 {
 		return entries, nil
 	}
-	found, err := ask(e, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) { return p.reader.GetMany(ctx, wanted) })
+	found, err := ask(e, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) {
+		found, err := p.reader.GetMany(ctx, wanted)
+		if len(found) != len(wanted) {
+			return nil, cmp.Or(err, errShort)
+		}
+		return found, err
+	})
 	if err != nil {
 		if err := e.unread(ctx, p, wanted[0], err); err != nil {
 			return nil, err
@@ -312,6 +319,8 @@ func (e *engine[A, K, V]) evictHeld(ctx context.Context, p *plan[A, K, V], victi
 	if e.statuses.Hold(e.life, victim, false) != nil {
 		return false
 	}
+	ctx, events := hold(ctx)
+	defer events.tell()
 	defer e.statuses.Free(victim, false)
 	return e.release(ctx, p, victim) == nil
 }

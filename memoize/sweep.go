@@ -120,6 +120,7 @@ func (e *engine[A, K, V]) sweepOnce(p *plan[A, K, V], now entry.Instant) (neares
 	held := p.settings.Storage.(storage.Ranger[K, V])
 	slice, seen, kept := now, 0, 0
 	nearest = entry.Never
+	h := &holding{Context: e.life}
 	for key, stored := range held.Range(e.life) {
 		if seen++; seen%64 == 0 {
 			if now = e.time.now(); now.Sub(slice) > sweepSlice {
@@ -132,7 +133,7 @@ func (e *engine[A, K, V]) sweepOnce(p *plan[A, K, V], now entry.Instant) (neares
 			if end.Sub(now) > sweepSoon {
 				kept++
 			}
-		} else if e.expire(p, key, now) {
+		} else if e.expire(h, p, key, now) {
 			e.backoff.clear(key)
 			e.counters.expired.Add(1)
 			e.note(e.life, observe.Dropped, key)
@@ -142,11 +143,13 @@ func (e *engine[A, K, V]) sweepOnce(p *plan[A, K, V], now entry.Instant) (neares
 }
 
 // expire drops a key's entry if it is still the expired one.
-func (e *engine[A, K, V]) expire(p *plan[A, K, V], key K, now entry.Instant) bool {
-	if e.statuses.Hold(e.life, key, false) != nil {
+func (e *engine[A, K, V]) expire(h *holding, p *plan[A, K, V], key K, now entry.Instant) bool {
+	if e.statuses.Hold(h, key, false) != nil {
 		return false // closed
 	}
+	h.holds.Store(true)
+	defer h.tell()
 	defer e.statuses.Free(key, false)
-	stored, _ := e.look(e.life, p, key)
-	return stored != nil && stored.KeepUntil() <= now && e.release(e.life, p, key) == nil
+	stored, _ := e.look(h, p, key)
+	return stored != nil && stored.KeepUntil() <= now && e.release(h, p, key) == nil
 }

@@ -143,6 +143,8 @@ func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
 // put publishes a value. Whoever joins gets the value even if the Set fails by its own
 // context: it is what the caller says is true.
 func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b built[V]) (s stored[K, V], err error) {
+	held, events := hold(ctx)
+	defer events.tell()
 	update, _ := e.statuses.Begin(key, statuses.Put)
 	var filled uint64
 	defer func() {
@@ -160,16 +162,16 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 		update.End(nil, &unconfirmed[V]{entry: s.entry, filled: filled})
 	}()
 	if err := update.Publish(ctx); err != nil {
-		return s, e.notSet(key, e.yield(ctx, p, key, update, err))
+		return s, e.notSet(key, e.yield(held, p, key, update, err))
 	}
 	e.backoff.clear(key)
 	if p.fenced != nil {
 		filled = e.fills.Add(1)
 	}
-	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
+	if err = e.store(held, p, key, &b, e.time.now(), &s); s.fault != nil {
 		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
-	e.releaseElsewhere(ctx, p, key)
+	e.releaseElsewhere(held, p, key)
 	return s, err
 }
 
@@ -246,7 +248,9 @@ func (e *engine[A, K, V]) touch(ctx context.Context, arg A) (bool, error) {
 	return ok, err
 }
 
-func (e *engine[A, K, V]) touchHeld(ctx context.Context, p *plan[A, K, V], key K) (s stored[K, V], ok bool, err error) {
+func (e *engine[A, K, V]) touchHeld(outside context.Context, p *plan[A, K, V], key K) (s stored[K, V], ok bool, err error) {
+	ctx, events := hold(outside)
+	defer events.tell()
 	if err := e.statuses.Hold(ctx, key, false); err != nil {
 		return s, false, err
 	}

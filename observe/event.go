@@ -31,6 +31,7 @@ const (
 	Panicked                       // user code panicked or called runtime.Goexit: Err with the stack
 	ClockBackwards                 // the clock that was handed in went back; time stands still until it catches up: Duration
 	RefreshFailing                 // refreshes fail and stale values are served: Cause, Err, Count; with First alone
+	Unasked                        // a source of many keys returned values of others, which are dropped: Err
 	TooHeavy                       // a value weighs more than the whole capacity and is not kept: Err
 
 	// Kinds is one more than the last kind there is.
@@ -42,7 +43,7 @@ var kindNames = [...]string{
 	Late: "late", Superseded: "superseded", Runaway: "runaway", Shed: "shed", Delayed: "delayed",
 	Evicted: "evicted", Dropped: "dropped", StoreFault: "store fault", StoreOK: "store ok",
 	ConfigChanged: "configuration changed", ConfigRejected: "configuration rejected",
-	Panicked: "panicked", ClockBackwards: "clock backwards", RefreshFailing: "refresh failing", TooHeavy: "too heavy",
+	Panicked: "panicked", ClockBackwards: "clock backwards", RefreshFailing: "refresh failing", TooHeavy: "too heavy", Unasked: "unasked",
 }
 
 // String is the kind in lower-case words.
@@ -88,11 +89,12 @@ type Event struct {
 }
 
 // Observer is told of every event it wants. Observe is called by the goroutine
-// to which the event happened, concurrently, with no lock held; a slow observer
-// slows loads down. A panic in it is logged and otherwise ignored. It must not
-// call the function that it observes and wait for the same key: a fault of the
-// storage is told of while the key is being written. The context is that of the
-// load, with the values of the call that started it.
+// to which the event happened, concurrently, with no lock held. A panic in it is
+// logged and otherwise ignored. It may change, and call, the function that it
+// observes, for the key that it is told of too: the events of a load are told once
+// it has ended for those who wait, but for LoadStarted, where a call for the same key
+// would wait for the observer itself. The context is that of the load, with the
+// values of the call that started it.
 type Observer interface {
 	Observe(ctx context.Context, e Event)
 }

@@ -156,7 +156,7 @@ func TestTimeoutNamesTheLimitOfLoads(t *testing.T) {
 		f := memoize.Must(memoize.New(func(_ context.Context, key int) (int, error) {
 			<-hold
 			return key, nil
-		}, config.MaxLoads(1), config.MethodTimeout(time.Second), config.Logger(discardLog)))
+		}, config.MaxLoads(1), config.MethodTimeout(time.Second), config.QueueTimeout(100*time.Millisecond), config.Logger(discardLog)))
 		first := begin(1, func() (int, error) { return f.Call(t.Context(), 1) })
 		time.Sleep(500 * time.Millisecond)
 		_, err := f.Call(t.Context(), 2)

@@ -149,7 +149,7 @@ func TestLogBypassAndDirect(t *testing.T) {
 	})
 }
 
-// A timeout part of which was spent on waiting for a place says so.
+// A load that has waited too long for its slot says so.
 func TestTimeoutNamesTheLimitOfLoads(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hold := make(chan struct{})

@@ -16,7 +16,7 @@ type postponed struct {
 	holds  atomic.Bool
 	some   atomic.Bool // an event may wait
 	mu     sync.Mutex
-	events []func()
+	events *[]func() // which hardly any load needs
 }
 
 // add lets an event wait. It is false where nothing is held: then it is to be told now.
@@ -27,7 +27,10 @@ func (p *postponed) add(tell func()) bool {
 	if !p.holds.Load() {
 		return false
 	}
-	p.events = append(p.events, tell)
+	if p.events == nil {
+		p.events = new([]func())
+	}
+	*p.events = append(*p.events, tell)
 	return true
 }
 
@@ -45,7 +48,10 @@ func (p *postponed) tell() {
 	events := p.events
 	p.events = nil
 	p.mu.Unlock()
-	for _, tell := range events {
+	if events == nil {
+		return
+	}
+	for _, tell := range *events {
 		tell()
 	}
 }

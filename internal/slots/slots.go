@@ -40,7 +40,7 @@ type Slot struct {
 	// Guarded by the limit's lock.
 	holds  bool
 	over   bool    // it was given back for good
-	nested int     // calls that the run waits in
+	nested int32   // calls that the run waits in
 	waits  *waiter // what it waits with in either list
 }
 

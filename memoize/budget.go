@@ -51,7 +51,7 @@ func (e *engine[A, K, V]) budget(ctx context.Context, limit time.Duration, done 
 		done(errStoreBusy, false)
 		return errStoreBusy
 	}
-	opCtx := &loadContext{Context: valuesOf(ctx), time: &e.time, deadline: e.time.now().Add(limit)}
+	opCtx := &loadContext{Context: valuesOf(ctx), deadline: e.time.monotonic(e.time.now().Add(limit))}
 	const (
 		running = iota
 		returned

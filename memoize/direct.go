@@ -14,7 +14,7 @@ import (
 // joined or stored. It obeys the method timeout and the limit of runaway loads
 // and turns a panic into an error, as every run does.
 type directLoad[A any, K comparable, V any] struct {
-	flight
+	*flight
 	engine *engine[A, K, V]
 	plan   *plan[A, K, V]
 	args   []A
@@ -98,9 +98,9 @@ func (e *engine[A, K, V]) directError(arg A, reason Reason, err error) error {
 // launchDirect runs the source. It is given up at the method timeout, whether
 // its caller is still there or not. After Close there is none.
 func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], args []A) *directLoad[A, K, V] {
-	d := &directLoad[A, K, V]{engine: e, plan: p, args: args, late: make(chan struct{}), result: make(chan []answer[V], 1)}
+	d := &directLoad[A, K, V]{flight: new(flight), engine: e, plan: p, args: args, late: make(chan struct{}), result: make(chan []answer[V], 1)}
 	d.owner, d.ctx.Context = d, valuesOf(ctx)
-	if !e.begin(&d.plan, &d.flight, true) {
+	if !e.begin(&d.plan, d.flight, true) {
 		return nil
 	}
 	e.counters.loads.Add(1)
@@ -120,7 +120,7 @@ func (d *directLoad[A, K, V]) run() {
 			_ = e.panicked(&d.ctx, p)
 		}
 		d.ctx.end(context.Canceled)
-		e.finished(d.plan, &d.flight)
+		e.finished(d.plan, d.flight)
 		d.result <- answers
 	}()
 	defer func() {
@@ -147,12 +147,14 @@ func (d *directLoad[A, K, V]) report(ev observe.Event) {
 
 func (d *directLoad[A, K, V]) timeout() {
 	d.engine.counters.late.Add(uint64(len(d.args)))
-	d.engine.loads.giveUp(&d.flight)
+	d.engine.loads.giveUp(d.flight)
 	close(d.late)
 	d.ctx.end(context.DeadlineExceeded)
 }
 
 func (d *directLoad[A, K, V]) refresh() bool { return false }
+
+func (d *directLoad[A, K, V]) clear() {} // its context shares the memory of its flight alone
 
 // showArg is an argument as people see it, where no key was made of it.
 func (e *engine[A, K, V]) showArg(arg A) string {

@@ -38,7 +38,7 @@ type engine[A any, K comparable, V any] struct {
 	unnamed       bool // its name is that of a closure
 	counters      counters
 	loads         loads
-	slots         slots.Limit   // MaxLoads
+	slots         *slots.Limit  // MaxLoads; apart, for contexts that outlive their loads lead to it
 	fills         atomic.Uint64 // of storages that are fenced, accepted or not
 	backoff       backoff[K]
 	overdue       atomic.Int64 // operations of the storage that were left and still run
@@ -78,7 +78,7 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	e := &engine[A, K, V]{
 		source: src, configuration: c,
 		plainErrors: w.PlainErrors, identityKeys: w.IdentityKeys,
-		remains: new(remains),
+		remains: new(remains), slots: new(slots.Limit),
 	}
 	e.name, e.hide = w.Name, w.HideKeys
 	if e.name == "" {
@@ -290,7 +290,7 @@ func (e *engine[A, K, V]) inside(ctx context.Context, key K, update statuses.Upd
 		if !ok || l.engine != e {
 			continue
 		}
-		for i := range l.jobs {
+		for i := range l.jobs { // whose keys and updates don't change
 			if j := &l.jobs[i]; j.update == update || update == nil && j.key == key {
 				return true
 			}

@@ -424,3 +424,9 @@ func (l *load[A, K, V]) giveBack() {
 }
 
 func (l *load[A, K, V]) refresh() bool { return l.cause == observe.Refresh }
+
+// clear lets go of what was loaded. What a load has started and left behind, as an
+// operation of the storage that exceeds its budget, must not look at the load.
+func (l *load[A, K, V]) clear() {
+	l.engine, l.plan, l.jobs, l.one = nil, nil, nil, [1]job[A, K, V]{}
+}

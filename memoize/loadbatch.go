@@ -126,7 +126,8 @@ func (l *load[A, K, V]) storeTogether(jobs []*job[A, K, V]) {
 		keys[i], entries[i] = j.key, j.stored.entry
 	}
 	if l.plan.fenced == nil {
-		err := l.write(l.storing(), l.plan, func(ctx context.Context) error { return committed(l.plan.bulk.OfferMany(ctx, keys, entries)) }, keys...)
+		bulk := l.plan.bulk
+		err := l.write(l.storing(), l.plan, func(ctx context.Context) error { return committed(bulk.OfferMany(ctx, keys, entries)) }, keys...)
 		for i, j := range jobs {
 			j.stored.fault = storage.FaultOf(err, i)
 			j.stored.kept = j.stored.fault == nil

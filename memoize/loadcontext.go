@@ -3,33 +3,45 @@ package memoize
 import (
 	"context"
 	"iter"
+	"math"
 	"sync"
 	"time"
 
-	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/coarse"
 	"github.com/perennial-go/perennial/internal/slots"
 )
 
 // loadContext is the context of a load: it has the values of the call that
 // started it, but neither its deadline nor its cancellation. It ends at the
 // method timeout, on the function's clock, or when the load is over.
+//
+// A source may keep it for as long as it likes, as what refreshes a token does or a
+// goroutine that it has left behind. So once it has ended it leads to nothing but
+// the call's values.
 type loadContext struct {
-	context.Context               // for the values
-	deadline        entry.Instant // Never until it is known
-	time            *timeline     // that the deadline is in
-	load            *flight       // what it is the context of, for recursion
-	apart           bool          // nobody in the outer load waits for this one
-	postponed       postponed     // events of the load, until it has ended
+	context.Context           // for the values
+	deadline        int64     // of the process's monotonic time, never where there is none that can be told
+	apart           bool      // nobody in the outer load waits for this one
+	postponed       postponed // events of the load, until it has ended
 
 	mu    sync.Mutex
+	load  *flight       // what it is the context of, for recursion; nil once it has ended
 	done  chan struct{} // made when somebody asks
 	err   error
 	after map[*func()]struct{}
 }
 
+// never is the deadline of a context that can't tell one.
+const never = math.MaxInt64
+
 // valuesOf is a context without its end. One that never ends is itself: nothing
-// of it is left to hide.
+// of it is left to hide. Nothing waits for a load that has ended, so its context's
+// place is taken by its call's, and those that begin with one another's make no
+// chain that grows for ever.
 func valuesOf(ctx context.Context) context.Context {
+	if c, ok := ctx.(*loadContext); ok && c.Err() != nil {
+		return c.Context
+	}
 	if ctx.Done() == nil {
 		return ctx
 	}
@@ -54,14 +66,6 @@ func (c *loadContext) outer() *loadContext {
 	return outerLoad(c.Context)
 }
 
-// owner is what runs the source under this context, or nil.
-func (c *loadContext) owner() owner {
-	if c.load == nil || c.Err() != nil {
-		return nil
-	}
-	return c.load.owner
-}
-
 // slotOf is the slot of the load that a call under this context is nested in, nil
 // where there is none. Whoever waits in such a call parks it.
 func slotOf(ctx context.Context) *slots.Slot {
@@ -73,14 +77,25 @@ func slotOf(ctx context.Context) *slots.Slot {
 
 // chain yields the loads that may wait for what is done under a context, the
 // innermost first. Those that have ended wait for nothing.
-func chain(ctx context.Context) iter.Seq[*flight] {
+func chain(ctx context.Context) iter.Seq[*flight] { return outerLoad(ctx).chain() }
+
+// chain yields the load of the context, which may be nil, and those that may wait
+// for it. A load does not end while it is yielded.
+func (c *loadContext) chain() iter.Seq[*flight] {
 	return func(yield func(*flight) bool) {
-		for c := outerLoad(ctx); c != nil; c = c.outer() {
-			if c.load != nil && c.Err() == nil && !yield(c.load) {
+		for c := c; c != nil; c = c.outer() {
+			if !c.goesOn(yield) {
 				return
 			}
 		}
 	}
+}
+
+// goesOn calls f with the load if that goes on, and is what f returns.
+func (c *loadContext) goesOn(f func(*flight) bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.load == nil || f(c.load)
 }
 
 func (c *loadContext) Value(key any) any {
@@ -96,10 +111,10 @@ func (c *loadContext) Value(key any) any {
 // Deadline is in the time of the world. A clock that was handed in has none:
 // nobody else lives in its time.
 func (c *loadContext) Deadline() (time.Time, bool) {
-	if c.time.handed || c.deadline == entry.Never {
+	if c.deadline == never {
 		return time.Time{}, false
 	}
-	return time.Now().Add(c.deadline.Sub(c.time.now())), true
+	return time.Now().Add(time.Duration(c.deadline - coarse.Exact())), true
 }
 
 func (c *loadContext) Done() <-chan struct{} {
@@ -127,7 +142,7 @@ func (c *loadContext) end(err error) {
 		c.mu.Unlock()
 		return
 	}
-	c.err = err
+	c.err, c.load = err, nil
 	if c.done != nil {
 		close(c.done)
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // flight is one run of the source that goes on, whatever the types of its function.
-// What is below ctx is guarded by the lock of loads.
+// What is below ctx is guarded by the lock of loads. Whoever keeps its context keeps
+// its memory, so it lets go of everything once it is over: see clear.
 type flight struct {
 	owner owner
 	ctx   loadContext
@@ -23,6 +24,7 @@ type flight struct {
 	expired    bool          // the deadline has passed
 	late       bool          // it was
 	over       bool          // it has come back
+	expiring   int           // how often its owner is being told of a deadline
 	prev, next *flight
 	fresh      *flight // the next of those that have no goroutine yet
 }
@@ -32,6 +34,7 @@ type owner interface {
 	run()
 	timeout() // at the deadline, on another goroutine
 	refresh() bool
+	clear() // of what the memory holds that it shares with its context; called once, when it is over
 }
 
 // loads knows the runs of a function's source that go on. One timer, armed for
@@ -123,6 +126,7 @@ func (l *loads) expire() {
 		if r.deadline <= now {
 			late = append(late, r)
 			r.deadline, r.expired = entry.Never, true
+			r.expiring++
 		}
 		nearest = min(nearest, r.deadline)
 	}
@@ -130,9 +134,9 @@ func (l *loads) expire() {
 	l.mu.Unlock()
 	for i, r := range late {
 		if i < len(late)-1 { // nobody waits for the user code of another
-			go r.owner.timeout()
+			go l.timeout(r)
 		} else {
-			r.owner.timeout()
+			l.timeout(r)
 		}
 	}
 }
@@ -142,6 +146,26 @@ func (l *loads) isQueued(r *flight) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return r.queues
+}
+
+// timeout tells the owner of a run that its time is over. The run may come back
+// meanwhile: then it is cleared after that.
+func (l *loads) timeout(r *flight) {
+	defer func() { // user code may end the goroutine
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if r.expiring--; r.over && r.expiring == 0 {
+			r.clear()
+		}
+	}()
+	r.owner.timeout()
+}
+
+// clear lets go of the owner, so that who keeps the context does not keep what was
+// loaded. The lock is held.
+func (r *flight) clear() {
+	r.owner.clear()
+	r.owner = nil
 }
 
 // giveUp counts a run as late, if it still goes on.
@@ -168,6 +192,10 @@ func (l *loads) remove(r *flight) {
 	}
 	if r.next != nil {
 		r.next.prev = r.prev
+	}
+	r.prev, r.next = nil, nil
+	if r.expiring == 0 {
+		r.clear()
 	}
 	l.signal()
 	l.rest()

@@ -121,7 +121,7 @@ func (e *engine[A, K, V]) settings() (s *config.Settings[A, K, V], err error) {
 // limited yet. Whatever a load is made of must be in place before, for a
 // goroutine may take it at once.
 func (e *engine[A, K, V]) begin(p **plan[A, K, V], f *flight, limited bool) bool {
-	f.ctx.load, f.ctx.time, f.ctx.deadline = f, &e.time, entry.Never
+	f.ctx.load, f.ctx.deadline = f, never
 	now, l := e.time.now(), &e.loads
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,10 +132,12 @@ func (e *engine[A, K, V]) begin(p **plan[A, K, V], f *flight, limited bool) bool
 		*p = e.plan.Load()
 	}
 	(*p).uses++
+	deadline := entry.Never
 	if limited {
-		f.ctx.deadline = now.Add((*p).timeout)
+		deadline = now.Add((*p).timeout)
+		f.ctx.deadline = e.time.monotonic(deadline)
 	}
-	l.add(f, now, f.ctx.deadline)
+	l.add(f, now, deadline)
 	return true
 }
 
@@ -143,14 +145,15 @@ func (e *engine[A, K, V]) begin(p **plan[A, K, V], f *flight, limited bool) bool
 // for its slot.
 func (e *engine[A, K, V]) limit(p *plan[A, K, V], f *flight) bool {
 	now := e.time.now()
-	f.ctx.deadline = now.Add(p.timeout)
+	deadline := now.Add(p.timeout)
+	f.ctx.deadline = e.time.monotonic(deadline)
 	e.loads.mu.Lock()
 	defer e.loads.mu.Unlock()
 	if f.expired {
 		return false
 	}
 	f.queues = false
-	e.loads.due(f, now, f.ctx.deadline)
+	e.loads.due(f, now, deadline)
 	return true
 }
 

@@ -210,7 +210,8 @@ func (e *engine[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], 
 func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b *built[V], s *stored[K, V]) {
 	s.entry = b.entry()
 	if s.claim == nil {
-		s.fault = e.write(ctx, p, func(ctx context.Context) error { return committed(p.settings.Storage.Offer(ctx, key, s.entry)) }, key)
+		offered := s.entry // s may be a load's, which is over before the storage comes back
+		s.fault = e.write(ctx, p, func(ctx context.Context) error { return committed(p.settings.Storage.Offer(ctx, key, offered)) }, key)
 		s.kept = s.fault == nil
 		return
 	}

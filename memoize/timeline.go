@@ -53,6 +53,15 @@ func (t *timeline) now() entry.Instant {
 	}
 }
 
+// monotonic is an instant in the process's monotonic time, and never where the
+// clock was handed in: nobody else lives in its time.
+func (t *timeline) monotonic(at entry.Instant) int64 {
+	if t.handed || at == entry.Never {
+		return never
+	}
+	return int64(at) - t.offset
+}
+
 // reader is now, for those who outlive the function.
 func (t *timeline) reader() func() entry.Instant {
 	if c := t.clock; t.handed {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"weak"
 )
 
 // CacheConfiguration says how a function is memoized. Snapshot is called once
@@ -178,7 +179,8 @@ type Watcher[A any, K comparable, V any] struct {
 // Change is a prepared change.
 type Change struct{ Commit, Abort func() }
 
-// Watch makes w part of every change from now on; stop ends that.
+// Watch makes w part of every change from now on; stop ends that. It does not keep
+// the configuration alive, whose parts may hold values that lead back to who watches.
 func (c *Live[A, K, V]) Watch(w *Watcher[A, K, V]) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,7 +188,12 @@ func (c *Live[A, K, V]) Watch(w *Watcher[A, K, V]) (stop func()) {
 		c.watchers = map[*Watcher[A, K, V]]struct{}{}
 	}
 	c.watchers[w] = struct{}{}
+	here := weak.Make(c)
 	return func() {
+		c := here.Value()
+		if c == nil {
+			return
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		delete(c.watchers, w)

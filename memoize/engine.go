@@ -57,7 +57,9 @@ type engine[A any, K comparable, V any] struct {
 }
 
 // remains is what a function leaves with others, to be taken away when it is
-// closed or nobody uses it any more. It does not lead back to the function.
+// closed or nobody uses it any more. It leads back neither to the function nor to
+// its parts, for what they hold may: a value may be a service that has the function
+// in it. So whatever it holds of others is weak.
 type remains struct {
 	bindings bind.Bindings
 	undo     []func()
@@ -170,13 +172,18 @@ func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) (err error) {
 		if err := b.Bind(e.name); err != nil {
 			return fmt.Errorf("memoize: %s can't use its registry of updates: %w", e.name, err)
 		}
-		e.remains.undo = append(e.remains.undo, b.Unbind)
+		e.remains.undo = append(e.remains.undo, b.Weak().Unbind)
 	}
 	for _, support := range e.supports {
+		here := weak.Make(support) // it may be a field of what holds the function
 		if err := support.Bind(handle[A, K, V]{e.name, weak.Make(e)}); err != nil {
 			return err
 		}
-		e.remains.undo = append(e.remains.undo, support.Unbind)
+		e.remains.undo = append(e.remains.undo, func() {
+			if support := here.Value(); support != nil {
+				support.Unbind()
+			}
+		})
 	}
 	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
 		e.remains.undo = append(e.remains.undo, e.watch(live))

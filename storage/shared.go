@@ -11,8 +11,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/bind"
 	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/serde"
 )
@@ -34,6 +36,7 @@ type Shared[K comparable, V any] struct {
 
 	mu    sync.Mutex
 	space string // what every key begins with; set by BindFor
+	place *place // the same, for bind
 }
 
 // NewShared makes a function's part of a store. With a nil SerDe, values are
@@ -51,7 +54,7 @@ func NewShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (*S
 			return nil, fmt.Errorf("storage: %s can't keep values of type %v: %w", s, reflect.TypeFor[V](), err)
 		}
 	}
-	shared := &Shared[K, V]{store: s, serde: sd, schema: schema}
+	shared := &Shared[K, V]{store: s, serde: sd, schema: schema, place: &place{store: weak.Make(s)}}
 	shared.SetClock(func() entry.Instant { return entry.At(time.Now()) })
 	if limit, ok := s.bytes.(KeyLimit); ok {
 		shared.most = limit.MaxKey()
@@ -74,6 +77,7 @@ func (s *Shared[K, V]) BindFor(owner string, by any) error {
 		return err
 	}
 	s.space = space
+	s.place.take(space)
 	return nil
 }
 
@@ -81,10 +85,32 @@ func (s *Shared[K, V]) BindFor(owner string, by any) error {
 func (s *Shared[K, V]) Bind(owner string) error { return s.BindFor(owner, s) }
 
 // Unbind gives the function's part of the store back. What is stored stays.
-func (s *Shared[K, V]) Unbind() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.store.giveBack(s.space)
+func (s *Shared[K, V]) Unbind() { s.place.Unbind() }
+
+// Weak stands for the function's part of the store, which may be there for longer
+// than the function.
+func (s *Shared[K, V]) Weak() bind.Weak { return s.place }
+
+// place is a function's part of a store that it does not keep alive.
+type place struct {
+	store weak.Pointer[Store]
+	mu    sync.Mutex
+	space string
+}
+
+func (p *place) take(space string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.space = space
+}
+
+// Unbind gives the part back, if the store is still there.
+func (p *place) Unbind() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if store := p.store.Value(); store != nil {
+		store.giveBack(p.space)
+	}
 }
 
 // NeedsName makes functions that have no name of their own be refused: what a

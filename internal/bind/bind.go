@@ -4,6 +4,7 @@ package bind
 import (
 	"fmt"
 	"sync"
+	"weak"
 )
 
 // Once is embedded in what can serve one function at a time. The zero value is
@@ -37,4 +38,22 @@ func (o *Once) Unbind() {
 type Binder interface {
 	Bind(owner string) error
 	Unbind()
+	Weak() Weak
+}
+
+// Weak stands for a part that it does not keep alive. Two are equal if they stand for
+// the same one. It is what may be kept for as long as a function lives, to let its
+// parts go after that: a part may hold values that lead back to the function.
+type Weak interface{ Unbind() }
+
+// Weak stands for what o is embedded in.
+func (o *Once) Weak() Weak { return weakOnce{weak.Make(o)} }
+
+type weakOnce struct{ part weak.Pointer[Once] }
+
+// Unbind lets another function be served, if the part is still there.
+func (w weakOnce) Unbind() {
+	if part := w.part.Value(); part != nil {
+		part.Unbind()
+	}
 }

@@ -3,10 +3,10 @@ package bind
 import "sync"
 
 // Bindings counts the parts that serve a function. It may be kept after the
-// function is gone, to let them go.
+// function is gone, to let them go, and does not keep them alive.
 type Bindings struct {
 	mu    sync.Mutex
-	parts map[Binder]int
+	parts map[Weak]int
 }
 
 // Take binds a part to the function, unless it is bound to it already, and
@@ -15,14 +15,15 @@ func (b *Bindings) Take(part Binder, owner string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.parts == nil {
-		b.parts = map[Binder]int{}
+		b.parts = map[Weak]int{}
 	}
-	if b.parts[part] == 0 {
+	weak := part.Weak()
+	if b.parts[weak] == 0 {
 		if err := b.bind(part, owner); err != nil {
 			return err
 		}
 	}
-	b.parts[part]++
+	b.parts[weak]++
 	return nil
 }
 
@@ -41,8 +42,9 @@ func (b *Bindings) Release(parts []Binder) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, part := range parts {
-		if b.parts[part]--; b.parts[part] == 0 {
-			delete(b.parts, part)
+		weak := part.Weak()
+		if b.parts[weak]--; b.parts[weak] == 0 {
+			delete(b.parts, weak)
 			part.Unbind()
 		}
 	}

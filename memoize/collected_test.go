@@ -16,20 +16,20 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// service is what programs make: it holds a memoized function, whose values lead
+// program is a part of a program: it holds a memoized function, whose values lead
 // back to it.
-type service struct {
+type program struct {
 	users   memoize.Handle
 	call    func(ctx context.Context) error
 	support invalidation.Support[int]
 	client  int
 }
 
-// user is a value that can ask its service for more.
-type user struct{ of *service }
+// user is a value that can ask its program for more.
+type user struct{ of *program }
 
 // G11: a function that nobody holds is collected, though its values lead back to it,
-// and whatever else of its service is held by nothing but itself.
+// and whatever else of its program is held by nothing but itself.
 func TestG11AFunctionWhoseValuesHoldItIsCollected(t *testing.T) {
 	store, err := storage.Open(t.Context(), "memory://")
 	noError(t, err)
@@ -37,79 +37,79 @@ func TestG11AFunctionWhoseValuesHoldItIsCollected(t *testing.T) {
 	mock := clock.NewMock()
 	var support invalidation.Support[int]
 	plain := config.Mutable(config.InMemory[int, int]())
-	one := func(s *service) func(context.Context, int) (*user, error) {
+	one := func(s *program) func(context.Context, int) (*user, error) {
 		return func(context.Context, int) (*user, error) { return &user{s}, nil }
 	}
 	type text struct{ Text string } // of a store: it can't lead back
-	for name, build := range map[string]func(t *testing.T, s *service){
-		"New": func(t *testing.T, s *service) { serving(memoize.New(one(s)))(t, s, 1) },
-		"refreshed": func(t *testing.T, s *service) {
+	for name, build := range map[string]func(t *testing.T, s *program){
+		"New": func(t *testing.T, s *program) { serving(memoize.New(one(s)))(t, s, 1) },
+		"refreshed": func(t *testing.T, s *program) {
 			serving(memoize.New(one(s), config.UpdateAfter(0)))(t, s, 1)
 		},
-		"expires": func(t *testing.T, s *service) {
+		"expires": func(t *testing.T, s *program) {
 			serving(memoize.New(one(s), config.ExpireAfter(0)))(t, s, 1)
 		},
-		"New0": func(t *testing.T, s *service) {
+		"New0": func(t *testing.T, s *program) {
 			f, err := memoize.New0(func(context.Context) (*user, error) { return &user{s}, nil })
 			noError(t, err)
 			s.users, s.call = f, func(ctx context.Context) error { _, err := f.Call(ctx); return err }
 		},
-		"New2": func(t *testing.T, s *service) {
+		"New2": func(t *testing.T, s *program) {
 			f, err := memoize.New2(func(context.Context, int, string) (*user, error) { return &user{s}, nil })
 			noError(t, err)
 			s.users, s.call = f, func(ctx context.Context) error { _, err := f.Call(ctx, 1, "a"); return err }
 		},
-		"NewKeyed": func(t *testing.T, s *service) {
+		"NewKeyed": func(t *testing.T, s *program) {
 			serving(memoize.NewKeyed(func(context.Context, *user) (*user, error) { return &user{s}, nil }, func(u *user) int { return u.of.client }))(t, s, &user{s})
 		},
-		"IdentityKeys": func(t *testing.T, s *service) {
-			serving(memoize.New(func(_ context.Context, s *service) (*user, error) { return &user{s}, nil }, config.IdentityKeys()))(t, s, s)
+		"IdentityKeys": func(t *testing.T, s *program) {
+			serving(memoize.New(func(_ context.Context, s *program) (*user, error) { return &user{s}, nil }, config.IdentityKeys()))(t, s, s)
 		},
-		"keys that hold anything": func(t *testing.T, s *service) {
-			serving(memoize.New(func(_ context.Context, s any) (*user, error) { return &user{s.(*service)}, nil }, config.IdentityKeys()))(t, s, any(s))
+		"keys that hold anything": func(t *testing.T, s *program) {
+			serving(memoize.New(func(_ context.Context, s any) (*user, error) { return &user{s.(*program)}, nil }, config.IdentityKeys()))(t, s, any(s))
 		},
-		"NewScoped": func(t *testing.T, s *service) {
+		"NewScoped": func(t *testing.T, s *program) {
 			serving(memoize.NewScoped(one(s), func(context.Context) (string, error) { _ = s.client; return "a", nil }))(t, s, 1)
 		},
-		"NewBatched": func(t *testing.T, s *service) {
+		"NewBatched": func(t *testing.T, s *program) {
 			serving(memoize.NewBatched(func(_ context.Context, keys []int) (map[int]*user, error) { return map[int]*user{1: {s}}, nil }))(t, s, 1)
 		},
-		"a live configuration": func(t *testing.T, s *service) {
+		"a live configuration": func(t *testing.T, s *program) {
 			live := config.Mutable(config.InMemory[int, *user]())
 			f, err := memoize.Memoize(one(s), live)
 			noError(t, err)
 			serving(f, live.Apply(config.Capacity(5), config.Storage[int, *user](storage.NewInMemory[int, *user]())))(t, s, 1)
 		},
-		"a live configuration that is kept": func(t *testing.T, s *service) { // its values are its own, and can't lead back
+		"a live configuration that is kept": func(t *testing.T, s *program) { // its values are its own, and can't lead back
 			serving(memoize.Memoize(func(context.Context, int) (int, error) { return s.client, nil }, plain))(t, s, 1)
 		},
-		"a configuration of its own": func(t *testing.T, s *service) {
+		"a configuration of its own": func(t *testing.T, s *program) {
 			serving(memoize.Memoize(one(s), own{config.InMemory[int, *user]()}))(t, s, 1)
 		},
-		"its own Support": func(t *testing.T, s *service) {
+		"its own Support": func(t *testing.T, s *program) {
 			serving(memoize.New(one(s), config.InvalidatedBy(&s.support)))(t, s, 1)
 		},
-		"a Support that is kept": func(t *testing.T, s *service) {
+		"a Support that is kept": func(t *testing.T, s *program) {
 			serving(memoize.New(one(s), config.InvalidatedBy(&support)))(t, s, 1)
 		},
-		"a strategy that is kept": func(t *testing.T, s *service) {
+		"a strategy that is kept": func(t *testing.T, s *program) {
 			serving(memoize.New(one(s), config.Evict(strategy)))(t, s, 1)
 		},
-		"a registry that is kept": func(t *testing.T, s *service) {
+		"a registry that is kept": func(t *testing.T, s *program) {
 			serving(memoize.New(one(s), config.UpdateStatuses(registry)))(t, s, 1)
 		},
-		"a clock that is kept": func(t *testing.T, s *service) {
+		"a clock that is kept": func(t *testing.T, s *program) {
 			serving(memoize.New(one(s), config.Clock(mock)))(t, s, 1)
 		},
-		"a store that is kept": func(t *testing.T, s *service) {
+		"a store that is kept": func(t *testing.T, s *program) {
 			serving(memoize.New(func(context.Context, int) (text, error) { _ = s.client; return text{"a"}, nil },
 				config.Store(store), config.Name("a"), config.Evict(eviction.LeastRecentlyUsed[int](10))))(t, s, 1)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var held weak.Pointer[service]
+			var held weak.Pointer[program]
 			func() {
-				s := new(service)
+				s := new(program)
 				held = weak.Make(s)
 				build(t, s)
 				noError(t, s.call(t.Context()))
@@ -142,9 +142,9 @@ func TestG11AFunctionWhoseValuesHoldItIsCollected(t *testing.T) {
 	runtime.KeepAlive(plain)
 }
 
-// serving makes a function that of a service.
-func serving[A, V any](f *memoize.Func[A, V], err error) func(t *testing.T, s *service, arg A) {
-	return func(t *testing.T, s *service, arg A) {
+// serving makes a function that of a program.
+func serving[A, V any](f *memoize.Func[A, V], err error) func(t *testing.T, s *program, arg A) {
+	return func(t *testing.T, s *program, arg A) {
 		t.Helper()
 		noError(t, err)
 		s.users, s.call = f, func(ctx context.Context) error { _, err := f.Call(ctx, arg); return err }

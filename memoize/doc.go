@@ -93,7 +93,7 @@
 //     cancels at its context's end, and says what still runs. Expired entries go
 //     without anyone reading them.
 //   - G12: Keys are injective. In memory two arguments are the same key exactly
-//     when == says so, and the shared text agrees. A key that is not equal to
+//     when == says so, and the shared text agrees, under every toolchain. A key that is not equal to
 //     itself (NaN) is loaded and never stored. Keys that contain a pointer, a
 //     channel or a time.Time are refused, with the remedy.
 //   - G13: A fresh hit allocates nothing, nor a stale one that starts no refresh,

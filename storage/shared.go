@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +39,7 @@ type Shared[K comparable, V any] struct {
 	mu    sync.Mutex
 	space string // what every key begins with; set by BindFor
 	place *place // the same, for bind
+	open  bool   // a brace is, in the space
 }
 
 // NewShared makes a function's part of a store. With a nil SerDe, values are
@@ -76,7 +79,7 @@ func (s *Shared[K, V]) BindFor(owner string, by any) error {
 	if err := s.store.take(space, owner, by); err != nil {
 		return err
 	}
-	s.space = space
+	s.space, s.open = space, isOpen(space)
 	s.place.take(space)
 	return nil
 }
@@ -125,17 +128,48 @@ var ErrUnreadable = errors.New("storage: the record can't be read, and counts as
 // KeyText is the key under which the store has the entry of a key. Of two equal
 // keys it is the same, of two others it is not. Where it would be longer than the
 // store allows, what follows the schema is a hash of 128 bits.
+//
+// A Redis Cluster puts together the keys that have the same between their first
+// braces. Nothing but the prefix decides that: where the key's own text would, it
+// stands after an empty pair, which makes all of the key count.
 func (s *Shared[K, V]) KeyText(key K) (string, error) {
 	var room [128]byte
 	text, err := keytext.Append(append(room[:0], s.space...), key)
 	if err != nil {
 		return "", err
 	}
-	if s.most > 0 && len(text) > s.most {
-		sum := sha256.Sum256(text[len(s.space):])
+	own := text[len(s.space):]
+	braces := ""
+	if !spreads(own) {
+		braces = "{}"
+	}
+	if s.most > 0 && len(text)+len(braces) > s.most || s.open && bytes.IndexByte(own, '}') >= 0 {
+		sum := sha256.Sum256(own)
 		return s.space + "#" + hex.EncodeToString(sum[:16]), nil // no text of a key begins so
 	}
+	if braces != "" {
+		return s.space + braces + string(own), nil
+	}
 	return string(text), nil
+}
+
+// spreads tells whether all that tells a key from others counts in a Redis Cluster:
+// its text has no brace, or all of it is between the first two.
+func spreads(text []byte) bool {
+	switch bytes.IndexByte(text, '{') {
+	case -1:
+		return true
+	case 0:
+		return len(bytes.Trim(text[bytes.IndexByte(text, '}'):], "}])")) == 0
+	}
+	return false
+}
+
+// isOpen tells whether a brace is opened and not closed: it would go with the first
+// that a key closes.
+func isOpen(space string) bool {
+	_, tag, opened := strings.Cut(space, "{")
+	return opened && !strings.Contains(tag, "}")
 }
 
 // Get returns the key's entry, or nil.

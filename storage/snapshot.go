@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 
+	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/serde"
 )
 
@@ -141,7 +142,8 @@ func (s Snapshot[K, V]) identity() string {
 	if s.Entries != nil {
 		entries = codecName(s.Entries)
 	}
-	text := fmt.Sprintf("%q: %v by %s to %v by %s", of, reflect.TypeFor[K](), codecName(s.keys()), reflect.TypeFor[V](), entries)
+	quoted, _ := keytext.Of(of) // a text has one; %q is not the same in every version of Go
+	text := fmt.Sprintf("%s: %v by %s to %v by %s", quoted, reflect.TypeFor[K](), codecName(s.keys()), reflect.TypeFor[V](), entries)
 	return text[:min(len(text), math.MaxUint16)]
 }
 

@@ -3,8 +3,8 @@
 package keytext
 
 import (
+	"errors"
 	"fmt"
-	"net/netip"
 	"reflect"
 	"strconv"
 	"strings"
@@ -25,7 +25,7 @@ func Of[K any](key K) (string, error) {
 func Append[K any](to []byte, key K) ([]byte, error) {
 	switch p := any(&key).(type) { // of the type itself: an interface K stays one
 	case *string:
-		return strconv.AppendQuote(to, *p), nil
+		return appendQuoted(to, *p), nil
 	case *int:
 		return strconv.AppendInt(to, int64(*p), 10), nil
 	case *int64:
@@ -38,11 +38,7 @@ func Append[K any](to []byte, key K) ([]byte, error) {
 
 // appendOther stands apart, for there the key escapes.
 func appendOther[K any](to []byte, key K) ([]byte, error) {
-	var b strings.Builder
-	if err := write(&b, reflect.ValueOf(&key).Elem()); err != nil {
-		return nil, err
-	}
-	return append(to, b.String()...), nil
+	return appendValue(to, reflect.ValueOf(&key).Elem())
 }
 
 // Check says why keys of a type have no text. What an interface in it holds is
@@ -70,93 +66,86 @@ func noText(k reflect.Kind) error {
 	return fmt.Errorf("a key of kind %v has no text that means the same elsewhere: make keys of its content with memoize.NewKeyed", k)
 }
 
-func write(b *strings.Builder, v reflect.Value) error {
-	if t, ok := textual(v); ok {
-		b.WriteString(strconv.Quote(t))
-		return nil
+// appendValue adds the text of a value that can be addressed and asked.
+func appendValue(to []byte, v reflect.Value) ([]byte, error) {
+	if text, ok := textual(v); ok {
+		return appendQuoted(to, text), nil
 	}
 	switch v.Kind() {
 	case reflect.Bool:
-		b.WriteString(strconv.FormatBool(v.Bool()))
+		return strconv.AppendBool(to, v.Bool()), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		b.WriteString(strconv.FormatInt(v.Int(), 10))
+		return strconv.AppendInt(to, v.Int(), 10), nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
-		b.WriteString(strconv.FormatUint(v.Uint(), 10))
+		return strconv.AppendUint(to, v.Uint(), 10), nil
 	case reflect.Float32, reflect.Float64:
-		return writeFloat(b, v.Float(), v.Type().Bits())
+		return appendFloat(to, v.Float(), v.Type().Bits())
 	case reflect.Complex64, reflect.Complex128:
 		c, bits := v.Complex(), v.Type().Bits()/2
-		return writeAll(b, '(', ')', 2, func(i int) error {
-			return writeFloat(b, [...]float64{real(c), imag(c)}[i], bits)
+		return appendAll(to, '(', ')', 2, func(to []byte, i int) ([]byte, error) {
+			return appendFloat(to, [...]float64{real(c), imag(c)}[i], bits)
 		})
 	case reflect.String:
-		b.WriteString(strconv.Quote(v.String()))
+		return appendQuoted(to, v.String()), nil
 	case reflect.Array:
-		return writeAll(b, '[', ']', v.Len(), func(i int) error { return write(b, v.Index(i)) })
+		return appendAll(to, '[', ']', v.Len(), func(to []byte, i int) ([]byte, error) { return appendValue(to, v.Index(i)) })
 	case reflect.Struct:
-		return writeAll(b, '{', '}', v.NumField(), func(i int) error { return write(b, v.Field(i)) })
+		return appendAll(to, '{', '}', v.NumField(), func(to []byte, i int) ([]byte, error) { return appendValue(to, field(v, i)) })
 	case reflect.Interface:
 		if v.IsNil() {
-			b.WriteString("nil")
-			return nil
+			return append(to, "nil"...), nil
 		}
-		t := v.Elem().Type()
-		b.WriteString(t.PkgPath() + "." + t.String())
-		return writeAll(b, '(', ')', 1, func(int) error { return write(b, v.Elem()) })
-	case reflect.Invalid:
-		b.WriteString("nil")
-	default:
-		return noText(v.Kind())
-	}
-	return nil
-}
-
-// Textual are the types that have pointers within and compare by what they mean.
-var Textual = map[reflect.Type]bool{
-	reflect.TypeFor[netip.Addr](): true, reflect.TypeFor[netip.AddrPort](): true, reflect.TypeFor[netip.Prefix](): true,
-}
-
-// textual is the text of a value of one of these types. A field that is not
-// exported can't be asked, and is read through its address.
-func textual(v reflect.Value) (string, bool) {
-	if !v.IsValid() || !Textual[v.Type()] {
-		return "", false
-	}
-	if !v.CanInterface() {
-		if !v.CanAddr() {
-			return "", false
+		name, err := typeName(v.Elem().Type())
+		if err != nil {
+			return nil, err
 		}
-		v = reflect.NewAt(v.Type(), v.Addr().UnsafePointer()).Elem()
+		held := reflect.New(v.Elem().Type()).Elem()
+		held.Set(v.Elem())
+		return appendAll(append(to, name...), '(', ')', 1, func(to []byte, _ int) ([]byte, error) { return appendValue(to, held) })
 	}
-	return v.Interface().(fmt.Stringer).String(), true
+	return nil, noText(v.Kind())
 }
 
-func writeAll(b *strings.Builder, open, end byte, n int, element func(i int) error) error {
-	b.WriteByte(open)
+// field is a struct's field. One that is not exported can't be asked, and is read
+// through its address. What is in a blank one does not matter to ==.
+func field(v reflect.Value, i int) reflect.Value {
+	f := v.Field(i)
+	switch {
+	case f.CanInterface():
+		return f
+	case v.Type().Field(i).Name == "_":
+		return reflect.New(f.Type()).Elem()
+	}
+	return reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
+}
+
+func appendAll(to []byte, open, end byte, n int, element func(to []byte, i int) ([]byte, error)) (_ []byte, err error) {
+	to = append(to, open)
 	for i := range n {
 		if i > 0 {
-			b.WriteByte(',')
+			to = append(to, ',')
 		}
-		if err := element(i); err != nil {
-			return err
+		if to, err = element(to, i); err != nil {
+			return nil, err
 		}
 	}
-	b.WriteByte(end)
-	return nil
+	return append(to, end), nil
 }
 
-func writeFloat(b *strings.Builder, f float64, bits int) error {
+func appendFloat(to []byte, f float64, bits int) ([]byte, error) {
 	if f != f {
-		return fmt.Errorf("NaN is not equal to itself and can't be a key")
+		return nil, errNaN
 	}
 	if f == 0 {
 		f = 0 // -0 == 0: one key, one text
 	}
-	b.WriteString(strconv.FormatFloat(f, 'g', -1, bits))
-	return nil
+	return strconv.AppendFloat(to, f, 'g', -1, bits), nil
 }
 
-// Name is a function's name as the first part of a key, before a colon.
+var errNaN = errors.New("NaN is not equal to itself and can't be a key")
+
+// Name is a function's name as the first part of a key, before a colon. A brace in it
+// would say where in a Redis Cluster all keys of the function are.
 func Name(name string) string {
-	return strings.NewReplacer("%", "%25", ":", "%3A", "\n", "%0A", "\r", "%0D", " ", "%20").Replace(name)
+	return strings.NewReplacer("%", "%25", ":", "%3A", "\n", "%0A", "\r", "%0D", " ", "%20", "{", "%7B", "}", "%7D").Replace(name)
 }

@@ -3,15 +3,15 @@ package keytext
 import (
 	"math"
 	"reflect"
-	"strings"
 	"testing"
 )
 
 // of is the text of a key of its own type, not of an interface.
 func of(key any) (string, error) {
-	var b strings.Builder
-	err := write(&b, reflect.ValueOf(key))
-	return b.String(), err
+	v := reflect.New(reflect.TypeOf(key)).Elem()
+	v.Set(reflect.ValueOf(key))
+	text, err := appendValue(nil, v)
+	return string(text), err
 }
 
 func TestInterfaceKeysNameTheirTypes(t *testing.T) {

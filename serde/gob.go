@@ -8,7 +8,14 @@ import (
 	"reflect"
 )
 
-// Gob is the codec of encoding/gob: Go's own, for values that JSON would change.
+// Gob is the codec of encoding/gob: Go's own, for values that JSON would change:
+// text that is not UTF-8, numbers in an any, keys of maps that are structs.
+//
+// It loses more than that in silence: a field whose value is zero is not written.
+// So a pointer in a struct to 0, "", false or nil comes back nil, an empty slice in a
+// struct nil, and -0 as 0. Where that makes a difference, take JSON. Fields that are
+// not exported, or are channels or functions, are lost too.
+//
 // Every record describes its type, so that it can be read by itself; that takes
 // room, and several times the time that JSON takes for a small value. What an
 // interface may hold has to be known to gob.Register. A nil pointer, slice, map

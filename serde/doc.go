@@ -13,12 +13,14 @@
 //
 // # What to choose
 //
-// Begin with json. Add zstd where values have more than some hundred bytes and
+// Begin with json. It refuses text that is not UTF-8, of which a store would give back
+// something else. Gob keeps that, and gives nil for a pointer in a struct to 0, "" or
+// false (see Gob). Add zstd where values have more than some hundred bytes and
 // the network or the store's memory counts, s2 where the processor does.
 //
 //	name         function             for
 //	json         JSON                 anything that people or other languages read; the default
-//	gob          Gob                  Go values that JSON would change
+//	gob          Gob                  Go values that JSON would change or refuse; loses pointers to zero
 //	raw          Raw                  strings and []byte, as they are
 //	binary       Binary               values with MarshalBinary, such as time.Time
 //	             Pair                 msgpack, CBOR, protobuf: any format that has a package

@@ -53,7 +53,7 @@ func (s entryJSON[V, R]) Serialize(e *entry.Entry[V]) ([]byte, error) {
 	if err != nil {
 		return nil, ofValue("EntryJSONOf", err)
 	}
-	value, err := json.Marshal(&form)
+	value, err := marshalJSON(&form)
 	if err != nil {
 		return nil, ofValue("json", err)
 	}

@@ -112,7 +112,7 @@ func (s Snapshot[K, V]) keys() serde.Codec[K] {
 	if s.Keys != nil {
 		return s.Keys
 	}
-	if raw, err := serde.Raw[K](); err == nil { // JSON changes text that is not UTF-8
+	if raw, err := serde.Raw[K](); err == nil { // JSON refuses text that is not UTF-8
 		return raw
 	}
 	return serde.JSON[K]()

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/serde"
@@ -73,6 +74,44 @@ func read(s texts, data []byte) (got []kept, err error) {
 		err = errors.Join(err, fmt.Errorf("says %d entries and has given %d", n, len(got)))
 	}
 	return got, err
+}
+
+// Text that is not UTF-8 is kept as it is, or left out.
+func TestSnapshotKeepsTextOrLeavesItOut(t *testing.T) {
+	for _, value := range []string{"a\xffb", "a\ufffdb"} {
+		var b bytes.Buffer
+		n, err := texts{}.Write(t.Context(), &b, all([]kept{{"\xff", "v", 7, 8, 9}, {"k", value, 7, 8, 9}}))
+		got, readErr := read(texts{}, b.Bytes())
+		want := []kept{{"\xff", "v", 7, 8, 9}, {"k", value, 7, 8, 9}}
+		if !utf8.ValidString(value) {
+			want = want[:1]
+		}
+		if partial := errors.Is(err, storage.ErrSnapshotPartial); partial == utf8.ValidString(value) || n != len(want) || readErr != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %d are written, %v, and read %q, %v", value, n, err, got, readErr)
+		}
+	}
+	type pair struct{ A, B string }
+	var b bytes.Buffer
+	entries := func(yield func(pair, *entry.Entry[int]) bool) {
+		for i, key := range []pair{{"a", "\xff"}, {"a", "\ufffd"}} {
+			if !yield(key, entry.Restore(i, 7, 8, 9)) {
+				return
+			}
+		}
+	}
+	n, err := storage.Snapshot[pair, int]{}.Write(t.Context(), &b, entries)
+	if n != 1 || !errors.Is(err, storage.ErrSnapshotPartial) || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("of two keys %d are written, %v", n, err)
+	}
+	_, err = storage.Snapshot[pair, int]{}.Read(t.Context(), &b, func(key pair, e *entry.Entry[int]) bool {
+		if key != (pair{"a", "\ufffd"}) || e.Value != 1 {
+			t.Errorf("%q has %d", key, e.Value)
+		}
+		return true
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func TestSnapshotKeepsOrderAndLife(t *testing.T) {

@@ -12,8 +12,11 @@ import (
 // compose makes one change of what waits of a key, and puts it down as sent. It is
 // nil where there is nothing to send, or where that has to be found out again.
 func (s *Store) compose(ctx context.Context, j *job, see bool) (*attempt, error) {
-	at := storage.Versioned{Version: j.base[0]}
 	first := j.parts[0]
+	if first.kind == rewrites {
+		return s.composeAgain(ctx, *j, first.again)
+	}
+	at := storage.Versioned{Version: j.base[0]}
 	always := first.kind == deletes && s.deletes
 	if !always && (see || first.kind == updates || len(j.base) > 1 || first.kind == deletes && at.Version == "") {
 		var ok bool
@@ -53,11 +56,7 @@ func (s *Store) compose(ctx context.Context, j *job, see bool) (*attempt, error)
 	if !s.same(*j) {
 		return nil, nil
 	}
-	again := j.pending.again
-	if again != nil && len(j.parts) > 1 {
-		again = nil
-	}
-	if !changes || again != nil && again.is[0] == at.Version { // or it was never gone
+	if !changes {
 		s.delivered(j.pending, len(j.parts))
 		return nil, nil
 	}
@@ -65,12 +64,8 @@ func (s *Store) compose(ctx context.Context, j *job, see bool) (*attempt, error)
 	if r.Found {
 		item.Value = r.Value
 	}
-	becomes := s.ground.becomes(item.Value, item.Keep)
-	if again != nil && r.Found {
-		becomes = again.is[0]
-	}
 	sent := &attempt{
-		change: storage.Change{Item: item, Was: at.Version, Becomes: becomes},
+		change: storage.Change{Item: item, Was: at.Version, Becomes: s.ground.becomes(item.Value, item.Keep)},
 		end:    end, covers: len(j.parts), first: s.clock.Now(),
 	}
 	s.queue.setSent(j.pending, sent)
@@ -85,8 +80,9 @@ func (s *Store) conflict(j job) {
 	if !s.same(j) {
 		return
 	}
-	if p := j.pending; p.again != nil { // somebody was faster, and it is theirs
+	if p := j.pending; p.parts[0].kind == rewrites { // somebody was faster, and it is theirs
 		s.counts.superseded++
+		s.settled(p)
 		s.shorten(p, 1)
 		return
 	}

@@ -18,8 +18,8 @@ type copies struct {
 	bytes int
 }
 
-// copied is a record as it was seen. It is never changed, but for being trusted and
-// told: another takes its place.
+// copied is a record as it was seen. It is never changed, but for what is known of its
+// being current: another takes its place.
 type copied struct {
 	key      string
 	value    []byte
@@ -27,8 +27,8 @@ type copied struct {
 	end      time.Time // zero where there is none
 	is       []string  // the versions that it may be: more than one where an answer was lost
 	trusted  uint64    // the Store.trust under which it is known to be current, or 0
-	own      bool      // this Store has made it what it is
-	told     bool      // by a watch, that it has: then it was made in the state that the store was last known to be in
+	own      bool      // this Store was the last to change it, for all that it knows
+	state    string    // the Store.state in which a watch has told that it was so; "" where that is not known
 	replaced []string  // versions whose place it took, the last ones, where it is its own
 }
 

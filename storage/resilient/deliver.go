@@ -157,7 +157,7 @@ func (s *Store) deliver(ctx context.Context) error {
 		}
 		key := s.breaker.key
 		s.unlock()
-		s.askState(ctx, key)
+		_, _ = s.askState(ctx, key) // what is wrong it has told
 		s.mu.Lock()
 		if err := s.breaker.err; s.away() {
 			s.finish(err)
@@ -167,6 +167,7 @@ func (s *Store) deliver(ctx context.Context) error {
 	for {
 		p := s.next()
 		if p == nil {
+			s.seeTo(ctx)
 			s.finish(nil)
 			return nil
 		}
@@ -181,6 +182,16 @@ func (s *Store) deliver(ctx context.Context) error {
 		if s.queue.has(p) {
 			s.queue.toBack(p)
 		}
+	}
+}
+
+// seeTo looks again at what was delivered and is not known to be current. It is
+// called with the lock held, and takes it again.
+func (s *Store) seeTo(ctx context.Context) {
+	if s.unsure && len(s.watches) > 0 {
+		s.unlock()
+		s.confirm(ctx)
+		s.mu.Lock()
 	}
 }
 
@@ -245,7 +256,7 @@ func (s *Store) probe(ctx context.Context) error {
 		s.opened(err)
 		return err
 	}
-	if err == nil {
+	if err == nil && !s.suspects(key, found.Version) {
 		s.remember(found, key, began)
 	}
 	s.breaker.close(s.clock.Now())
@@ -273,7 +284,6 @@ func (s *Store) drop(p *pending, n int, err error) {
 // shorten takes the first changes of a key away, and the key where none is left.
 func (s *Store) shorten(p *pending, n int) {
 	p.times++
-	p.again = nil
 	if n == len(p.parts) {
 		s.queue.remove(p)
 		return

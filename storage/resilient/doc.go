@@ -57,10 +57,12 @@
 // the store went, under the version that it had. It takes the place of nothing, or of
 // what it had replaced before; what somebody else has set by then stays, and what
 // somebody else had deleted goes again where that process still watches. What waits
-// of such a record is sent as if nobody had changed it; what others update before it
-// is back begins anew. That ends a minute after the store is back: who comes later is
-// told, by an [Emptied] with [ErrLate], and leaves it as it is. What a process has
-// written that is no more, or that did not watch, is lost.
+// of such a record is sent on top of it, as if nobody had changed it; what others
+// update before it is back begins anew. That ends a minute after the store is back:
+// who comes later is told, by an [Emptied] with [ErrLate], and leaves it as it is. A
+// record that is written again is this process's own again: a store that loses its
+// data several times, also before all is written, gets it back each time. What a
+// process has written that is no more, or that did not watch, is lost.
 //
 // # What the store beneath decides
 //

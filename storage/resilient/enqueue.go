@@ -9,10 +9,8 @@ import (
 // the attempt that may have reached the store.
 func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now time.Time) error {
 	p := s.queue.get(key)
-	parts := []part{one}
-	if one.kind == updates && p != nil {
-		parts = append(append(make([]part, 0, len(p.parts)+1), p.parts...), one)
-	}
+	stay := p.stays(one)
+	parts := append(append(make([]part, 0, len(stay)+1), stay...), one)
 	for !s.queue.fits(p, key, parts, result) {
 		if !s.makeRoom(p, key, parts, result) {
 			s.counts.refused++
@@ -28,10 +26,13 @@ func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now
 		}
 		s.queue.add(p)
 	case one.kind != updates:
-		s.counts.superseded += uint64(len(p.parts))
+		s.counts.superseded += uint64(len(p.parts) - len(stay))
 		p.times++
-		p.again = nil
-		if p.sent != nil {
+		switch {
+		case p.sent == nil:
+		case len(stay) > 0:
+			p.sent.covers = len(stay)
+		default:
 			is := versionOf(p.sent.change)
 			if slices.Contains(p.base, p.sent.change.Was) && !slices.Contains(p.base, is) { // else others have changed it before
 				p.base, p.sent.based = append(slices.Clone(p.base), is), true
@@ -52,6 +53,20 @@ func orSent(sent, otherwise *attempt) *attempt {
 		return sent
 	}
 	return otherwise
+}
+
+// stays is what waits in spite of a change that comes after it: all of it, where that
+// updates, and else what is written again, which it was made on.
+func (p *pending) stays(one part) []part {
+	switch {
+	case p == nil:
+		return nil
+	case one.kind == updates:
+		return p.parts
+	case p.again() != nil:
+		return p.parts[:1]
+	}
+	return nil
 }
 
 // makeRoom drops what has waited for longest, if that is wanted and helps.

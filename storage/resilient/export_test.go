@@ -12,5 +12,5 @@ func (s *Store) Waits(key string) bool {
 	s.mu.Lock()
 	defer s.unlock()
 	p := s.queue.get(key)
-	return p != nil && (p.again == nil || len(p.parts) > 1)
+	return p != nil && (p.again() == nil || len(p.parts) > 1)
 }

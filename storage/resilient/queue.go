@@ -23,7 +23,7 @@ type pending struct {
 	key    string
 	since  time.Time
 	base   []string // what the record may be in the store if nobody else has changed it
-	parts  []part   // in their order; none but the first sets or deletes
+	parts  []part   // in their order: one that rewrites, one that sets or deletes, and updates, each where there is one
 	result *copied  // what the record is with them
 	sent   *attempt // what may have reached the store; nil where nothing has
 	round  uint64   // in which it was last tried
@@ -31,7 +31,7 @@ type pending struct {
 	era    uint64   // of the breaker, at the last of them
 	times  uint64   // how often it was replaced
 	cost   int
-	again  *copied // what the first part makes again; nil where it does not
+	atOnce int // so many parts are made one change, at most; 0 where there is no limit
 }
 
 // part is one change that waits.
@@ -40,6 +40,9 @@ type part struct {
 	value []byte    // of a set
 	end   time.Time // of what is set
 	apply func(now storage.Record) (value []byte, keep time.Duration, err error)
+	again *copied   // what is written again
+	takes []string  // the versions whose place it takes
+	until time.Time // when it is too late for that; zero where it never is
 }
 
 // kindOfPart says what a part does, so that an empty value deletes nothing.
@@ -49,13 +52,23 @@ const (
 	sets kindOfPart = iota + 1
 	deletes
 	updates
+	rewrites
 )
+
+// again is what is written again of the key before all else, or nil.
+func (p *pending) again() *copied {
+	if p == nil || len(p.parts) == 0 {
+		return nil
+	}
+	return p.parts[0].again
+}
 
 // attempt is a change that was sent and not answered.
 type attempt struct {
 	change storage.Change
 	end    time.Time // of what it stores
 	covers int       // how many of the parts are in it
+	again  bool      // it writes again
 	based  bool      // pending.base has what it makes, and would not but for it
 	first  time.Time // when it was sent first
 }

@@ -238,6 +238,9 @@ func (run *run) change(p *place, key string) {
 		return
 	}
 	r, err := p.store.Get(context.Background(), key)
+	if !p.store.Waits(key) { // it was delivered, or was in conflict, before that
+		return
+	}
 	if got := string(r.Value); err != nil || op.kind == 'r' && r.Found || op.kind == 'p' && got != fmt.Sprintf("=%d;", op.id) || op.kind == 'u' && !strings.HasSuffix(got, fmt.Sprintf("%d;", op.id)) {
 		h.wrong("client %d has queued %v and reads %q, %v", p.id, op, got, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/perennial-go/perennial/storage"
 )
@@ -12,7 +13,8 @@ import (
 // job is what there is to do for a key, at an instant.
 type job struct {
 	*pending
-	parts []part
+	parts []part // that are made one change
+	all   int    // that wait
 	base  []string
 	sent  *attempt
 	times uint64
@@ -26,7 +28,17 @@ func (s *Store) take(p *pending) (job, bool) {
 	if !s.queue.has(p) {
 		return job{}, false
 	}
-	return job{p, p.parts, p.base, p.sent, p.times, s.breaker.era}, true
+	parts := p.parts
+	if p.atOnce > 0 {
+		parts = parts[:min(p.atOnce, len(parts))]
+	}
+	return job{p, parts, len(p.parts), p.base, p.sent, p.times, s.breaker.era}, true
+}
+
+// late tells whether it is too late to write again what is to be.
+func (j *job) late(now time.Time) bool {
+	until := j.parts[0].until
+	return !until.IsZero() && !now.Before(until)
 }
 
 // same tells whether nothing has been taken from what waits since, or replaced.
@@ -37,14 +49,18 @@ func (s *Store) same(j job) bool { return s.queue.has(j.pending) && j.pending.ti
 // without one is for later.
 func (s *Store) settle(ctx context.Context, p *pending) error {
 	see := false // that the record has to be looked at
-	for range attempts {
+	tries := attempts
+	for try := 0; try < tries; try++ {
 		j, ok := s.take(p)
 		if !ok {
 			return nil
 		}
+		if try == 0 {
+			tries += j.all
+		}
 		var known, old bool
 		var err error
-		again := j.sent != nil
+		again := j.sent != nil && !(j.sent.again && j.late(s.clock.Now()))
 		if again {
 			known, old, err = s.remembered(ctx, j)
 		} else {
@@ -76,7 +92,7 @@ func (s *Store) settle(ctx context.Context, p *pending) error {
 // waits.
 func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error) {
 	s.mu.Lock()
-	flight := s.takesOff(j.key)
+	flight := s.takesOff(j.sent.change)
 	s.unlock()
 	verdict, err := s.call(ctx, j.era, j.key, func(ctx context.Context) (err error) {
 		made, err = s.ground.swap(ctx, j.sent.change)
@@ -93,6 +109,9 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 		return made, nil
 	}
 	s.queue.setSent(p, nil)
+	if !again {
+		p.adapt(j.sent.covers, made)
+	}
 	if !made {
 		if j.sent.based { // nor was it before
 			p.base = slices.DeleteFunc(slices.Clone(p.base), func(is string) bool { return is == versionOf(j.sent.change) })
@@ -103,26 +122,38 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 		p.base = []string{is}
 	}
 	p.faults = 0
-	s.stored(j.sent, flight, again || p.again != nil)
+	s.stored(j.sent, flight, again, p.again())
 	if n := j.sent.covers; n > 0 {
 		s.delivered(p, n)
 	}
 	return true, nil
 }
 
-// stored keeps a copy of what the store has acknowledged. Where that was sent again,
-// or written again, it may have been made long ago, and something else after it, which may have been
-// seen since.
-func (s *Store) stored(sent *attempt, f *flight, again bool) {
-	c := s.copies.get(sent.change.Key)
-	if again {
-		if c != nil && !slices.Contains(c.is, sent.change.Was) {
-			*s.epoch(sent.change.Key)++
-			return
-		}
-		f = nil
+// adapt has fewer parts made one change where others were faster, and more where they
+// were not: those who change the record often leave time for some.
+func (p *pending) adapt(parts int, made bool) {
+	switch {
+	case !made:
+		p.atOnce = max(1, parts/2)
+	case p.atOnce < len(p.parts):
+		p.atOnce *= 2
+	default:
+		p.atOnce = 0
 	}
-	s.keep(sent.change, sent.end, f)
+}
+
+// stored keeps a copy of what the store has acknowledged. Where that was sent before,
+// or is written again under the version that it had, it may have been made long ago,
+// and something else after it, which may have been seen since.
+func (s *Store) stored(sent *attempt, f *flight, before bool, again *copied) {
+	before = before || again != nil && again.is[0] == f.makes
+	c := s.copies.get(sent.change.Key)
+	if before && c != nil && !slices.Contains(c.is, sent.change.Was) && (again == nil || !slices.Equal(c.is, again.is)) {
+		*s.epoch(sent.change.Key)++
+		s.unsure = true
+		return
+	}
+	s.keep(sent.change, sent.end, f, before, again)
 }
 
 // delivered takes the first changes of a key away, which are done.
@@ -174,7 +205,10 @@ func (s *Store) forgotten(j job, absent bool) {
 // find looks at the record in the store. Where that is not ok, the error is that
 // of faulty.
 func (s *Store) find(ctx context.Context, j job) (_ storage.Versioned, ok bool, _ error) {
-	found, verdict, err := s.look(ctx, j.era, j.key)
+	found, verdict, err := s.lookAt(ctx, j.era, j.key)
+	if errors.Is(err, errEmptied) { // and there may be something else to do
+		return found, false, nil
+	}
 	if err != nil {
 		return found, false, s.faulty(j, fault{verdict, err})
 	}

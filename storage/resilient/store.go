@@ -52,10 +52,11 @@ type Store struct {
 	heard   [256]uint64 // what watches were told of, likewise
 	trust   uint64      // copies with another one may be out of date
 	watches map[*watch]struct{}
+	wanted  map[string]int     // prefixes that are to be watched, also while they can't be
 	flights map[string]*flight // changes that are sent, by key
 	state   string             // of the store beneath
 	emptied time.Time          // when it was found to have lost its data
-	lost    map[string]*copied // own records that were current when the store went
+	unsure  bool               // some own record is to be looked at again
 	timer   *clock.Timer       // runs only while the store is away or something waits
 	wait    time.Duration      // until the next delivery
 	busy    chan struct{}      // while one delivers; is closed when it has
@@ -90,8 +91,8 @@ func newStore(store storage.Bytes, opts []Option) *Store {
 		random: rand.N[time.Duration],
 		copies: copies{most: DefaultCopy, mostBytes: DefaultCopySize},
 		queue:  queue{most: DefaultQueue, mostBytes: DefaultQueueSize},
-		seed:   maphash.MakeSeed(), trust: 1, watches: map[*watch]struct{}{},
-		flights: map[string]*flight{}, lost: map[string]*copied{},
+		seed:   maphash.MakeSeed(), trust: 1, watches: map[*watch]struct{}{}, wanted: map[string]int{},
+		flights: map[string]*flight{},
 	}
 	s.life, s.die = context.WithCancel(context.Background())
 	for _, o := range opts {
@@ -179,8 +180,20 @@ func own(r storage.Record) storage.Record {
 	return r
 }
 
-// look asks the store for the key, and keeps a copy of what it says.
-func (s *Store) look(ctx context.Context, era uint64, key string) (found storage.Versioned, _ Verdict, _ error) {
+// look is lookAt for who has found that nothing of the key waits. Where something has
+// come to wait meanwhile, what there is will be something else.
+func (s *Store) look(ctx context.Context, era uint64, key string) (storage.Versioned, Verdict, error) {
+	found, verdict, err := s.lookAt(ctx, era, key)
+	s.mu.Lock()
+	defer s.unlock()
+	if err == nil && s.queue.get(key) != nil {
+		return storage.Versioned{}, Away, errEmptied
+	}
+	return found, verdict, err
+}
+
+// lookAt asks the store for the key, and keeps a copy of what it says.
+func (s *Store) lookAt(ctx context.Context, era uint64, key string) (found storage.Versioned, _ Verdict, _ error) {
 	s.mu.Lock()
 	began := s.now(key)
 	s.unlock()
@@ -193,13 +206,12 @@ func (s *Store) look(ctx context.Context, era uint64, key string) (found storage
 	}
 	s.mu.Lock()
 	defer s.unlock()
-	if !found.Found && s.suspects(key) {
-		s.note()
+	if s.suspects(key, found.Version) {
 		s.unlock()
-		s.askState(ctx, key)
+		same, err := s.askState(ctx, key)
 		s.mu.Lock()
-		if s.queue.get(key) != nil { // and is written again
-			return storage.Versioned{}, Away, ErrAway
+		if !same {
+			return storage.Versioned{}, Away, err
 		}
 	}
 	s.remember(found, key, began)
@@ -223,7 +235,7 @@ func (s *Store) remember(found storage.Versioned, key string, began moment) {
 	}
 	c := s.seen(found, key)
 	if now != began {
-		c.trusted = 0
+		c.trusted, c.state = 0, ""
 	}
 	s.copies.put(c)
 }
@@ -237,8 +249,15 @@ func (s *Store) seen(found storage.Versioned, key string) *copied {
 	if s.watched(key) {
 		c.trusted = s.trust
 	}
-	if was := s.copies.get(key); was != nil && len(was.is) == 1 && was.is[0] == found.Version {
-		c.own, c.told, c.replaced = was.own, was.told, was.replaced
+	was := s.copies.get(key)
+	if again := s.queue.get(key).again(); again != nil {
+		was = again
+	}
+	if was != nil && len(was.is) == 1 && was.is[0] == found.Version {
+		c.own, c.replaced = was.own, was.replaced
+		if c.trusted != 0 {
+			c.state = s.state
+		}
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package resilient
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/perennial-go/perennial/storage"
@@ -29,6 +30,8 @@ func (s *Store) Watch(ctx context.Context, prefix string, changed func(storage.C
 	if !ok {
 		return ErrUnsupported
 	}
+	s.want(prefix)
+	defer s.wantNoMore(prefix)
 	for late := 0; ; late++ {
 		err := s.watch(ctx, watcher, prefix, func(c storage.Changed) {
 			late = 0
@@ -68,7 +71,6 @@ func (s *Store) Watch(ctx context.Context, prefix string, changed func(storage.C
 // watch watches until the store or the context ends it, or the breaker opens: it
 // may have lost its connection then, and not know it.
 func (s *Store) watch(ctx context.Context, watcher storage.WatcherBytes, prefix string, changed func(storage.Changed)) error {
-	wanted := ctx
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	w := &watch{prefix: prefix, stop: stop}
@@ -82,14 +84,11 @@ func (s *Store) watch(ctx context.Context, watcher storage.WatcherBytes, prefix 
 	defer func() {
 		s.mu.Lock()
 		defer s.unlock()
-		if wanted.Err() == nil {
-			s.note()
-		}
 		delete(s.watches, w)
 	}()
 	err := watcher.Watch(ctx, prefix, func(c storage.Changed) {
 		if c.Missed {
-			s.askState(ctx, prefix)
+			_, _ = s.askState(ctx, prefix) // what is wrong it has told
 		}
 		told := s.saw(w, c)
 		if c.Missed {
@@ -113,7 +112,6 @@ func (s *Store) saw(w *watch, c storage.Changed) bool {
 		return false
 	}
 	if c.Lost { // no copy is trusted until it sees again, and that it does it tells itself
-		s.note()
 		s.trust++
 		w.sees = false
 		return false
@@ -124,16 +122,20 @@ func (s *Store) saw(w *watch, c storage.Changed) bool {
 		return true
 	}
 	s.heard[s.hash(c.Key)]++
-	if f := s.flights[c.Key]; f != nil {
-		f.heard, f.last = true, c.Version
+	f := s.flights[c.Key]
+	if f != nil {
+		f.hears(c.Version)
 	}
 	switch one := s.copies.get(c.Key); {
 	case one == nil:
-	case len(one.is) == 1 && one.is[0] == c.Version:
-		one.told = true
+	case len(one.is) == 1 && one.is[0] == c.Version: // and what comes after it is told later
+		one.trusted, one.state = s.trust, s.state
 	default:
 		one.trusted = 0
 		s.undone(one, c.Version)
+		if !slices.Contains(one.replaced, c.Version) && (f == nil || c.Version != f.makes) {
+			one.own = false
+		}
 	}
 	return true
 }
@@ -148,10 +150,35 @@ func (s *Store) watched(key string) bool {
 	return false
 }
 
+// want puts down that what begins with the prefix is to be watched, also while it
+// can't be.
+func (s *Store) want(prefix string) {
+	s.mu.Lock()
+	defer s.unlock()
+	s.wanted[prefix]++
+}
+
+func (s *Store) wantNoMore(prefix string) {
+	s.mu.Lock()
+	defer s.unlock()
+	if s.wanted[prefix]--; s.wanted[prefix] == 0 {
+		delete(s.wanted, prefix)
+	}
+}
+
+// wants tells whether the key is to be watched.
+func (s *Store) wants(key string) bool {
+	for prefix := range s.wanted {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // distrust is called where changes may go unseen: the store has gone, or is back.
 // What begins to watch then begins with a Missed.
 func (s *Store) distrust() {
-	s.note()
 	for w := range s.watches {
 		w.stop()
 		delete(s.watches, w)

@@ -103,7 +103,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, keep time.D
 // changed the record.
 func (s *Store) change(ctx context.Context, era uint64, c storage.Change, one part) (made, existed bool, _ Outcome, _ error) {
 	s.mu.Lock()
-	flight := s.takesOff(c.Key)
+	flight := s.takesOff(c)
 	s.unlock()
 	sent := s.clock.Now()
 	verdict, err := s.call(ctx, era, c.Key, func(ctx context.Context) (err error) {
@@ -131,7 +131,7 @@ func (s *Store) change(ctx context.Context, era uint64, c storage.Change, one pa
 	case !made:
 		return false, false, 0, nil
 	}
-	s.keep(c, endOf(c.Keep, now), flight)
+	s.overtakes(s.keep(c, endOf(c.Keep, now), flight, false, nil))
 	return true, existed, Committed, nil
 }
 

@@ -2,9 +2,11 @@ package resilient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/perennial-go/perennial/storage"
@@ -12,19 +14,6 @@ import (
 
 // What is written again where the store has lost its data: what this process made
 // of a record, where it was the last to change it as far as a Watch has told.
-
-// note keeps what is to be written again should the store come back without it. It
-// is called with the lock held, where a Watch stops to see.
-func (s *Store) note() {
-	if s.writesOn == nil || len(s.watches) == 0 {
-		return
-	}
-	for key, e := range s.copies.byKey {
-		if c := e.Value.(*copied); c.own && c.told && c.trusted == s.trust && s.watched(key) {
-			s.lost[key] = c
-		}
-	}
-}
 
 // confirm looks again at what this process was the last to change, where changes may
 // have gone unseen: nobody else need ask for it.
@@ -34,9 +23,10 @@ func (s *Store) confirm(ctx context.Context) {
 		return
 	}
 	s.mu.Lock()
+	s.unsure = false
 	era, began := s.breaker.era, map[string]moment{}
 	for key, e := range s.copies.byKey {
-		if c := e.Value.(*copied); c.own && c.told && c.trusted != s.trust && s.watched(key) && s.queue.get(key) == nil {
+		if c := e.Value.(*copied); c.own && c.trusted != s.trust && s.watched(key) && s.queue.get(key) == nil {
 			began[key] = s.now(key)
 		}
 	}
@@ -48,7 +38,18 @@ func (s *Store) confirm(ctx context.Context) {
 			return err
 		})
 		if err != nil {
-			return // what is not confirmed is not written again
+			return // the next Missed confirms them
+		}
+		s.mu.Lock()
+		lacks := false
+		for i, key := range keys {
+			lacks = lacks || s.suspects(key, found[i].Version)
+		}
+		s.unlock()
+		if lacks {
+			if same, _ := s.askState(ctx, keys[0]); !same {
+				return // and the next Missed does
+			}
 		}
 		s.mu.Lock()
 		for i, key := range keys {
@@ -58,13 +59,21 @@ func (s *Store) confirm(ctx context.Context) {
 	}
 }
 
+// errEmptied is why nothing is known of a record: the store has lost its data, and
+// what is to be written again is in the queue.
+var errEmptied = errors.New("resilient: the store has lost its data: try again")
+
 // askState finds out whether the store has lost its data, and has what was lost
 // written again. The key is what a probe looks at where the store is away. A store
 // that has been there for longer than VersionsKept by then may know nothing any more
-// of what others have deleted since: what they have done stands.
-func (s *Store) askState(ctx context.Context, key string) {
+// of what others have deleted since: what they have done stands. It tells whether
+// what was found before it was asked may be believed; else the error says why not.
+//
+// What a process may have made since the loss, before it was known, is written again
+// too, within that time: the store knows the version if it had it, and does nothing.
+func (s *Store) askState(ctx context.Context, key string) (same bool, _ error) {
 	if s.writesOn == nil {
-		return
+		return true, nil
 	}
 	s.mu.Lock()
 	era := s.breaker.era
@@ -79,51 +88,63 @@ func (s *Store) askState(ctx context.Context, key string) {
 	defer s.unlock()
 	switch {
 	case verdict == Away || verdict == Unknown || err != nil && ctx.Err() != nil:
-		return // and is asked again
+		return false, err // and is asked again
 	case err != nil:
-		s.lost = map[string]*copied{}
 		s.tell(Event{Kind: Emptied, Err: fmt.Errorf("resilient: nobody can tell whether the store has lost its data, and nothing is written again: %w", err)})
-		return
+		return true, nil
 	}
-	before, lost := s.state, s.lost
-	s.state, s.lost = id, map[string]*copied{}
+	before := s.state
+	s.state = id
 	if before == "" || before == id {
-		return
+		return true, nil
 	}
 	s.emptied = s.clock.Now()
+	var lost []*copied
+	for key, e := range s.copies.byKey {
+		if c := e.Value.(*copied); c.own && s.wants(key) {
+			lost = append(lost, c)
+		}
+	}
 	if age > storage.VersionsKept {
+		for _, c := range lost {
+			c.own = false
+		}
 		s.tell(Event{Kind: Emptied, Err: ErrLate})
-		return
+		return false, errEmptied
+	}
+	slices.SortFunc(lost, func(a, b *copied) int { return strings.Compare(a.key, b.key) })
+	until := func(c *copied) time.Time { // it may have been made since, and been deleted
+		if c.state == before || s.inDoubt == storage.Forever {
+			return time.Time{}
+		}
+		return s.emptied.Add(s.inDoubt - age - 2*s.timeout) // to look, and to send
 	}
 	n := 0
-	for _, key := range slices.Sorted(maps.Keys(lost)) {
-		c := lost[key]
-		if s.writeAgain(c, append([]string{""}, c.replaced...)...) {
+	for _, c := range lost {
+		if s.writeAgain(c, until(c), append([]string{""}, c.replaced...)...) {
 			n++
 		}
 	}
 	s.tell(Event{Kind: Emptied, Changes: n})
+	return false, errEmptied
 }
 
-// writeAgain queues what a record was, to take the place of these versions. Updates
-// that wait come after it; what waits to be set or deleted takes its place.
-func (s *Store) writeAgain(c *copied, base ...string) bool {
+// writeAgain queues what a record was, to take the place of these versions until then,
+// in front of what waits of the key.
+func (s *Store) writeAgain(c *copied, until time.Time, takes ...string) bool {
 	now := s.clock.Now()
+	if c.over(now) || len(c.is) != 1 {
+		return false
+	}
 	p := s.queue.get(c.key)
+	one := part{kind: rewrites, value: c.value, again: c, takes: takes, until: until}
+	parts, result := []part{one}, c
+	waits := p.again() != nil // already
 	switch {
-	case c.over(now) || p != nil && p.again != nil:
-		return false
-	case p != nil && p.parts[0].kind != updates: // it takes the place of nothing as well
-		if !slices.Contains(p.base, "") {
-			p.base = append(slices.Clone(p.base), "")
-		}
-		return false
-	}
-	parts, result := []part{{kind: deletes}}, c
-	if c.found {
-		parts = []part{{kind: sets, value: c.value, end: c.end}}
-	}
-	if p != nil {
+	case waits:
+		one.takes = append(one.takes, p.parts[0].takes...)
+		parts, result = append(parts, p.parts[1:]...), p.result
+	case p != nil:
 		parts, result = append(parts, p.parts...), p.result
 	}
 	if !s.queue.fits(p, c.key, parts, result) {
@@ -132,36 +153,112 @@ func (s *Store) writeAgain(c *copied, base ...string) bool {
 		return false
 	}
 	if p == nil {
-		p = &pending{key: c.key, since: now, result: c}
+		p = &pending{key: c.key, since: now, base: c.is, result: c}
 		s.queue.add(p)
 	}
-	p.base, p.again = append(base, c.is...), c
 	switch {
-	case p.sent == nil:
-	case p.sent.change.Was != "": // what it was to replace is not there
+	case p.sent == nil || waits:
+	case p.sent.isLost(takes):
+		if p.sent.based {
+			p.base = slices.DeleteFunc(slices.Clone(p.base), func(is string) bool { return is == versionOf(p.sent.change) })
+		}
 		p.sent = nil
-	default: // it may be that it was made after the loss; then it has come first
+	default: // it may be that it was made; then it has come first
 		p.sent.covers++
+	}
+	if !waits {
+		s.counts.queued++
 	}
 	p.times++
 	s.queue.setParts(p, parts)
-	s.counts.queued++
 	*s.epoch(c.key)++
 	s.soon()
 	return true
 }
 
-// suspects tells whether it would be a surprise that the store has no record of the
-// key, for all that this process knows: then it may have lost it.
-func (s *Store) suspects(key string) bool {
-	if s.writesOn == nil || s.queue.get(key) != nil {
+// settled is called where what was to be written again is not, any more.
+func (s *Store) settled(p *pending) {
+	switch {
+	case p.sent == nil:
+	case p.sent.again:
+		s.queue.setSent(p, nil)
+	default:
+		p.sent.covers--
+	}
+}
+
+// isLost tells whether what was sent is not in the store, where that has lost its data
+// and something takes the place of these versions: what it was to replace is not there.
+func (a *attempt) isLost(takes []string) bool {
+	return slices.Contains(takes, "") && a.change.Was != ""
+}
+
+// composeAgain is compose for what is written again. It is sent by itself, so that the
+// store knows the version again: it is made once, also where it was made before.
+func (s *Store) composeAgain(ctx context.Context, j job, c *copied) (*attempt, error) {
+	at, ok, err := s.find(ctx, j)
+	if !ok {
+		return nil, err
+	}
+	now := s.clock.Now()
+	r := c.record(now)
+	there := at.Version == c.is[0] || !r.Found && at.Version == ""
+	if !there && !slices.Contains(j.parts[0].takes, at.Version) {
+		s.conflict(j)
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.unlock()
+	if !s.same(j) {
+		return nil, nil
+	}
+	switch {
+	case there:
+		j.pending.base = []string{at.Version}
+		s.settled(j.pending)
+		s.delivered(j.pending, 1)
+		return nil, nil
+	case j.late(now):
+		s.settled(j.pending)
+		s.drop(j.pending, 1, ErrLate)
+		return nil, nil
+	}
+	change := storage.Change{Item: storage.Item{Key: j.key, Value: r.Value, Keep: r.Left}, Was: at.Version, Becomes: c.is[0]}
+	if !r.Found {
+		change.Becomes = s.ground.becomes(nil, 0)
+	}
+	sent := &attempt{change: change, end: c.end, covers: 1, again: true, first: now}
+	s.queue.setSent(j.pending, sent)
+	return sent, nil
+}
+
+// overtakes is called where a change was made that was on its way when the record was
+// found to be lost: it need not be written again, and what has been sent is undone.
+func (s *Store) overtakes(c *copied) {
+	p := s.queue.get(c.key)
+	again := p.again()
+	switch {
+	case again == nil:
+	case p.sent == nil:
+		s.counts.superseded++
+		s.shorten(p, 1)
+	default:
+		c.replaced = withVersion(c.replaced, again.is[0])
+	}
+}
+
+// suspects tells whether it would be a surprise that the store has this version of the
+// key, for all that this process knows: nothing, or one whose place it has taken. Then
+// the store may have lost its data.
+func (s *Store) suspects(key, version string) bool {
+	if s.writesOn == nil || !s.wants(key) {
 		return false
 	}
-	if c := s.lost[key]; c != nil {
-		return c.found
+	if p := s.queue.get(key); p.again() != nil && slices.Contains(p.parts[0].takes, "") { // it is known to have
+		return false
 	}
 	c := s.copies.get(key)
-	return c != nil && c.own && c.told && c.found && c.trusted == s.trust && s.watched(key)
+	return c != nil && c.own && len(c.is) == 1 && c.is[0] != version && (version == "" || slices.Contains(c.replaced, version))
 }
 
 // undone writes an own record again where another process, which was cut off when
@@ -169,14 +266,14 @@ func (s *Store) suspects(key string) bool {
 // may have been told of late.
 func (s *Store) undone(c *copied, version string) {
 	if c.own && slices.Contains(c.replaced, version) && s.clock.Since(s.emptied) < 2*storage.VersionsKept {
-		s.writeAgain(c, version)
+		s.writeAgain(c, time.Time{}, version)
 	}
 }
 
 // yield lets what is to be set or deleted now come first: it takes the place of what
-// would be written again.
+// would be written again. What has been sent for it already may still come.
 func (s *Store) yield(key string) {
-	if p := s.queue.get(key); p != nil && p.again != nil && len(p.parts) == 1 && !s.away() {
+	if p := s.queue.get(key); p.again() != nil && p.sent == nil && len(p.parts) == 1 && !s.away() {
 		s.counts.superseded++
 		s.shorten(p, 1)
 	}

@@ -66,6 +66,12 @@ func (p *pair) stop() {
 	later(time.Second)
 }
 
+func (p *pair) start() {
+	for _, way := range p.ways {
+		way.start()
+	}
+}
+
 // empty is a restart of the server without its data.
 func (p *pair) empty() {
 	p.ways[0].empty()
@@ -101,9 +107,7 @@ func TestOwnRecordsAreWrittenAgain(t *testing.T) {
 		}
 		p.stop()
 		p.empty()
-		for _, way := range p.ways {
-			way.start()
-		}
+		p.start()
 		later(time.Minute)
 		p.emptied(t, 2, 3)
 		lacks(t, p.ways[0], "gone")
@@ -178,9 +182,7 @@ func TestWhatIsSetAnewStays(t *testing.T) {
 		if err := p.ways[0].memory.Set(t.Context(), "a", []byte("new"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
-		for _, way := range p.ways {
-			way.start()
-		}
+		p.start()
 		later(time.Minute)
 		holds(t, p.ways[0], "a", "new")
 		holds(t, p.ways[0], "b", "of the outage")
@@ -199,9 +201,7 @@ func TestNothingIsWrittenAgainLate(t *testing.T) {
 		p.stop()
 		p.empty()
 		later(storage.VersionsKept)
-		for _, way := range p.ways {
-			way.start()
-		}
+		p.start()
 		later(time.Minute)
 		lacks(t, p.ways[0], "a")
 		told := p.seen[0].of(resilient.Emptied)
@@ -269,9 +269,7 @@ func TestUpdateIsMadeOnceOverLostData(t *testing.T) {
 		update(t, p.ones[0], "a", "2", resilient.Queued)
 		p.stop()
 		p.empty()
-		for _, way := range p.ways {
-			way.start()
-		}
+		p.start()
 		later(time.Minute)
 		holds(t, p.ways[0], "a", "12")
 	})

@@ -1,0 +1,64 @@
+package resilient_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/resilient"
+)
+
+// Another process changes a record more often than all that waits of it can be made
+// one change: so much as goes between two of its changes is.
+func TestDeliveryUnderContention(t *testing.T) {
+	const waiting, gap, takes = 500, 4 * time.Millisecond, 100 * time.Microsecond
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
+		at.stop()
+		for range waiting {
+			_, outcome, err := s.Update(t.Context(), "list", func(now storage.Record) ([]byte, time.Duration, error) {
+				if len(seen.of(resilient.Closed)) > 0 {
+					time.Sleep(takes)
+				}
+				return append(now.Value, '!'), storage.Forever, nil
+			})
+			if outcome != resilient.Queued || err != nil {
+				t.Fatal(outcome, err)
+			}
+		}
+		at.set(func(s *server) { s.delay = time.Millisecond })
+		at.start()
+		ctx, stop := context.WithCancel(t.Context())
+		others, ended := 0, make(chan struct{})
+		go func() {
+			defer close(ended)
+			for ; ctx.Err() == nil; time.Sleep(gap) {
+				r, err := at.memory.Get(ctx, "list")
+				if err == nil {
+					err = at.memory.Set(ctx, "list", append(r.Value, '.'), storage.Forever)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				others++
+			}
+		}()
+		began := time.Now()
+		if err := s.Close(context.Background()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		stop()
+		<-ended
+		r, err := at.memory.Get(t.Context(), "list")
+		if own, theirs := strings.Count(string(r.Value), "!"), strings.Count(string(r.Value), "."); err != nil || own != waiting || theirs != others {
+			t.Errorf("%d of %d changes and %d of %d of the other are there, %v", own, waiting, theirs, others, err)
+		}
+		if stats := s.Stats(); stats.Delivered != waiting || stats.Dropped != 0 {
+			t.Errorf("stats: %+v", stats)
+		}
+	})
+}

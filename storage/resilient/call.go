@@ -3,13 +3,27 @@ package resilient
 import (
 	"context"
 	"errors"
+	"time"
 )
+
+// mostTimeouts is how many timeouts a call may take where the link is slow.
+const mostTimeouts = 8
+
+// allowed is how long a call may take: the timeout, or twice what the last probe took,
+// which had to connect first. So one that has to connect, too, is no sign that the
+// store is away.
+func (s *Store) allowed() time.Duration { return time.Duration(s.limit.Load()) }
+
+// allow sets that, within bounds.
+func (s *Store) allow(d time.Duration) {
+	s.limit.Store(int64(min(max(d, s.timeout), mostTimeouts*s.timeout)))
+}
 
 // call asks the store beneath, within the timeout, and sees to the breaker. The
 // era is that of the breaker when it was found closed. A verdict of zero, with an
 // error, says that the caller has left.
 func (s *Store) call(ctx context.Context, era uint64, key string, do func(ctx context.Context) error) (Verdict, error) {
-	limited, cancel := s.clock.WithTimeout(ctx, s.timeout)
+	limited, cancel := s.clock.WithTimeout(ctx, s.allowed())
 	defer cancel()
 	err := do(limited)
 	if err == nil {

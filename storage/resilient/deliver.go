@@ -2,7 +2,9 @@ package resilient
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 )
@@ -237,8 +239,11 @@ func (s *Store) probe(ctx context.Context) error {
 	}
 	began := s.now(key)
 	s.unlock()
-	limited, cancel := s.clock.WithTimeout(ctx, s.timeout)
+	asked := s.clock.Now()
+	limited, cancel := s.clock.WithTimeout(ctx, s.allowed())
 	found, err := s.ground.look(limited, key)
+	var network net.Error
+	slow := limited.Err() != nil || errors.As(err, &network) && network.Timeout()
 	cancel()
 	var verdict Verdict
 	over := ctx.Err()
@@ -253,9 +258,13 @@ func (s *Store) probe(ctx context.Context) error {
 		s.arm()
 		return fmt.Errorf("%w: %w", errLeft, over)
 	case verdict == Away || verdict == Unknown:
+		if slow { // it may be that to connect takes longer than that
+			s.allow(2 * s.allowed())
+		}
 		s.opened(err)
 		return err
 	}
+	s.allow(2 * s.clock.Since(asked))
 	if err == nil && !s.suspects(key, found.Version) {
 		s.remember(found, key, began)
 	}

@@ -56,7 +56,7 @@ func (s *Store) Keys(ctx context.Context, prefix string) iter.Seq2[string, error
 func (s *Store) listed(ctx context.Context, era uint64, keys func(context.Context, string) iter.Seq2[string, error], prefix string, yield func(string, error) bool) (_ Verdict, err error, goes bool) {
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
-	silence := s.clock.AfterFunc(s.timeout, cancel)
+	silence := s.clock.AfterFunc(s.allowed(), cancel)
 	defer silence.Stop()
 	for key, fault := range keys(limited, prefix) {
 		silence.Stop()
@@ -66,7 +66,7 @@ func (s *Store) listed(ctx context.Context, era uint64, keys func(context.Contex
 		if s.stays(key) && !yield(key, nil) {
 			return 0, nil, false
 		}
-		silence.Reset(s.timeout)
+		silence.Reset(s.allowed())
 	}
 	if err == nil {
 		s.answered()

@@ -26,8 +26,11 @@ const (
 )
 
 // Timeout is how long the store beneath may take to answer; then it counts as
-// away. The store has to obey its context, for nothing else ends a call. Default,
-// and with zero or less: DefaultTimeout.
+// away. While it is, each probe that takes longer than that gives the next one twice
+// as long, at most eight times the timeout; and where a probe that succeeds takes long,
+// for it has to connect first, calls may take twice as long as that. So a slow link is
+// told from a server that is away. The store has to obey its context, for nothing else
+// ends a call. Default, and with zero or less: DefaultTimeout.
 func Timeout(d time.Duration) Option {
 	return Option{func(s *Store) { s.timeout = positive(d, DefaultTimeout) }}
 }

@@ -37,6 +37,7 @@ type Store struct {
 	random     func(below time.Duration) time.Duration
 
 	turns turns
+	limit atomic.Int64 // how long a call may take, in ns: see allowed
 	late  atomic.Int32 // callers in succession whose deadlines came before the answer
 	seed  maphash.Seed
 	born  time.Time
@@ -99,6 +100,7 @@ func newStore(store storage.Bytes, opts []Option) *Store {
 		o.set(s)
 	}
 	s.born = s.clock.Now()
+	s.allow(s.timeout)
 	return s
 }
 

@@ -117,7 +117,7 @@ func (s *Store) askState(ctx context.Context, key string) (same bool, _ error) {
 		if c.state == before || s.inDoubt == storage.Forever {
 			return time.Time{}
 		}
-		return s.emptied.Add(s.inDoubt - age - 2*s.timeout) // to look, and to send
+		return s.emptied.Add(s.inDoubt - age - 2*s.allowed()) // to look, and to send
 	}
 	n := 0
 	for _, c := range lost {

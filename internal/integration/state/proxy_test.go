@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/perennial-go/perennial/internal/servers"
 )
@@ -24,17 +25,20 @@ type proxy struct {
 	listener net.Listener
 	server   string
 	running  sync.WaitGroup
+	lag      time.Duration // of a round trip; a connection takes one more
 
 	mu    sync.Mutex
 	fault wireFault
 	conns map[net.Conn]bool
 }
 
-func newProxy(t testing.TB, s *servers.Server) *proxy {
+func newProxy(t testing.TB, s *servers.Server) *proxy { return newSlowProxy(t, s, 0) }
+
+func newSlowProxy(t testing.TB, s *servers.Server, lag time.Duration) *proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	noError(t, err)
-	p := &proxy{listener: l, server: s.Addr(), conns: map[net.Conn]bool{}}
+	p := &proxy{listener: l, server: s.Addr(), conns: map[net.Conn]bool{}, lag: lag}
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
 		noError(t, l.Close())
@@ -77,23 +81,28 @@ func (p *proxy) accept() {
 		if err != nil {
 			continue
 		}
-		server, err := net.Dial("tcp", p.server)
-		if err != nil {
-			client.Close()
-			continue
-		}
-		p.mu.Lock()
-		if p.fault == cut {
-			p.mu.Unlock()
-			client.Close()
-			server.Close()
-			continue
-		}
-		p.conns[client], p.conns[server] = true, true
-		p.mu.Unlock()
-		p.running.Go(func() { p.pump(server, client, false) })
-		p.running.Go(func() { p.pump(client, server, true) })
+		p.running.Go(func() { p.connect(client) })
 	}
+}
+
+// connect passes on what a client that has come and the server say.
+func (p *proxy) connect(client net.Conn) {
+	time.Sleep(p.lag) // in real time, as all that is on the wire
+	server, err := net.Dial("tcp", p.server)
+	if err != nil {
+		client.Close()
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fault == cut {
+		client.Close()
+		server.Close()
+		return
+	}
+	p.conns[client], p.conns[server] = true, true
+	p.running.Go(func() { p.pump(server, client, false) })
+	p.running.Go(func() { p.pump(client, server, true) })
 }
 
 // pump passes on what one side says, until either has had enough.
@@ -109,6 +118,9 @@ func (p *proxy) pump(to, from net.Conn, answers bool) {
 	piece := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(piece)
+		if answers {
+			time.Sleep(p.lag) // in real time
+		}
 		if answers && p.now() == deaf {
 			n = 0
 		}

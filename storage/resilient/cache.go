@@ -209,7 +209,7 @@ func (s *Store) fillHere(item storage.Item, claimed token) bool {
 	}
 	one := s.copyOf(item.Key, append([]byte{}, item.Value...), item.Keep, now)
 	if p := s.queue.get(item.Key); p != nil {
-		if p.parts[0].kind != deletes || !s.queue.fits(p, p.key, p.parts, one) {
+		if p.parts[0].kind != deletes || !s.queue.fits(p, p.key, p.parts, one, p.sent) {
 			return false // what was Set comes first
 		}
 		p.result = one // until the deletion is delivered

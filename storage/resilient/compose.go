@@ -14,7 +14,7 @@ import (
 func (s *Store) compose(ctx context.Context, j *job, see bool) (*attempt, error) {
 	first := j.parts[0]
 	if first.kind == rewrites {
-		return s.composeAgain(ctx, *j, first.again)
+		return s.composeAgain(ctx, *j)
 	}
 	at := storage.Versioned{Version: j.base[0]}
 	always := first.kind == deletes && s.deletes

@@ -10,9 +10,12 @@ import (
 func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now time.Time) error {
 	p := s.queue.get(key)
 	stay := p.stays(one)
-	parts := append(append(make([]part, 0, len(stay)+1), stay...), one)
-	for !s.queue.fits(p, key, parts, result) {
-		if !s.makeRoom(p, key, parts, result) {
+	parts := append(stay, one) // nobody looks beyond the end of those that a key has
+	if p != nil {
+		sent = orSent(sent, p.sent)
+	}
+	for !s.queue.fits(p, key, parts, result, sent) {
+		if !s.makeRoom(p, key, parts, result, sent) {
 			s.counts.refused++
 			s.tell(Event{Kind: Refused, Key: key, Err: ErrFull})
 			return ErrFull
@@ -41,7 +44,7 @@ func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now
 		}
 	}
 	*s.epoch(key)++
-	p.result, p.sent = result, orSent(sent, p.sent)
+	p.result, p.sent = result, sent
 	s.queue.setParts(p, parts)
 	s.counts.queued++
 	s.soon()
@@ -64,14 +67,14 @@ func (p *pending) stays(one part) []part {
 	case one.kind == updates:
 		return p.parts
 	case p.again() != nil:
-		return p.parts[:1]
+		return slices.Clone(p.parts[:1])
 	}
 	return nil
 }
 
 // makeRoom drops what has waited for longest, if that is wanted and helps.
-func (s *Store) makeRoom(but *pending, key string, parts []part, result *copied) bool {
-	if !s.dropOldest || len(parts) > s.queue.most || costOf(key, parts, result) > s.queue.mostBytes {
+func (s *Store) makeRoom(but *pending, key string, parts []part, result *copied, sent *attempt) bool {
+	if !s.dropOldest || len(parts) > s.queue.most || costOf(key, parts, result, sent) > s.queue.mostBytes {
 		return false
 	}
 	p := s.queue.oldest()

@@ -40,14 +40,14 @@ func (f *flight) hears(version string) {
 // else came after it. Where the change was sent before, it may have been made long
 // ago, and that nothing was told of meanwhile says nothing. What it was made again
 // for, if anything, it takes the place of.
-func (s *Store) keep(c storage.Change, end time.Time, f *flight, before bool, again *copied) *copied {
+func (s *Store) keep(c storage.Change, end time.Time, f *flight, before bool, again *rewrite) *copied {
 	mine := &copied{key: c.Key, value: c.Value, found: c.Keep > 0, end: end, is: []string{f.makes}, own: !f.own || f.last == f.makes}
 	if !mine.found {
 		mine.end = time.Time{}
 	}
 	was := s.copies.get(c.Key)
 	if again != nil {
-		was = again
+		was = again.copied
 	}
 	if was != nil && was.own {
 		mine.replaced = was.replaced

@@ -4,20 +4,30 @@ package resilient
 // held.
 type news struct {
 	waiting []Event
+	bytes   int // of their keys and values
 	telling bool
 }
 
-// newsMost is how many events wait for an observer that is slow.
-const newsMost = 10_000
+// How many events wait for an observer that is slow, and how many bytes of keys and
+// values.
+const (
+	newsMost      = 10_000
+	newsMostBytes = DefaultQueueSize
+)
+
+func (e *Event) size() int { return len(e.Key) + len(e.Value) }
 
 // tell has the observer told of an event once the lock is given back.
 func (s *Store) tell(e Event) {
 	e.Time = s.clock.Now()
-	if len(s.news.waiting) == newsMost {
-		s.news.waiting = s.news.waiting[1:]
+	n := &s.news
+	n.waiting, n.bytes = append(n.waiting, e), n.bytes+e.size()
+	for len(n.waiting) > newsMost || n.bytes > newsMostBytes && len(n.waiting) > 1 {
+		n.bytes -= n.waiting[0].size()
+		n.waiting[0] = Event{} // so that its value is free
+		n.waiting = n.waiting[1:]
 		s.counts.unobserved++
 	}
-	s.news.waiting = append(s.news.waiting, e)
 }
 
 // unlock gives the lock back and tells the observer what happened: one goroutine
@@ -25,7 +35,7 @@ func (s *Store) tell(e Event) {
 func (s *Store) unlock() {
 	for len(s.news.waiting) > 0 && !s.news.telling {
 		events := s.news.waiting
-		s.news.waiting, s.news.telling = nil, true
+		s.news = news{telling: true}
 		s.mu.Unlock()
 		for _, e := range events {
 			s.told(e)

@@ -36,7 +36,9 @@ func Timeout(d time.Duration) Option {
 }
 
 // Queue is how many changes wait at most, and how many bytes they may take: keys,
-// values, and a little for each. What would be more is refused with ErrFull.
+// values, what the functions of Updates hold (see Holds), what the record is with them,
+// and a little for each. What would be more is refused with ErrFull. While changes are
+// sent, one value more is in memory.
 // Defaults, and with zero or less: DefaultQueue, DefaultQueueSize.
 func Queue(changes, bytes int) Option {
 	return Option{func(s *Store) {
@@ -81,8 +83,8 @@ func Judge(judge func(err error) Verdict) Option {
 // Observe is called with every Event, in their order, one at a time, with no lock
 // held, by a goroutine that uses the Store and waits for it. It may ask the Store
 // for Stats and records, and leaves changes to another goroutine. A panic in it is
-// swallowed; of what comes faster than it takes, 10,000 events wait, and the oldest
-// of more are not told of (Stats.Unobserved). Nil observes nothing. Default:
+// swallowed; of what comes faster than it takes, 10,000 events of 64 MiB wait, and the
+// oldest of more are not told of (Stats.Unobserved). Nil observes nothing. Default:
 // Log(nil).
 func Observe(observe func(e Event)) Option {
 	return Option{func(s *Store) { s.observe = observe }}

@@ -40,7 +40,14 @@ type part struct {
 	value []byte    // of a set
 	end   time.Time // of what is set
 	apply func(now storage.Record) (value []byte, keep time.Duration, err error)
-	again *copied   // what is written again
+	size  func() int // of what apply holds; nil where nobody has told
+	holds int        // what it has told
+	again *rewrite   // of one that rewrites
+}
+
+// rewrite is what a part writes again.
+type rewrite struct {
+	*copied
 	takes []string  // the versions whose place it takes
 	until time.Time // when it is too late for that; zero where it never is
 }
@@ -56,7 +63,7 @@ const (
 )
 
 // again is what is written again of the key before all else, or nil.
-func (p *pending) again() *copied {
+func (p *pending) again() *rewrite {
 	if p == nil || len(p.parts) == 0 {
 		return nil
 	}
@@ -117,10 +124,7 @@ func (q *queue) setParts(p *pending, parts []part) {
 	q.changes += len(parts) - len(p.parts)
 	p.parts = parts
 	q.bytes -= p.cost
-	p.cost = costOf(p.key, parts, p.result)
-	if p.sent != nil {
-		p.cost += len(p.sent.change.Value)
-	}
+	p.cost = costOf(p.key, parts, p.result, p.sent)
 	q.bytes += p.cost
 }
 
@@ -133,20 +137,36 @@ func (q *queue) setSent(p *pending, sent *attempt) {
 // toBack lets the others come first.
 func (q *queue) toBack(p *pending) { q.order.MoveToBack(q.byKey[p.key]) }
 
-func costOf(key string, parts []part, result *copied) int {
+// costOf is what waits of a key: a value that is there several times counts once.
+func costOf(key string, parts []part, result *copied, sent *attempt) int {
 	cost := pendingCost + len(key) + partCost*len(parts)
 	for _, one := range parts {
-		cost += len(one.value)
+		cost += len(one.value) + one.holds
+	}
+	var first, last, here []byte
+	if len(parts) > 0 {
+		first, last = parts[0].value, parts[len(parts)-1].value
 	}
 	if result != nil {
-		cost += len(result.value)
+		here = result.value
+	}
+	if !sameBytes(here, first) && !sameBytes(here, last) {
+		cost += len(here)
+	}
+	if sent != nil && !sameBytes(sent.change.Value, first) && !sameBytes(sent.change.Value, here) {
+		cost += len(sent.change.Value)
 	}
 	return cost
 }
 
+// sameBytes tells whether two values are one in memory.
+func sameBytes(a, b []byte) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
 // fits tells whether a key may have these parts in place of what it has.
-func (q *queue) fits(p *pending, key string, parts []part, result *copied) bool {
-	changes, bytes := q.changes+len(parts), q.bytes+costOf(key, parts, result)
+func (q *queue) fits(p *pending, key string, parts []part, result *copied, sent *attempt) bool {
+	changes, bytes := q.changes+len(parts), q.bytes+costOf(key, parts, result, sent)
 	if p != nil {
 		changes, bytes = changes-len(p.parts), bytes-p.cost
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/perennial-go/perennial/storage"
@@ -302,4 +303,73 @@ func TestCopyIsBounded(t *testing.T) {
 		holds(t, s, "99", "1")
 		lacks(t, s, "50")
 	}, resilient.Copy(10, 1<<20))
+}
+
+// The bound in bytes holds for what a change that is under way has sent, and for what
+// the function of an Update holds.
+func TestQueueCountsWhatIsSentAndHeld(t *testing.T) {
+	const most = 10_000
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		put(t, s, "a", "1", resilient.Committed)
+		at.stop()
+		for n := range 10 { // the first has perhaps been sent, and waits beside the latest
+			_, err := s.Put(t.Context(), "a", make([]byte, 4000+n), storage.Forever)
+			if b := s.Stats().Bytes; b > most || b < 4000*min(n+1, 2) || err != nil {
+				t.Errorf("%d bytes wait, %d are allowed: %v", b, most, err)
+			}
+		}
+		if _, err := s.Put(t.Context(), "a", make([]byte, 6000), storage.Forever); !errors.Is(err, resilient.ErrFull) {
+			t.Errorf("Put of what does not fit beside it: %v", err)
+		}
+		at.start()
+		later(time.Minute)
+		at.stop()
+		accepted := 0
+		for range 20 {
+			held := make([]byte, 1000)
+			_, _, err := s.Update(t.Context(), "b", func(storage.Record) ([]byte, time.Duration, error) {
+				return held[:1], storage.Forever, nil
+			}, resilient.Holds(func() int { return len(held) }))
+			if err == nil {
+				accepted++
+			} else if !errors.Is(err, resilient.ErrFull) {
+				t.Fatal(err)
+			}
+			if b := s.Stats().Bytes; b > most || b < 1000*accepted {
+				t.Fatalf("%d bytes wait, %d are allowed", b, most)
+			}
+		}
+		if accepted < 5 || accepted > 9 {
+			t.Errorf("%d were accepted", accepted)
+		}
+	}, resilient.Queue(0, most))
+}
+
+// Events that wait for an observer that is slow are bounded in bytes too.
+func TestEventsAreBounded(t *testing.T) {
+	const size = 4 << 20
+	var let chan struct{}
+	var told, bytes int
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		let = make(chan struct{})
+		at.stop()
+		go func() { _, _ = s.Get(t.Context(), "a") }() // which tells that it is away
+		synctest.Wait()
+		for i := range 24 {
+			put(t, s, fmt.Sprint(i), strings.Repeat("x", size), resilient.Queued)
+		}
+		if n := s.Stats().Unobserved; n < 5 {
+			t.Errorf("%d of 23 events of %d bytes were given up", n, size)
+		}
+		close(let)
+		at.start()
+		later(time.Minute)
+		if told < 5 || bytes > 64<<20 {
+			t.Errorf("the observer was told of %d events of %d bytes", told, bytes)
+		}
+	}, resilient.Queue(1, 4*size), resilient.DropOldest(), resilient.Observe(func(e resilient.Event) {
+		<-let
+		told++
+		bytes += len(e.Value)
+	}))
 }

@@ -37,8 +37,8 @@ func (s *Store) take(p *pending) (job, bool) {
 
 // late tells whether it is too late to write again what is to be.
 func (j *job) late(now time.Time) bool {
-	until := j.parts[0].until
-	return !until.IsZero() && !now.Before(until)
+	again := j.parts[0].again
+	return again != nil && !again.until.IsZero() && !now.Before(again.until)
 }
 
 // same tells whether nothing has been taken from what waits since, or replaced.
@@ -145,7 +145,7 @@ func (p *pending) adapt(parts int, made bool) {
 // stored keeps a copy of what the store has acknowledged. Where that was sent before,
 // or is written again under the version that it had, it may have been made long ago,
 // and something else after it, which may have been seen since.
-func (s *Store) stored(sent *attempt, f *flight, before bool, again *copied) {
+func (s *Store) stored(sent *attempt, f *flight, before bool, again *rewrite) {
 	before = before || again != nil && again.is[0] == f.makes
 	c := s.copies.get(sent.change.Key)
 	if before && c != nil && !slices.Contains(c.is, sent.change.Was) && (again == nil || !slices.Equal(c.is, again.is)) {

@@ -253,7 +253,7 @@ func (s *Store) seen(found storage.Versioned, key string) *copied {
 	}
 	was := s.copies.get(key)
 	if again := s.queue.get(key).again(); again != nil {
-		was = again
+		was = again.copied
 	}
 	if was != nil && len(was.is) == 1 && was.is[0] == found.Version {
 		c.own, c.replaced = was.own, was.replaced

@@ -22,12 +22,17 @@ import (
 // then; so it must be right for that too: append to what is there, don't store
 // what was there before. It is called until it has succeeded once, later on
 // another goroutine, and must neither use the Store nor wait for it. If it fails
-// or panics later, it is Dropped.
+// or panics later, it is Dropped. What it holds counts for the bound of the Queue
+// where that is said: see Holds.
 //
 // Errors besides: as of Put, and ErrNoVersions.
-func (s *Store) Update(ctx context.Context, key string, change func(now storage.Record) (value []byte, keep time.Duration, err error)) (storage.Record, Outcome, error) {
+func (s *Store) Update(ctx context.Context, key string, change func(now storage.Record) (value []byte, keep time.Duration, err error), opts ...UpdateOption) (storage.Record, Outcome, error) {
 	if s.blind {
 		return storage.Record{}, 0, ErrNoVersions
+	}
+	one := part{kind: updates, apply: change}
+	for _, o := range opts {
+		o.set(&one)
 	}
 	if err := ctx.Err(); err != nil {
 		return storage.Record{}, 0, err
@@ -44,7 +49,7 @@ func (s *Store) Update(ctx context.Context, key string, change func(now storage.
 			return storage.Record{}, 0, err
 		}
 		if s.local(key) {
-			r, outcome, again, err := s.updateHere(key, change)
+			r, outcome, again, err := s.updateHere(key, one)
 			if again {
 				continue
 			}
@@ -66,7 +71,7 @@ func (s *Store) Update(ctx context.Context, key string, change func(now storage.
 				return storage.Record{}, 0, err
 			}
 		}
-		value, keep, err := change(own(at.Record))
+		value, keep, err := one.first(at.Record)
 		if err != nil {
 			if guess { // it may be wrong for what the store has
 				guess = false
@@ -80,7 +85,7 @@ func (s *Store) Update(ctx context.Context, key string, change func(now storage.
 		value, keep = kept(value, keep)
 		made, _, outcome, err := s.change(ctx, era, storage.Change{
 			Item: storage.Item{Key: key, Value: value, Keep: keep}, Was: at.Version, Becomes: s.ground.becomes(value, keep),
-		}, part{kind: updates, apply: change})
+		}, one)
 		if err != nil {
 			return storage.Record{}, 0, err
 		}
@@ -93,6 +98,27 @@ func (s *Store) Update(ctx context.Context, key string, change func(now storage.
 		}
 	}
 	return storage.Record{}, 0, ErrContended
+}
+
+// UpdateOption says one thing about an Update.
+type UpdateOption struct {
+	set func(one *part)
+}
+
+// Holds tells how many bytes the function of an Update holds for as long as it waits,
+// so that they count for the bound of the Queue: such as what it appends. It is asked
+// each time when the function has been called on the caller's goroutine.
+func Holds(bytes func() int) UpdateOption {
+	return UpdateOption{func(one *part) { one.size = bytes }}
+}
+
+// first calls the function on its caller's goroutine, and asks what it holds then.
+func (p *part) first(r storage.Record) (value []byte, keep time.Duration, err error) {
+	value, keep, err = p.apply(own(r))
+	if p.size != nil {
+		p.holds = max(p.size(), 0)
+	}
+	return value, keep, err
 }
 
 // kept is what a change function has returned, as the Store's own.
@@ -109,7 +135,7 @@ func kept(value []byte, keep time.Duration) ([]byte, time.Duration) {
 // updateHere changes what the record is here, and queues the change. It is called
 // with the lock held, and gives it back: the function is not called under it. It
 // is to be done again where something has changed meanwhile.
-func (s *Store) updateHere(key string, change func(storage.Record) ([]byte, time.Duration, error)) (_ storage.Record, _ Outcome, again bool, _ error) {
+func (s *Store) updateHere(key string, one part) (_ storage.Record, _ Outcome, again bool, _ error) {
 	p, c := s.queue.get(key), s.copies.get(key)
 	var before *copied
 	if p != nil {
@@ -120,7 +146,7 @@ func (s *Store) updateHere(key string, change func(storage.Record) ([]byte, time
 		r, err = storage.Record{}, nil
 	}
 	s.unlock()
-	value, keep, err := change(own(r))
+	value, keep, err := one.first(r)
 	if errors.Is(err, ErrNoChange) {
 		if p != nil {
 			return own(r), Queued, false, nil
@@ -141,7 +167,7 @@ func (s *Store) updateHere(key string, change func(storage.Record) ([]byte, time
 	}
 	now := s.clock.Now()
 	result := s.copyOf(key, value, keep, now)
-	if err := s.enqueue(key, part{kind: updates, apply: change}, result, nil, now); err != nil {
+	if err := s.enqueue(key, one, result, nil, now); err != nil {
 		return storage.Record{}, 0, false, err
 	}
 	return own(result.record(now)), Queued, false, nil

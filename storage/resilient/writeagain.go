@@ -137,17 +137,22 @@ func (s *Store) writeAgain(c *copied, until time.Time, takes ...string) bool {
 		return false
 	}
 	p := s.queue.get(c.key)
-	one := part{kind: rewrites, value: c.value, again: c, takes: takes, until: until}
+	again := &rewrite{c, takes, until}
+	one := part{kind: rewrites, value: c.value, again: again}
 	parts, result := []part{one}, c
 	waits := p.again() != nil // already
 	switch {
 	case waits:
-		one.takes = append(one.takes, p.parts[0].takes...)
+		again.takes = append(takes, p.again().takes...)
 		parts, result = append(parts, p.parts[1:]...), p.result
 	case p != nil:
 		parts, result = append(parts, p.parts...), p.result
 	}
-	if !s.queue.fits(p, c.key, parts, result) {
+	var sent *attempt
+	if p != nil {
+		sent = p.sent
+	}
+	if !s.queue.fits(p, c.key, parts, result, sent) {
 		s.counts.refused++
 		s.tell(Event{Kind: Refused, Key: c.key, Err: ErrFull})
 		return false
@@ -195,7 +200,8 @@ func (a *attempt) isLost(takes []string) bool {
 
 // composeAgain is compose for what is written again. It is sent by itself, so that the
 // store knows the version again: it is made once, also where it was made before.
-func (s *Store) composeAgain(ctx context.Context, j job, c *copied) (*attempt, error) {
+func (s *Store) composeAgain(ctx context.Context, j job) (*attempt, error) {
+	c := j.parts[0].again
 	at, ok, err := s.find(ctx, j)
 	if !ok {
 		return nil, err
@@ -203,7 +209,7 @@ func (s *Store) composeAgain(ctx context.Context, j job, c *copied) (*attempt, e
 	now := s.clock.Now()
 	r := c.record(now)
 	there := at.Version == c.is[0] || !r.Found && at.Version == ""
-	if !there && !slices.Contains(j.parts[0].takes, at.Version) {
+	if !there && !slices.Contains(c.takes, at.Version) {
 		s.conflict(j)
 		return nil, nil
 	}
@@ -254,7 +260,7 @@ func (s *Store) suspects(key, version string) bool {
 	if s.writesOn == nil || !s.wants(key) {
 		return false
 	}
-	if p := s.queue.get(key); p.again() != nil && slices.Contains(p.parts[0].takes, "") { // it is known to have
+	if p := s.queue.get(key); p.again() != nil && slices.Contains(p.again().takes, "") { // it is known to have
 		return false
 	}
 	c := s.copies.get(key)

@@ -74,7 +74,7 @@ func (d *Dict[T]) merge(ctx context.Context, verb string, more map[string]T) err
 	if err != nil {
 		return told(verb, d.Name(), 0, err)
 	}
-	_, err = d.whole.update(ctx, verb, func(all map[string]T) (map[string]T, error) {
+	_, err = d.whole.update(ctx, verb, func() int { return len(data) }, func(all map[string]T) (map[string]T, error) {
 		more, err := d.whole.decode(data)
 		maps.Copy(all, more)
 		return all, err
@@ -89,7 +89,7 @@ func (d *Dict[T]) Update(ctx context.Context, key string, change func(T) (T, err
 	if err := d.check("update", key); err != nil {
 		return value, err
 	}
-	all, err := d.whole.update(ctx, "update", func(all map[string]T) (map[string]T, error) {
+	all, err := d.whole.update(ctx, "update", nil, func(all map[string]T) (map[string]T, error) {
 		value, err := change(all[key])
 		all[key] = value
 		return all, err
@@ -124,7 +124,7 @@ func (d *Dict[T]) PopOr(ctx context.Context, key string, otherwise T) (T, error)
 
 func (d *Dict[T]) take(ctx context.Context, verb, key string) (value T, found bool, err error) {
 	var t taking
-	_, err = d.whole.update(ctx, verb, func(all map[string]T) (map[string]T, error) {
+	_, err = d.whole.update(ctx, verb, t.size, func(all map[string]T) (map[string]T, error) {
 		err := t.attempt(func() ([]byte, bool, error) {
 			value, found := all[key]
 			if !found {

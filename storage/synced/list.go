@@ -64,7 +64,7 @@ func (l *List[T]) insert(ctx context.Context, verb string, place int, elements [
 	if err != nil {
 		return told(verb, l.Name(), 0, err)
 	}
-	_, err = l.whole.update(ctx, verb, func(all []T) ([]T, error) {
+	_, err = l.whole.update(ctx, verb, func() int { return len(data) }, func(all []T) ([]T, error) {
 		more, err := l.whole.decode(data)
 		return slices.Insert(all, min(place, len(all)), more...), err
 	})
@@ -122,7 +122,7 @@ func (l *List[T]) pop(ctx context.Context, at func(all []T) (int, error)) (eleme
 func (l *List[T]) take(ctx context.Context, verb string, at func(all []T) (int, error)) (data []byte, found bool, err error) {
 	var t taking
 	var place int
-	_, err = l.whole.update(ctx, verb, func(all []T) (left []T, err error) {
+	_, err = l.whole.update(ctx, verb, t.size, func(all []T) (left []T, err error) {
 		err = t.attempt(func() ([]byte, bool, error) {
 			if place, err = at(all); err != nil || place < 0 {
 				return nil, false, err

@@ -36,6 +36,13 @@ func (t *taking) attempt(anew func() (data []byte, found bool, err error), same 
 	return err
 }
 
+// size is how many bytes it holds.
+func (t *taking) size() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.data)
+}
+
 // give is what the caller is given, from when on it is settled, with the error of
 // the change: that earlier changes wait is not told of one that takes nothing.
 func (t *taking) give(err error) (data []byte, found bool, _ error) {

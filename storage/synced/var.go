@@ -125,11 +125,16 @@ func (v *Var[T]) Delete(ctx context.Context) error {
 // error of change, ErrNoChange among them, leaves everything as it is. One that it
 // returns only later drops the change, which is reported.
 func (v *Var[T]) Update(ctx context.Context, change func(T) (T, error)) (T, error) {
-	return v.update(ctx, "update", change)
+	return v.update(ctx, "update", nil, change)
 }
 
-func (v *Var[T]) update(ctx context.Context, verb string, change func(T) (T, error)) (value T, err error) {
-	r, outcome, err := v.store.Update(ctx, v.key, v.change(change))
+// update is Update whose change holds so many bytes while it waits, where that is told.
+func (v *Var[T]) update(ctx context.Context, verb string, holds func() int, change func(T) (T, error)) (value T, err error) {
+	var opts []resilient.UpdateOption
+	if holds != nil {
+		opts = append(opts, resilient.Holds(holds))
+	}
+	r, outcome, err := v.store.Update(ctx, v.key, v.change(change), opts...)
 	if err == nil {
 		value, err = v.found(r)
 	}

@@ -80,13 +80,16 @@ func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.
 	}()
 	channel := v.channel()
 	connecting, cancel := context.WithTimeout(ctx, watchPing)
-	err = sub.PSubscribe(connecting, plain(channel+prefix))
+	err = safely(func() error { return sub.PSubscribe(connecting, plain(channel+prefix)) })
 	cancel()
 	_, relayed := v.redis.(*redis.ClusterClient)
 	missed, asked := time.Now(), true // whether an answer is due
 	for err == nil {
 		var said any
-		said, err = receive(ctx, sub)
+		err = safely(func() (err error) {
+			said, err = sub.ReceiveTimeout(ctx, watchPing)
+			return err
+		})
 		var network net.Error
 		switch {
 		case ctx.Err() != nil:
@@ -98,7 +101,7 @@ func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.
 		case asked:
 			return began, errSilent
 		default:
-			asked, err = true, sub.Ping(ctx)
+			asked, err = true, safely(func() error { return sub.Ping(ctx) })
 		}
 		switch said := said.(type) {
 		case *redis.Subscription:
@@ -115,13 +118,12 @@ func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.
 	return began, err
 }
 
-// receive waits for what comes next. What is no message at all makes go-redis
-// panic.
-func receive(ctx context.Context, sub *redis.PubSub) (said any, err error) {
+// safely asks the client for something: what is no answer at all makes go-redis panic.
+func safely(ask func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			said, err = nil, fmt.Errorf("%w: %v", errAnswer, p)
+			err = fmt.Errorf("%w: %v", errAnswer, p)
 		}
 	}()
-	return sub.ReceiveTimeout(ctx, watchPing)
+	return ask()
 }

@@ -233,7 +233,7 @@ func (c *BulkCache) Clear(ctx context.Context, prefix string) error {
 	}
 	era := s.breaker.era
 	s.unlock()
-	if err := c.lister.Clear(ctx, prefix); err != nil {
+	if err := ask(ctx, func(ctx context.Context) error { return c.lister.Clear(ctx, prefix) }); err != nil {
 		if ctx.Err() == nil {
 			if verdict := s.judge(err); verdict == Away || verdict == Unknown {
 				s.trip(era, prefix, err)

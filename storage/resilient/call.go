@@ -25,7 +25,7 @@ func (s *Store) allow(d time.Duration) {
 func (s *Store) call(ctx context.Context, era uint64, key string, do func(ctx context.Context) error) (Verdict, error) {
 	limited, cancel := s.clock.WithTimeout(ctx, s.allowed())
 	defer cancel()
-	err := do(limited)
+	err := ask(limited, do)
 	if err == nil {
 		s.answered()
 		return 0, nil

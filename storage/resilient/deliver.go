@@ -7,6 +7,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"github.com/perennial-go/perennial/storage"
 )
 
 // Flush sends what waits, also before it is time to, and returns once nothing
@@ -241,7 +243,11 @@ func (s *Store) probe(ctx context.Context) error {
 	s.unlock()
 	asked := s.clock.Now()
 	limited, cancel := s.clock.WithTimeout(ctx, s.allowed())
-	found, err := s.ground.look(limited, key)
+	var found storage.Versioned
+	err := ask(limited, func(ctx context.Context) (err error) {
+		found, err = s.ground.look(ctx, key)
+		return err
+	})
 	var network net.Error
 	slow := limited.Err() != nil || errors.As(err, &network) && network.Timeout()
 	cancel()

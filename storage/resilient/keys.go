@@ -58,15 +58,24 @@ func (s *Store) listed(ctx context.Context, era uint64, keys func(context.Contex
 	defer cancel()
 	silence := s.clock.AfterFunc(s.allowed(), cancel)
 	defer silence.Stop()
-	for key, fault := range keys(limited, prefix) {
-		silence.Stop()
-		if err = fault; err != nil {
-			break
+	goes = true
+	err = askBack(func(back func(call func())) error {
+		for key, fault := range keys(limited, prefix) {
+			silence.Stop()
+			if fault != nil {
+				return fault
+			}
+			if s.stays(key) {
+				if back(func() { goes = yield(key, nil) }); !goes {
+					return nil
+				}
+			}
+			silence.Reset(s.allowed())
 		}
-		if s.stays(key) && !yield(key, nil) {
-			return 0, nil, false
-		}
-		silence.Reset(s.allowed())
+		return nil
+	})
+	if !goes {
+		return 0, nil, false
 	}
 	if err == nil {
 		s.answered()

@@ -86,17 +86,19 @@ func (s *Store) watch(ctx context.Context, watcher storage.WatcherBytes, prefix 
 		defer s.unlock()
 		delete(s.watches, w)
 	}()
-	err := watcher.Watch(ctx, prefix, func(c storage.Changed) {
-		if c.Missed {
-			_, _ = s.askState(ctx, prefix) // what is wrong it has told
-		}
-		told := s.saw(w, c)
-		if c.Missed {
-			s.confirm(ctx)
-		}
-		if told {
-			changed(c)
-		}
+	err := askBack(func(back func(call func())) error {
+		return watcher.Watch(ctx, prefix, func(c storage.Changed) {
+			if c.Missed {
+				_, _ = s.askState(ctx, prefix) // what is wrong it has told
+			}
+			told := s.saw(w, c)
+			if c.Missed {
+				s.confirm(ctx)
+			}
+			if told {
+				back(func() { changed(c) })
+			}
+		})
 	})
 	if err == nil {
 		err = errors.New("resilient: the watch has ended")

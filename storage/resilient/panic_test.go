@@ -1,0 +1,108 @@
+package resilient_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/resilient"
+)
+
+// A store beneath that panics, as a client may on an answer that is none, counts as
+// away, whatever it was asked for.
+func TestPanicOfTheStore(t *testing.T) {
+	for _, verb := range []string{"look", "swap", "state", "keys", "watch"} {
+		t.Run(verb, func(t *testing.T) {
+			bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
+				put(t, s, "a", "1", resilient.Committed)
+				at.set(func(s *server) {
+					s.fault = func(asked, _ string) error {
+						if asked == verb {
+							panic("makeslice: len out of range")
+						}
+						return nil
+					}
+				})
+				stop := watch(t, s, "")
+				defer stop()
+				for _, key := range []string{"a", "b"} {
+					if _, err := s.Put(t.Context(), key, []byte("2"), storage.Forever); err != nil {
+						t.Errorf("Put: %v", err)
+					}
+				}
+				for _, err := range s.Keys(t.Context(), "") {
+					if err != nil {
+						t.Errorf("Keys: %v", err)
+					}
+				}
+				later(5 * time.Second) // a probe or two
+				if opened := seen.of(resilient.Opened); verb != "watch" && (len(opened) == 0 || !strings.Contains(opened[0].Err.Error(), "makeslice")) {
+					t.Errorf("the store is not away: %v", seen.all)
+				}
+				at.set(func(s *server) { s.fault = nil })
+				later(time.Minute)
+				holds(t, at.memory, "a", "2")
+				holds(t, at.memory, "b", "2")
+			}, resilient.WriteAgain(true))
+		})
+	}
+}
+
+func TestPanicOfTheCacheBeneath(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
+		c, err := resilient.NewBulkCache(at, resilient.Observe(nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at.set(func(s *server) { s.fault = func(string, string) error { panic("makeslice") } })
+		for name, call := range map[string]func() error{
+			"Get":        func() error { _, err := c.Get(t.Context(), "a"); return err },
+			"GetMany":    func() error { _, err := c.GetMany(t.Context(), []string{"a"}); return err },
+			"Set":        func() error { return c.Set(t.Context(), "a", nil, storage.Forever) },
+			"SetMany":    func() error { return c.SetMany(t.Context(), []storage.Item{{Key: "a", Keep: storage.Forever}}) },
+			"DeleteMany": func() error { _, err := c.DeleteMany(t.Context(), []string{"a"}); return err },
+			"Claim":      func() error { _, err := c.Claim(t.Context(), time.Minute, "a"); return err },
+			"Clear":      func() error { return c.Clear(t.Context(), "") },
+		} {
+			if err := call(); err != nil && !errors.Is(err, storage.ErrQueued) && name != "Clear" {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		at.set(func(s *server) { s.fault = nil })
+		later(time.Minute)
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What is called back may panic, and that is for who asked for it to know.
+func TestPanicOfWhoIsCalledBack(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *server, s *resilient.Store, seen *events) {
+		put(t, s, "a", "1", resilient.Committed)
+		panics := func(what string, do func()) {
+			defer func() {
+				if p := recover(); p != "mine" {
+					t.Errorf("%s: %v is recovered", what, p)
+				}
+			}()
+			do()
+		}
+		panics("Keys", func() {
+			for range s.Keys(t.Context(), "") {
+				panic("mine")
+			}
+		})
+		panics("Watch", func() { _ = s.Watch(t.Context(), "", func(storage.Changed) { panic("mine") }) })
+		for key := range s.Keys(t.Context(), "") {
+			if key == "a" {
+				break
+			}
+		}
+		if n := len(seen.all); n > 0 {
+			t.Errorf("the store counts as away: %v", seen.all)
+		}
+	})
+}

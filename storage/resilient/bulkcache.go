@@ -101,7 +101,7 @@ func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Recor
 		}
 		found[i] = records[n]
 		if storage.FaultOf(err, n) == nil && epochs[i] == *s.epoch(keys[i]) {
-			s.copies.put(s.seen(plainVersion(records[n]), keys[i]))
+			s.putCopy(s.seen(plainVersion(records[n]), keys[i]))
 		}
 	}
 	return found, errors.Join(append(errs, placed(err, places)...)...)
@@ -204,7 +204,7 @@ func (c *BulkCache) atOnce(ctx context.Context, items []storage.Item, all func(c
 		mine := s.copyOf(item.Key, bytes.Clone(item.Value), item.Keep, now)
 		mine.is = []string{versionOf(change)}
 		*s.epoch(item.Key)++
-		s.copies.put(mine)
+		s.putCopy(mine)
 	}
 	return existed, verdict != Away && verdict != Unknown, err
 }

@@ -126,7 +126,7 @@ func (c *Cache) Claim(ctx context.Context, hold time.Duration, keys ...string) (
 			next++
 			claims[i] = storage.Claimed{Record: f.Record, Token: tokens[i].text(f.Token)}
 			if tokens[i].epoch == *s.epoch(key) {
-				s.copies.put(s.seen(plainVersion(f.Record), key))
+				s.putCopy(s.seen(plainVersion(f.Record), key))
 			}
 		}
 		s.unlock()
@@ -192,7 +192,7 @@ func (c *Cache) Fill(ctx context.Context, fills ...storage.Filling) (stored []bo
 		case i < len(filled) && filled[i]:
 			stored[place] = true
 			if tokens[place].epoch == *s.epoch(f.Key) {
-				s.copies.put(s.seen(plainVersion(storage.Record{Value: f.Value, Left: f.Keep, Found: f.Keep > 0}), f.Key))
+				s.putCopy(s.seen(plainVersion(storage.Record{Value: f.Value, Left: f.Keep, Found: f.Keep > 0}), f.Key))
 			}
 		}
 	}
@@ -217,7 +217,7 @@ func (s *Store) fillHere(item storage.Item, claimed token) bool {
 		return true
 	}
 	one.is = s.copies.get(item.Key).versions(now)
-	s.copies.put(one)
+	s.putCopy(one)
 	return true
 }
 

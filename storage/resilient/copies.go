@@ -2,6 +2,7 @@ package resilient
 
 import (
 	"container/list"
+	"fmt"
 	"slices"
 	"time"
 
@@ -99,9 +100,11 @@ func (c *copies) get(key string) *copied {
 	return e.Value.(*copied)
 }
 
-func (c *copies) put(one *copied) {
+// put tells of each that it has forgotten for want of room.
+func (c *copies) put(one *copied, forgot func(*copied)) {
 	c.drop(one.key)
 	if one.cost() > c.mostBytes {
+		forgot(one)
 		return
 	}
 	if c.byKey == nil {
@@ -110,7 +113,23 @@ func (c *copies) put(one *copied) {
 	c.byKey[one.key] = c.order.PushFront(one)
 	c.bytes += one.cost()
 	for len(c.byKey) > c.most || c.bytes > c.mostBytes {
-		c.drop(c.order.Back().Value.(*copied).key)
+		last := c.order.Back().Value.(*copied)
+		c.drop(last.key)
+		forgot(last)
+	}
+}
+
+// putCopy keeps a copy, in place of what was used least lately where there is no room.
+// That is told when it has happened once, twice, four times and so on.
+func (s *Store) putCopy(one *copied) { s.copies.put(one, s.forgets) }
+
+func (s *Store) forgets(c *copied) {
+	s.counts.forgotten++
+	if c.own && s.writesOn != nil && s.wants(c.key) {
+		s.beyond++
+	}
+	if n := s.counts.forgotten; !s.blind && n&(n-1) == 0 {
+		s.tell(Event{Kind: Forgot, Key: c.key, Forgotten: int(n), Err: fmt.Errorf("%w: there is room for %d records, %d bytes", errForgot, s.copies.most, s.copies.mostBytes)})
 	}
 }
 

@@ -34,6 +34,9 @@ var (
 	ErrInDoubt = errors.New("resilient: the answer to the change was lost, and the store does not know any more whether it was made: look, and make it again if it is still wanted")
 )
 
+// errForgot is why copies are forgotten.
+var errForgot = errors.New("resilient: copies are forgotten, which are not there while the store is away and are not written again: raise resilient.Copy")
+
 // LeftError says that changes still wait when Flush or Close has to end. It
 // matches storage.ErrQueued.
 type LeftError struct {

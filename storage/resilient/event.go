@@ -20,7 +20,8 @@ const (
 	Conflict                  // a change that waited was dropped, for what it was made on has changed: Key, Value
 	Dropped                   // a change that waited was dropped: Key, Value, Err
 	Refused                   // a change was not accepted, for the queue is full: Key, Err
-	Emptied                   // the store has lost its data: Changes that are made again (see WriteAgain), or Err that says why none are
+	Emptied                   // the store has lost its data: Changes that are made again (see WriteAgain), or Err that says why none are, and Forgotten own records that are not
+	Forgot                    // copies have no room, and were forgotten: Forgotten so far, the latest of Key, Err (told of the 1st, 2nd, 4th and so on)
 
 	// Kinds is one more than the last kind there is.
 	Kinds
@@ -28,7 +29,7 @@ const (
 
 var kindNames = [Kinds]string{
 	Opened: "store away", HalfOpen: "store asked", Closed: "store back", Delivered: "change delivered",
-	Conflict: "change in conflict", Dropped: "change dropped", Refused: "change refused", Emptied: "store without its data",
+	Conflict: "change in conflict", Dropped: "change dropped", Refused: "change refused", Emptied: "store without its data", Forgot: "copies forgotten",
 }
 
 // String is the kind in lower-case words.
@@ -48,6 +49,8 @@ type Event struct {
 	Wait    time.Duration // until the store is asked again
 	Err     error         // what went wrong
 	Time    time.Time     // on the Store's clock
+
+	Forgotten int // how many copies are forgotten, of all or of own records; one may count several times
 }
 
 // Log writes the events that somebody should know of: the store going and coming
@@ -60,15 +63,18 @@ func Log(logger *slog.Logger) func(e Event) {
 		switch e.Kind {
 		case HalfOpen, Delivered:
 			return
-		case Conflict, Dropped, Refused, Emptied:
+		case Conflict, Dropped, Refused, Emptied, Forgot:
 			level = slog.LevelWarn
 		}
-		attrs := make([]slog.Attr, 0, 4)
+		attrs := make([]slog.Attr, 0, 5)
 		if e.Key != "" {
 			attrs = append(attrs, slog.String("key", cut(strconv.Quote(e.Key))))
 		}
 		if e.Kind == Closed || e.Kind == Emptied {
 			attrs = append(attrs, slog.Int("changes", e.Changes))
+		}
+		if e.Forgotten > 0 {
+			attrs = append(attrs, slog.Int("forgotten", e.Forgotten))
 		}
 		if e.Wait > 0 {
 			attrs = append(attrs, slog.Duration("wait", e.Wait))

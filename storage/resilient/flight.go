@@ -64,7 +64,7 @@ func (s *Store) keep(c storage.Change, end time.Time, f *flight, before bool, ag
 	}
 	s.unsure = s.unsure || mine.trusted == 0
 	*s.epoch(c.Key)++
-	s.copies.put(mine)
+	s.putCopy(mine)
 	return mine
 }
 

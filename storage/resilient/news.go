@@ -56,5 +56,5 @@ func (s *Store) told(e Event) {
 
 // counts is what Stats counts.
 type counts struct {
-	trips, queued, delivered, superseded, conflicts, dropped, refused, unobserved uint64
+	trips, queued, delivered, superseded, conflicts, dropped, refused, unobserved, forgotten uint64
 }

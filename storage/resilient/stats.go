@@ -22,6 +22,7 @@ type Stats struct {
 
 	Copies     int    // records of which there is a copy
 	CopyBytes  int    // that the copies take
+	Forgotten  uint64 // copies that had to be forgotten, for there was no room (see Copy)
 	Unobserved uint64 // events that were not told of, for the observer was too slow
 }
 
@@ -35,7 +36,7 @@ func (s *Store) Stats() Stats {
 		Keys: len(s.queue.byKey), Changes: s.queue.changes, Bytes: s.queue.bytes,
 		Queued: c.queued, Delivered: c.delivered, Superseded: c.superseded,
 		Conflicts: c.conflicts, Dropped: c.dropped, Refused: c.refused,
-		Copies: len(s.copies.byKey), CopyBytes: s.copies.bytes, Unobserved: c.unobserved,
+		Copies: len(s.copies.byKey), CopyBytes: s.copies.bytes, Forgotten: c.forgotten, Unobserved: c.unobserved,
 	}
 	for e := s.queue.order.Front(); e != nil; e = e.Next() {
 		if waited := s.clock.Since(e.Value.(*pending).since); waited > stats.Lag {

@@ -57,6 +57,7 @@ type Store struct {
 	flights map[string]*flight // changes that are sent, by key
 	state   string             // of the store beneath
 	emptied time.Time          // when it was found to have lost its data
+	beyond  int                // own records that were forgotten since it last had
 	unsure  bool               // some own record is to be looked at again
 	timer   *clock.Timer       // runs only while the store is away or something waits
 	wait    time.Duration      // until the next delivery
@@ -239,7 +240,7 @@ func (s *Store) remember(found storage.Versioned, key string, began moment) {
 	if now != began {
 		c.trusted, c.state = 0, ""
 	}
-	s.copies.put(c)
+	s.putCopy(c)
 }
 
 // seen is a copy of what the store says.

@@ -161,7 +161,7 @@ func (s *Store) doubt(c storage.Change) {
 		s.copies.drop(c.Key)
 		return
 	}
-	s.copies.put(&copied{key: old.key, value: old.value, found: old.found, end: old.end, is: is})
+	s.putCopy(&copied{key: old.key, value: old.value, found: old.found, end: old.end, is: is})
 }
 
 // maxVersions is how many changes may be in doubt until the copy is forgotten.

@@ -98,7 +98,8 @@ func (s *Store) askState(ctx context.Context, key string) (same bool, _ error) {
 	if before == "" || before == id {
 		return true, nil
 	}
-	s.emptied = s.clock.Now()
+	forgotten := s.beyond
+	s.emptied, s.beyond = s.clock.Now(), 0
 	var lost []*copied
 	for key, e := range s.copies.byKey {
 		if c := e.Value.(*copied); c.own && s.wants(key) {
@@ -109,7 +110,7 @@ func (s *Store) askState(ctx context.Context, key string) (same bool, _ error) {
 		for _, c := range lost {
 			c.own = false
 		}
-		s.tell(Event{Kind: Emptied, Err: ErrLate})
+		s.tell(Event{Kind: Emptied, Err: ErrLate, Forgotten: forgotten})
 		return false, errEmptied
 	}
 	slices.SortFunc(lost, func(a, b *copied) int { return strings.Compare(a.key, b.key) })
@@ -125,7 +126,7 @@ func (s *Store) askState(ctx context.Context, key string) (same bool, _ error) {
 			n++
 		}
 	}
-	s.tell(Event{Kind: Emptied, Changes: n})
+	s.tell(Event{Kind: Emptied, Changes: n, Forgotten: forgotten})
 	return false, errEmptied
 }
 

@@ -3,6 +3,9 @@ package resilient_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -298,4 +301,61 @@ func TestOwnRecordsOutliveAGap(t *testing.T) {
 		lacks(t, p.ways[0], "b")
 		lacks(t, p.ways[0], "c")
 	})
+}
+
+// What the copies have no room for is not written again, and that is told in numbers:
+// when they are forgotten, and when they are missing.
+func TestWhatIsForgottenIsTold(t *testing.T) {
+	const most, records = 10, 30
+	pairs(t, func(t *testing.T, p *pair) {
+		for i := range records {
+			put(t, p.ones[0], fmt.Sprintf("%02d", i), "1", resilient.Committed)
+			synctest.Wait()
+		}
+		forgot := p.seen[0].of(resilient.Forgot)
+		var counts []int
+		for _, e := range forgot {
+			counts = append(counts, e.Forgotten)
+			if e.Err == nil || !strings.Contains(e.Err.Error(), "10 records") {
+				t.Errorf("it is told %v", e.Err)
+			}
+		}
+		if want := []int{1, 2, 4, 8, 16}; !slices.Equal(counts, want) {
+			t.Errorf("it is told that %d are forgotten, want %d", counts, want)
+		}
+		if n := p.ones[0].Stats().Forgotten; n != records-most {
+			t.Errorf("%d are forgotten, want %d", n, records-most)
+		}
+		p.stop()
+		p.empty()
+		p.start()
+		later(time.Minute)
+		told := p.seen[0].of(resilient.Emptied)
+		if len(told) != 1 || told[0].Changes != most || told[0].Forgotten != records-most {
+			t.Errorf("it is told %+v, want %d that are made again and %d that are forgotten", told, most, records-most)
+		}
+	}, resilient.Copy(most, 0))
+}
+
+// A process that has made nothing has forgotten nothing of its own.
+func TestWhatOthersMadeIsForgottenQuietly(t *testing.T) {
+	pairs(t, func(t *testing.T, p *pair) {
+		for i := range 30 {
+			if err := p.ways[0].memory.Set(t.Context(), fmt.Sprint(i), nil, storage.Forever); err != nil {
+				t.Fatal(err)
+			}
+			holds(t, p.ones[0], fmt.Sprint(i), "")
+		}
+		p.stop()
+		p.empty()
+		p.start()
+		later(time.Minute)
+		p.emptied(t, 0, 0)
+		if told := p.seen[0].of(resilient.Emptied); told[0].Forgotten != 0 {
+			t.Errorf("it is told %+v", told)
+		}
+		if n := p.ones[0].Stats().Forgotten; n != 20 {
+			t.Errorf("%d are forgotten", n)
+		}
+	}, resilient.Copy(10, 0))
 }

@@ -57,7 +57,7 @@ func (s *Store) keep(c storage.Change, end time.Time, f *flight, before bool, ag
 	}
 	mine.replaced = withVersion(mine.replaced, c.Was)
 	if f.trust == s.trust && s.watched(c.Key) && (f.heard && f.last == f.makes || !f.heard && !before) {
-		mine.trusted = s.trust
+		mine.trusted, mine.since = s.trust, s.clock.Now()
 	}
 	if f.heard && f.last == f.makes {
 		mine.state = s.state

@@ -23,6 +23,7 @@ const (
 	DefaultCopySize  = 64 << 20 // bytes
 	FirstBackoff     = 2 * time.Second
 	LongestBackoff   = 30 * time.Second
+	RecheckAfter     = time.Minute // for so long what a Watch keeps current is not looked at
 )
 
 // Timeout is how long the store beneath may take to answer; then it counts as

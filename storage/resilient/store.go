@@ -18,7 +18,7 @@ import (
 
 // Store is a store of records that goes on while the one beneath is away. It is a
 // storage.Bytes. Its methods may be called concurrently; it runs no goroutine but
-// while something waits or the store is away, and then at most one at a time.
+// one for each Watch, and while something waits or the store is away at most one more.
 // Close it.
 type Store struct {
 	store      storage.Bytes
@@ -113,7 +113,7 @@ func (s *Store) Get(ctx context.Context, key string) (storage.Record, error) {
 // Look returns the key's record: what it will be with what waits, where something
 // does; else what the store has. While the store is away it is the copy of what
 // was seen last, or not found (see FailAway), and while a Watch of the key's
-// prefix runs a copy that is current spares the round trip.
+// prefix runs a copy that is current spares the round trip, for RecheckAfter.
 func (s *Store) Look(ctx context.Context, key string) (storage.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return storage.Record{}, err
@@ -159,7 +159,7 @@ func (s *Store) current(key string) bool {
 		return false
 	}
 	c := s.copies.get(key)
-	return c != nil && c.trusted == s.trust && len(c.is) == 1
+	return c != nil && c.trusted == s.trust && len(c.is) == 1 && s.clock.Since(c.since) < RecheckAfter
 }
 
 // known is the key's record without the store. Its value is not the reader's.
@@ -250,7 +250,7 @@ func (s *Store) seen(found storage.Versioned, key string) *copied {
 		c.end = endOf(found.Left, s.clock.Now())
 	}
 	if s.watched(key) {
-		c.trusted = s.trust
+		c.trusted, c.since = s.trust, s.clock.Now()
 	}
 	was := s.copies.get(key)
 	if again := s.queue.get(key).again(); again != nil {

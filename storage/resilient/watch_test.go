@@ -3,6 +3,8 @@ package resilient_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -262,6 +264,120 @@ func TestWatchThatSeesNothing(t *testing.T) {
 			if n := b.calls.Load() - before; n > 1 {
 				t.Errorf("after Missed %d two looks ask the store %d times", i, n)
 			}
+		}
+		stop()
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A callback that is slow holds up nobody but itself: what is looked at is current.
+// What it was not told of in time is a Missed to it.
+func TestSlowCallback(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		let := make(chan struct{})
+		var told []storage.Changed
+		stop := watch(t, s, "", func(c storage.Changed) {
+			<-let
+			told = append(told, c)
+		})
+		set := func(key, value string) {
+			t.Helper()
+			if err := at.memory.Set(t.Context(), key, []byte(value), storage.Forever); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		for _, value := range []string{"1", "2", "3"} {
+			set("a", value)
+			holds(t, s, "a", value)
+		}
+		before := at.calls.Load()
+		holds(t, s, "a", "3")
+		if n := at.calls.Load() - before; n != 0 {
+			t.Errorf("to look at what is current asks the store %d times", n)
+		}
+		let <- struct{}{}
+		let <- struct{}{}
+		synctest.Wait()
+		if len(told) != 2 || !told[0].Missed || told[1].Key != "a" {
+			t.Errorf("it is told %+v", told)
+		}
+		for i := range 5000 { // more than is kept for who is slow
+			set("b", strconv.Itoa(i))
+		}
+		holds(t, s, "b", "4999")
+		close(let)
+		synctest.Wait()
+		if last := told[len(told)-1]; len(told) > 2000 || !slices.ContainsFunc(told[1:], func(c storage.Changed) bool { return c.Missed }) {
+			t.Errorf("it is told %d times, at last %+v", len(told), last)
+		}
+		set("c", "1")
+		if last := told[len(told)-1]; last.Key != "c" {
+			t.Errorf("it is told %+v at last", last)
+		}
+		stop()
+	})
+}
+
+// A Watch ends at once, whatever it could tell of yet.
+func TestWatchEndsAmidWhatItTells(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		ctx, cancel := context.WithCancel(t.Context())
+		n := 0
+		err := s.Watch(ctx, "", func(storage.Changed) {
+			if n == 0 {
+				for i := range 10 {
+					put(t, s, strconv.Itoa(i), "1", resilient.Committed)
+				}
+				cancel()
+			}
+			n++
+		})
+		if !errors.Is(err, context.Canceled) || n != 1 {
+			t.Errorf("it is told %d times, and ends with %v", n, err)
+		}
+	})
+}
+
+// What is deleted where nobody is told of it, by hand or by an eviction, is served for
+// no longer than a minute by who watches.
+func TestWhatGoesUntoldIsSeenInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &blinking{server: newServer()}
+		s, err := resilient.New(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := watch(t, s, "")
+		put(t, s, "mine", "1", resilient.Committed)
+		if err := b.memory.Set(t.Context(), "theirs", []byte("1"), storage.Forever); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, s, "theirs", "1")
+		synctest.Wait()
+		b.blind.Store(true)
+		for _, key := range []string{"mine", "theirs"} {
+			if _, err := b.memory.Delete(t.Context(), key); err != nil {
+				t.Fatal(err)
+			}
+		}
+		later(resilient.RecheckAfter - time.Second)
+		before := b.calls.Load()
+		holds(t, s, "mine", "1")
+		holds(t, s, "theirs", "1")
+		if n := b.calls.Load() - before; n != 0 {
+			t.Errorf("the store is asked %d times within a minute", n)
+		}
+		later(2 * time.Second)
+		lacks(t, s, "mine")
+		lacks(t, s, "theirs")
+		before = b.calls.Load()
+		lacks(t, s, "mine")
+		lacks(t, s, "theirs")
+		if n := b.calls.Load() - before; n != 0 {
+			t.Errorf("the store is asked %d times after it was asked", n)
 		}
 		stop()
 		if err := s.Close(t.Context()); err != nil {

@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"unicode/utf8"
 
 	"github.com/perennial-go/perennial/serde"
 )
 
 // plainJSON is the codec where none is given: serde.JSON, but that it does not
-// take null for a zero.
+// take null for a zero, and refuses text that it would change.
 type plainJSON[T any] struct {
 	serde.Codec[T]
 	null bool // T has a way to be null
@@ -25,11 +26,25 @@ func newJSON[T any]() serde.Codec[T] {
 	return plainJSON[T]{serde.JSON[T](), reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())}
 }
 
-var errNull = errors.New("null is stored")
+var (
+	errNull   = errors.New("null is stored")
+	errNoUTF8 = errors.New("what is stored is no UTF-8, and so no JSON")
+)
+
+func (c plainJSON[T]) Encode(value T) ([]byte, error) {
+	data, err := c.Codec.Encode(value)
+	if err == nil {
+		err = checkText(value, data)
+	}
+	return data, err
+}
 
 func (c plainJSON[T]) Decode(data []byte) (value T, err error) {
 	if !c.null && string(bytes.TrimSpace(data)) == "null" {
 		return value, errNull
+	}
+	if !utf8.Valid(data) {
+		return value, errNoUTF8
 	}
 	return c.Codec.Decode(data)
 }

@@ -181,9 +181,13 @@ func TestWatchedGetAsksNobody(t *testing.T) {
 				t.Errorf("Get %d asked the server %d times", i, asked)
 			}
 		}
-		time.Sleep(longest)
+		time.Sleep(resilient.RecheckAfter - time.Second)
 		if asked := s.count(func() { wantValue(t, ofB, 2) }); asked != 0 {
 			t.Errorf("a later Get asked the server %d times", asked)
+		}
+		time.Sleep(time.Second)
+		if asked := s.count(func() { wantValue(t, ofB, 2); wantValue(t, ofB, 2) }); asked != 1 {
+			t.Errorf("two Gets after a minute asked the server %d times", asked)
 		}
 		s.leave()
 		wantValue(t, ofB, 2)

@@ -86,3 +86,21 @@ func TestStartOfAnEndedUpdate(t *testing.T) {
 		}
 	}
 }
+
+// What has ended is not counted, superseded or not.
+func TestCountsAfterTheEnd(t *testing.T) {
+	r := newRegistry()
+	mark(t, r, "key").End(nil, nil)
+	if got := r.Counts(); got != (statuses.Counts{}) {
+		t.Errorf("after a load: %+v", got)
+	}
+	u := mark(t, r, "key")
+	if err := r.Hold(t.Context(), "key", true); err != nil {
+		t.Fatal(err)
+	}
+	r.Free("key", true)
+	u.End(nil, nil)
+	if got := r.Counts(); got != (statuses.Counts{}) {
+		t.Errorf("after a superseded load: %+v", got)
+	}
+}

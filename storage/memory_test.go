@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -283,6 +284,8 @@ func TestMemoryIsSoundWhateverComes(t *testing.T) {
 		good       bool
 	}
 	var claims []claim
+	seen := map[string]string{} // versions
+	made := 0
 	spoil := func(key string) {
 		for i := range claims {
 			claims[i].good = claims[i].good && claims[i].key != key
@@ -296,7 +299,7 @@ func TestMemoryIsSoundWhateverComes(t *testing.T) {
 			keep = storage.Forever
 		}
 		var err error
-		switch rng.IntN(9) {
+		switch rng.IntN(12) {
 		case 0, 1:
 			err = m.Set(t.Context(), key, value, keep)
 			spoil(key)
@@ -324,6 +327,20 @@ func TestMemoryIsSoundWhateverComes(t *testing.T) {
 			}
 		case 8:
 			mock.Add(time.Duration(rng.IntN(3)) * 500 * time.Millisecond)
+		case 9:
+			var found []storage.Versioned
+			if found, err = m.Look(t.Context(), key); err == nil {
+				seen[key] = found[0].Version
+			}
+		case 10:
+			made++
+			var swapped []bool
+			swapped, err = m.Swap(t.Context(), storage.Change{Item: storage.Item{Key: key, Value: value, Keep: keep}, Was: seen[key], Becomes: fmt.Sprint("version ", made)})
+			if err == nil && swapped[0] {
+				spoil(key)
+			}
+		case 11:
+			mock.Add(storage.VersionsKept)
 		}
 		if err == nil {
 			err = m.Sound()
@@ -335,9 +352,12 @@ func TestMemoryIsSoundWhateverComes(t *testing.T) {
 }
 
 func TestMemoryClose(t *testing.T) {
-	m := storage.NewMemory()
+	m := newMemory(t)
 	if err := m.Set(t.Context(), "a", nil, time.Hour); err != nil || !m.Armed() {
 		t.Fatal(err, m.Armed())
+	}
+	if _, err := m.Look(t.Context(), "a"); err != nil {
+		t.Fatal(err)
 	}
 	for range 2 {
 		if err := m.Close(); err != nil {
@@ -373,7 +393,75 @@ func everyCall(t *testing.T, m *storage.Memory) map[string]error {
 	errs["Clear"] = m.Clear(ctx, "")
 	_, errs["Claim"] = m.Claim(ctx, time.Hour, "a")
 	_, errs["Fill"] = m.Fill(ctx, storage.Filling{})
+	_, errs["Look"] = m.Look(ctx, "a")
+	_, errs["Swap"] = m.Swap(ctx, storage.Change{})
+	errs["Watch"] = m.Watch(ctx, "", func(storage.Changed) {})
 	return errs
+}
+
+// A capacity of one byte is one, and nothing fits; what is to be deleted needs no
+// room, and anything else does, however short its time.
+func TestMemoryOfOneByte(t *testing.T) {
+	m := newMemory(t, storage.MemoryCapacity(1))
+	for keep, refused := range map[time.Duration]bool{time.Hour: true, 1: true, 0: false, -1: false} {
+		if err := m.Set(t.Context(), "a", nil, keep); errors.Is(err, storage.ErrRefused) != refused {
+			t.Errorf("Set for %v says %v; want it refused: %v", keep, err, refused)
+		}
+	}
+	if got := m.String(); got != "Memory" {
+		t.Errorf("it calls itself %q", got)
+	}
+}
+
+// A write that ends sooner than all before it arms the timer anew, and makes none.
+func TestMemoryMakesOneTimer(t *testing.T) {
+	m := newMemory(t)
+	keep := 1000 * time.Hour
+	if n := testing.AllocsPerRun(100, func() { keep -= time.Hour; _ = m.Set(t.Context(), "a", nil, keep) }); n > 0 {
+		t.Errorf("a Set allocates %v times", n)
+	}
+}
+
+// What is dropped takes no memory any more.
+func TestMemoryLetsGo(t *testing.T) {
+	const large = 32 << 20
+	m := newMemory(t)
+	held := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var s runtime.MemStats
+		runtime.ReadMemStats(&s)
+		return int64(s.HeapAlloc)
+	}
+	before := held()
+	if err := m.Set(t.Context(), "a", make([]byte, large), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if now := held(); now < before+large/2 {
+		t.Fatalf("a record of %d bytes takes %d", large, now-before)
+	}
+	if _, err := m.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if now := held(); now > before+large/2 {
+		t.Errorf("%d bytes are held after it was deleted", now-before)
+	}
+	runtime.KeepAlive(m)
+}
+
+// A fill with no time left takes no memory, even while its claim is good.
+func TestMemoryKeepsNoFillWithoutTime(t *testing.T) {
+	m := newMemory(t)
+	claims, err := m.Claim(t.Context(), time.Hour, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Fill(t.Context(), storage.Filling{Item: storage.Item{Key: "a", Value: make([]byte, 1000)}, Token: claims[0].Token}); err != nil {
+		t.Fatal(err)
+	}
+	if n, size := m.Held(); n != 1 || size != storage.RecordCost+1 {
+		t.Errorf("it holds %d records of %d bytes, want the claim alone", n, size)
+	}
 }
 
 func TestMemoryGetCopiesOnce(t *testing.T) {

@@ -7,8 +7,13 @@ import (
 
 // What tests have to see of a Memory.
 
-// RecordCost is what a record takes besides its key and value.
-const RecordCost = recordCost
+// RecordCost is what a record takes besides its key and value; VersionsCost and
+// VersionCost are what versions take, and each of them besides its text.
+const (
+	RecordCost   = recordCost
+	VersionsCost = versionsCost
+	VersionCost  = versionCost
+)
 
 // Held is how many records there are, expired and only claimed ones too, and
 // what all of them cost.
@@ -47,12 +52,21 @@ func (m *Memory) Sound() error {
 		switch {
 		case r.key != key:
 			return fmt.Errorf("the record of %q says that it is that of %q", key, r.key)
-		case !r.has && (r.value != nil || r.generation == 0):
-			return fmt.Errorf("%q has no value, and no claim: %+v", key, r)
+		case !r.has && (r.value != nil || r.generation == 0 && m.versions[key] == nil):
+			return fmt.Errorf("%q has no value, no claim and no versions: %+v", key, r)
 		case (r.over() == never) != (r.place == nowhere):
 			return fmt.Errorf("%q ends at %d and is at place %d", key, r.over(), r.place)
 		case r.place != nowhere && m.ends[r.place] != r:
 			return fmt.Errorf("%q is not at its place among the ends", key)
+		}
+	}
+	for key, v := range m.versions {
+		size += versionsCost
+		for _, version := range v.made {
+			size += versionCost + int64(len(version))
+		}
+		if m.byKey[key] == nil || len(v.made) > versionsMade {
+			return fmt.Errorf("%d versions are known of %q, which has the record %+v", len(v.made), key, m.byKey[key])
 		}
 	}
 	for i, r := range m.ends {

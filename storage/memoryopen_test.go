@@ -31,6 +31,30 @@ func TestOpenMemory(t *testing.T) {
 	wantHolds(t, small, "bcd")
 }
 
+func TestOpenMemoryRefuses(t *testing.T) {
+	for url, want := range map[string]string{
+		"memory://?capacity=0":     "capacity",
+		"memory://?capacity=1":     "",
+		"memory://?size=1":         "size",
+		"memory://user@name":       "user and password",
+		"memory://:secret@name":    "user and password",
+		"memory://name?capacity=x": "capacity",
+	} {
+		s, err := storage.Open(t.Context(), url)
+		if err == nil {
+			_ = s.Close()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", url, err, want)
+		}
+	}
+	if s, err := storage.Open(t.Context(), "memory://name?capacity=5000"); err != nil { // nothing was left open
+		t.Error(err)
+	} else if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpenMemoryByName(t *testing.T) {
 	first, second, other := openMemory(t, "memory://shared"), openMemory(t, "memory://shared?prefix=x:"), openMemory(t, "memory://shared/other")
 	setKeys(t, first, "a")

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +47,16 @@ func TestOpenNull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := (storage.Null{}).String(); got != "Null" {
+		t.Errorf("it calls itself %q", got)
+	}
 	if _, ok := s.Bytes().(storage.Null); !ok || s.String() != "null://" {
 		t.Errorf("it opens %T, which is shown as %s", s.Bytes(), s)
+	}
+}
+
+func TestOpenNullRefusesWhatItDoesNotKnow(t *testing.T) {
+	if _, err := storage.Open(t.Context(), "null://?capacity=1"); err == nil || !strings.Contains(err.Error(), "capacity") {
+		t.Errorf("it says %v", err)
 	}
 }

@@ -3,9 +3,11 @@ package storage_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"iter"
@@ -624,4 +626,238 @@ func FuzzSnapshot(f *testing.F) {
 			t.Fatalf("%v, and again %v, %v", got, again, err)
 		}
 	})
+}
+
+// keyCodec writes keys behind a mark. The keys in it are lost on one of the ways.
+type keyCodec struct{ noEncode, noDecode string }
+
+func (keyCodec) Name() string { return "marked" }
+
+func (c keyCodec) Encode(key string) ([]byte, error) {
+	if key != "" && key == c.noEncode {
+		return nil, errStub
+	}
+	return []byte("mark " + key), nil
+}
+
+func (c keyCodec) Decode(data []byte) (string, error) {
+	key, ok := strings.CutPrefix(string(data), "mark ")
+	if !ok || key != "" && key == c.noDecode {
+		return "", errStub
+	}
+	return key, nil
+}
+
+// Keys are written by the codec that is given; those that it can't write or read
+// are left out.
+func TestSnapshotKeysByACodec(t *testing.T) {
+	s := texts{Keys: keyCodec{}}
+	data := snapshot(t, s, some)
+	if !bytes.Contains(data, []byte("mark c")) {
+		t.Error("the codec has not written the keys")
+	}
+	if got, err := read(s, data); err != nil || !slices.Equal(got, some) {
+		t.Errorf("read %v, %v", got, err)
+	}
+	without := slices.DeleteFunc(slices.Clone(some), func(k kept) bool { return k.key == "a" })
+	got, err := read(texts{Keys: keyCodec{noDecode: "a"}}, data)
+	if !slices.Equal(got, without) || !errors.Is(err, storage.ErrSnapshotPartial) || !errors.Is(err, errStub) || !errors.Is(err, serde.ErrValue) {
+		t.Errorf("with a key that can't be read: %v, %v", got, err)
+	}
+	var b bytes.Buffer
+	n, err := (texts{Keys: keyCodec{noEncode: "a"}}).Write(t.Context(), &b, all(some))
+	if n != len(without) || !errors.Is(err, storage.ErrSnapshotPartial) || !errors.Is(err, errStub) {
+		t.Errorf("with a key that can't be written: %d, %v", n, err)
+	}
+	if got, err := read(s, b.Bytes()); err != nil || !slices.Equal(got, without) {
+		t.Errorf("read %v, %v", got, err)
+	}
+}
+
+// A record may be as large as MaxRecord, and no larger.
+func TestSnapshotMaxRecord(t *testing.T) {
+	big := []kept{{"k", strings.Repeat("x", 100), 1, 2, 3}}
+	_, err := (texts{MaxRecord: 1}).Write(t.Context(), io.Discard, all(big))
+	var size int
+	if _, text, ok := strings.Cut(fmt.Sprint(err), "it has "); !ok {
+		t.Fatalf("it says %v", err)
+	} else if _, err := fmt.Sscan(text, &size); err != nil || size <= 100 {
+		t.Fatalf("it says that a record has %s", text)
+	}
+	data := snapshot(t, texts{MaxRecord: size}, big)
+	if got, err := read(texts{MaxRecord: size}, data); err != nil || len(got) != 1 {
+		t.Errorf("of as many bytes as may be: %v, %v", got, err)
+	}
+	if n, err := (texts{MaxRecord: size - 1}).Write(t.Context(), io.Discard, all(big)); n != 0 || !errors.Is(err, storage.ErrSnapshotPartial) {
+		t.Errorf("wrote %d of a byte more than may be: %v", n, err)
+	}
+	got, err := read(texts{MaxRecord: size - 1}, data)
+	if want := fmt.Sprintf("a record has %d bytes, and the limit is %d", size, size-1); len(got) > 0 || !strings.Contains(fmt.Sprint(err), want) {
+		t.Errorf("read %v: %v, want %q", got, err, want)
+	}
+}
+
+// What a snapshot is of counts up to 1024 bytes; codecs without a name count by
+// their types.
+func TestSnapshotIdentity(t *testing.T) {
+	long := strings.Repeat("x", 1024)
+	if got, err := read(texts{Of: long + "b"}, snapshot(t, texts{Of: long + "a"}, some)); err != nil || len(got) != len(some) {
+		t.Errorf("read %d: %v; want all, for what differs comes later", len(got), err)
+	}
+	if _, err := read(texts{Of: long[1:] + "b"}, snapshot(t, texts{Of: long}, some)); !errors.Is(err, storage.ErrSnapshotForeign) {
+		t.Errorf("it says %v, want ErrSnapshotForeign", err)
+	}
+	type other struct{ serde.SerDe[string] }
+	json := serde.Envelope(serde.JSON[string]())
+	if _, err := read(texts{Entries: other{json}}, snapshot(t, texts{Entries: picky{json}}, nil)); !errors.Is(err, storage.ErrSnapshotForeign) {
+		t.Errorf("by another type it says %v, want ErrSnapshotForeign", err)
+	}
+}
+
+// refusing gives an error in the place of the second of some.
+type refusing struct {
+	picky
+	err error
+}
+
+func (r refusing) Deserialize(data []byte) (*entry.Entry[string], error) {
+	e, err := r.picky.Deserialize(data)
+	if errors.Is(err, serde.ErrCorrupt) {
+		err = r.err
+	}
+	return e, err
+}
+
+// A read says how many it has given, however it ends.
+func TestSnapshotSaysHowMany(t *testing.T) {
+	s := texts{Entries: refusing{picky{serde.Envelope(serde.JSON[string]())}, serde.ErrVersion}}
+	data := snapshot(t, s, some)
+	if got, err := read(s, data); len(got) != 1 || !errors.Is(err, storage.ErrSnapshotForeign) {
+		t.Errorf("of another version after the first: %v, %v", got, err)
+	}
+	s.Entries = refusing{picky{serde.Envelope(serde.JSON[string]())}, serde.ErrCorrupt}
+	n, err := s.Read(t.Context(), bytes.NewReader(data), func(string, *entry.Entry[string]) bool { return false })
+	if n != 1 || err != nil {
+		t.Errorf("stopped at the first: %d, %v", n, err)
+	}
+	given := 0
+	n, err = s.Read(t.Context(), bytes.NewReader(data), func(string, *entry.Entry[string]) bool { given++; return given < 2 })
+	if n != 2 || !errors.Is(err, storage.ErrSnapshotPartial) {
+		t.Errorf("stopped after one was left out: %d, %v", n, err)
+	}
+}
+
+// So does a write, and it ends with its stream or context.
+func TestSnapshotWriteSaysHowMany(t *testing.T) {
+	large := make([]kept, 10)
+	for i := range large {
+		large[i] = kept{fmt.Sprint(i), strings.Repeat("x", 20_000), 1, 2, 3}
+	}
+	if n, err := (texts{}).Write(t.Context(), failing{errStub}, all(large)); n == 0 || n == len(large) || !errors.Is(err, errStub) {
+		t.Errorf("wrote %d of %d, %v; want some", n, len(large), err)
+	}
+	if n, err := (texts{}).Write(t.Context(), failing{errStub}, all(some)); n != len(some) || !errors.Is(err, errStub) {
+		t.Errorf("wrote %d, %v; want all, and the error of the end", n, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	n, err := texts{}.Write(ctx, io.Discard, func(yield func(string, *entry.Entry[string]) bool) {
+		all(some)(yield)
+		cancel()
+	})
+	if n != len(some) || !errors.Is(err, context.Canceled) {
+		t.Errorf("wrote %d, %v", n, err)
+	}
+}
+
+// failsOnce is a reader's error that passes.
+type failsOnce struct{ failed bool }
+
+func (f *failsOnce) Read([]byte) (int, error) {
+	if f.failed {
+		return 0, io.EOF
+	}
+	f.failed = true
+	return 0, errStub
+}
+
+// Wherever a reader fails, its error is returned, with how far it came.
+func TestSnapshotFailingReader(t *testing.T) {
+	data := snapshot(t, texts{}, some)
+	empty := len(snapshot(t, texts{}, nil)) - 12 // the end's lengths and checksum
+	for at := range data {
+		var got []kept
+		n, err := texts{}.Read(t.Context(), io.MultiReader(bytes.NewReader(data[:at]), new(failsOnce), bytes.NewReader(data[at:])), into(&got))
+		var where *storage.SnapshotError
+		if !errors.Is(err, errStub) || !errors.As(err, &where) || where.Records != n || n != len(got) {
+			t.Fatalf("at byte %d: %v; want the reader's error and %d records", at, err, len(got))
+		}
+		if at < empty && where.Offset != 0 || at >= empty && (where.Offset < int64(empty) || where.Offset > int64(at)) {
+			t.Fatalf("at byte %d it says that it came to %d", at, where.Offset)
+		}
+		if want := fmt.Sprintf("up to byte %d, after %d records: stub", where.Offset, n); !strings.Contains(err.Error(), want) {
+			t.Fatalf("it says %v, want %q", err, want)
+		}
+	}
+	_, err := read(texts{}, data[:empty-5])
+	if where := (*storage.SnapshotError)(nil); !errors.As(err, &where) || where.Offset != 0 || !errors.Is(err, storage.ErrSnapshotCorrupt) {
+		t.Errorf("cut in its header it says %v", err)
+	}
+}
+
+// Half an end is none, whatever its checksum says.
+func TestSnapshotHalfAnEnd(t *testing.T) {
+	head := snapshot(t, texts{}, nil)
+	head = head[:len(head)-12]
+	for _, lengths := range []string{"\xff\xff\xff\xff\x00\x00\x00\x00", "\x00\x00\x00\x00\xff\xff\xff\xff"} {
+		sum := crc32.Checksum(append(slices.Clone(head[:len(head)-4]), lengths...), crc32.MakeTable(crc32.Castagnoli))
+		data := binary.BigEndian.AppendUint32(append(slices.Clone(head), lengths...), sum)
+		if _, err := read(texts{}, data); !errors.Is(err, storage.ErrSnapshotCorrupt) {
+			t.Errorf("of %x it says %v", lengths, err)
+		}
+	}
+	sum := crc32.Checksum(append(slices.Clone(head[:len(head)-4]), "\xff\xff\xff\xff\xff\xff\xff\xff"...), crc32.MakeTable(crc32.Castagnoli))
+	if _, err := read(texts{}, binary.BigEndian.AppendUint32(append(slices.Clone(head), "\xff\xff\xff\xff\xff\xff\xff\xff"...), sum)); err != nil {
+		t.Fatalf("of a whole end, made in the same way, it says %v", err)
+	}
+}
+
+// A file without a directory is in the current one; one with a directory needs no
+// current one.
+func TestSnapshotFileInTheCurrentDirectory(t *testing.T) {
+	here, there := t.TempDir(), t.TempDir()
+	t.Chdir(here)
+	if n, err := (texts{}).WriteFile(t.Context(), "cache", all(some)); n != len(some) || err != nil {
+		t.Fatalf("wrote %d, %v", n, err)
+	}
+	alone(t, filepath.Join(here, "cache"))
+	if err := os.RemoveAll(here); err != nil {
+		t.Skip("the current directory can't be removed here")
+	}
+	if n, err := (texts{}).WriteFile(t.Context(), filepath.Join(there, "cache"), all(some)); n != len(some) || err != nil {
+		t.Errorf("wrote %d, %v", n, err)
+	}
+}
+
+// A file that was read is closed.
+func TestSnapshotFileIsClosed(t *testing.T) {
+	open := func() int {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("the open files can't be counted here")
+		}
+		return len(files)
+	}
+	path := filepath.Join(t.TempDir(), "cache")
+	if _, err := (texts{}).WriteFile(t.Context(), path, all(some)); err != nil {
+		t.Fatal(err)
+	}
+	before := open()
+	for range 20 {
+		if _, err := (texts{}).ReadFile(t.Context(), path, into(new([]kept))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := open(); now > before+10 {
+		t.Errorf("%d files are open, and %d were", now, before)
+	}
 }

@@ -110,6 +110,51 @@ func TestInMemoryShrinks(t *testing.T) {
 	}
 }
 
+// A place that was given up is taken again: what comes and goes leaves nothing.
+func TestInMemoryTakesPlacesAgain(t *testing.T) {
+	s := storage.NewInMemory[int, string]()
+	held := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	churn := func() {
+		for key := range 20_000 {
+			_ = s.Offer(t.Context(), key, value("value"))
+			_ = s.Release(t.Context(), key)
+		}
+	}
+	churn()
+	before := held()
+	churn()
+	if more := held() - before; more > 100_000 {
+		t.Errorf("%d bytes are held for no entry", more)
+	}
+	runtime.KeepAlive(s)
+}
+
+// A Range can be left at any entry.
+func TestInMemoryRangeIsLeft(t *testing.T) {
+	s := storage.NewInMemory[int, string]()
+	const n = 1000
+	for key := range n {
+		_ = s.Offer(t.Context(), key, value("value"))
+	}
+	for most := 1; most <= n; most += 50 {
+		got := 0
+		for range s.Range(t.Context()) {
+			if got++; got == most {
+				break
+			}
+		}
+		if got != most {
+			t.Fatalf("left at entry %d it has yielded %d", most, got)
+		}
+	}
+}
+
 // A hit in memory takes no lock and does not allocate (G13).
 func TestInMemoryGetDoesNotAllocate(t *testing.T) {
 	s := storage.NewInMemory[string, string]()

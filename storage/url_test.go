@@ -28,6 +28,9 @@ func (s seen) Close() error {
 	return nil
 }
 
+// lastSeen is the last of them.
+var lastSeen seen
+
 // closedSeen counts what the driver's stores were closed.
 var closedSeen int
 
@@ -37,6 +40,7 @@ func init() {
 			u: *u, text: u.Text("text", "none"), number: u.Int("number", 7, 2), duration: u.Duration("duration", time.Second),
 			yes: u.Bool("yes", true), choice: u.Choice("choice", "one", "two"), closed: &closedSeen,
 		}
+		lastSeen = s
 		if u.Host == "faulty" {
 			u.Fault("host %q is faulty: take another", u.Host)
 		}
@@ -249,5 +253,17 @@ func TestURLErrorsAreOfTheirKind(t *testing.T) {
 		if !errors.Is(err, storage.ErrScheme) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s:// says %v, want %s", scheme, err, want)
 		}
+	}
+}
+
+// What is before an @ is the user, even if it is nothing; a duration may be as
+// short as there are; what is faulty is read as the default.
+func TestURLAtTheEdges(t *testing.T) {
+	_, s := openSeen(t, "seen://@host?duration=1ns")
+	if s.u.Host != "host" || s.u.User != "" || s.duration != 1 {
+		t.Errorf("host %q, user %q, duration %v", s.u.Host, s.u.User, s.duration)
+	}
+	if _, err := storage.Open(t.Context(), "seen://careless?number=1&duration=0s&yes=x&choice=x"); err == nil || lastSeen.number != 7 || lastSeen.duration != time.Second || !lastSeen.yes || lastSeen.choice != "one" {
+		t.Errorf("%v; the driver has seen %+v, want the defaults", err, lastSeen)
 	}
 }

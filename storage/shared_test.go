@@ -48,20 +48,23 @@ func (f *faulty) Delete(ctx context.Context, key string) (bool, error) {
 }
 
 func (f *faulty) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
+	if len(keys) == 0 || slices.Contains(keys, "") {
+		return nil, errNothing
+	}
 	r, err := f.Memory.GetMany(ctx, keys)
 	return r, cmpErr(f.fault, err)
 }
 
 func (f *faulty) SetMany(ctx context.Context, items []storage.Item) error {
-	if len(items) == 0 {
-		return errors.New("a call for nothing")
+	if len(items) == 0 || items[0].Key == "" {
+		return errNothing
 	}
 	return cmpErr(f.fault, f.Memory.SetMany(ctx, items))
 }
 
 func (f *faulty) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
-	if len(keys) == 0 {
-		return nil, errors.New("a call for nothing")
+	if len(keys) == 0 || slices.Contains(keys, "") {
+		return nil, errNothing
 	}
 	was, err := f.Memory.DeleteMany(ctx, keys)
 	return was, cmpErr(f.fault, err)
@@ -69,7 +72,7 @@ func (f *faulty) DeleteMany(ctx context.Context, keys []string) ([]bool, error) 
 
 func (f *faulty) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]storage.Claimed, error) {
 	if len(keys) == 0 {
-		return nil, errors.New("a call for nothing")
+		return nil, errNothing
 	}
 	c, err := f.Memory.Claim(ctx, hold, keys...)
 	return c, cmpErr(f.fault, err)
@@ -77,7 +80,7 @@ func (f *faulty) Claim(ctx context.Context, hold time.Duration, keys ...string) 
 
 func (f *faulty) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, error) {
 	if len(fills) == 0 {
-		return nil, errors.New("a call for nothing")
+		return nil, errNothing
 	}
 	stored, err := f.Memory.Fill(ctx, fills...)
 	return stored, cmpErr(f.fault, err)
@@ -123,8 +126,9 @@ func at(now entry.Instant, value float64) *entry.Entry[float64] {
 const noon = entry.Instant(12 * time.Hour)
 
 var (
-	errStub = errors.New("stub")
-	noText  = math.NaN()
+	errStub    = errors.New("stub")
+	errNothing = errors.New("a call for nothing") // or for a key that is none
+	noText     = math.NaN()
 )
 
 // wantValue wants an entry of that value; none where it is below zero.
@@ -216,12 +220,15 @@ func TestSharedKeysWithoutText(t *testing.T) {
 	_, errs["Claim"] = a.Fenced.Claim(ctx, time.Hour, 1, noText)
 	_, errs["Fill of it"] = a.Fenced.Fill(ctx, storage.Fill[float64, float64]{Key: noText, Entry: at(noon, 1)})
 	for call, err := range errs {
-		if err == nil || !strings.Contains(err.Error(), "NaN") || strings.Contains(err.Error(), "call for nothing") {
+		if err == nil || !strings.Contains(err.Error(), "NaN") || errors.Is(err, errNothing) {
 			t.Errorf("%s says %v, want that NaN has no text", call, err)
 		}
 	}
 	if n, _ := f.Held(); n != 0 {
 		t.Errorf("%d records are stored", n)
+	}
+	if got, _ := a.BulkReader.GetMany(ctx, []float64{noText}); len(got) != 1 || got[0] != nil {
+		t.Errorf("GetMany of it returns %v, want one that is nil", got)
 	}
 
 	keys := []float64{noText, 1, 2}
@@ -231,7 +238,7 @@ func TestSharedKeysWithoutText(t *testing.T) {
 	}
 	wantValue(t, s, 1, 10)
 	got, err := a.BulkReader.GetMany(ctx, keys)
-	if err == nil || len(got) != 3 || got[0] != nil || got[1] == nil || got[1].Value != 10 {
+	if err == nil || errors.Is(err, errNothing) || len(got) != 3 || got[0] != nil || got[1] == nil || got[1].Value != 10 {
 		t.Errorf("GetMany: %v, %v", got, err)
 	}
 	claims, err := a.Fenced.Claim(ctx, time.Hour, 1, 2)
@@ -242,7 +249,7 @@ func TestSharedKeysWithoutText(t *testing.T) {
 	if !slices.Equal(stored, []bool{false, true}) || storage.FaultOf(err, 0) == nil || storage.FaultOf(err, 1) != nil {
 		t.Errorf("Fill: %v, %v", stored, err)
 	}
-	if err := a.Bulk.ReleaseMany(ctx, keys); err == nil {
+	if err := a.Bulk.ReleaseMany(ctx, keys); err == nil || errors.Is(err, errNothing) {
 		t.Error("ReleaseMany says nothing of the key without a text")
 	}
 	wantValue(t, s, 1, -1)
@@ -268,7 +275,7 @@ func TestSharedReturnsFaults(t *testing.T) {
 			t.Errorf("%s returns %v", call, err)
 		}
 	}
-	if err := a.Bulk.OfferMany(ctx, []float64{1, 2}, []*entry.Entry[float64]{at(noon, 1), at(noon, 2)}); storage.FaultOf(err, 0) != errStub || storage.FaultOf(err, 1) != errStub {
+	if err := a.Bulk.OfferMany(ctx, []float64{1, 2}, []*entry.Entry[float64]{at(noon, 1), at(noon, 2)}); storage.FaultOf(err, 0) != errStub || storage.FaultOf(err, 1) != errStub || err.Error() != "stub" {
 		t.Errorf("a fault of all is told as %v", err)
 	}
 	if err := a.Bulk.OfferMany(ctx, []float64{1, 2}, nil); err == nil || !strings.Contains(err.Error(), "2 keys and 0 entries") {

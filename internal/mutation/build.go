@@ -208,10 +208,13 @@ func apply(src []byte, edits []numbered) []byte {
 	return append(out, src[at:]...)
 }
 
-// build makes the test binary of a package with other text for its files. No
-// file of the tree is touched.
-func (s *source) build(files map[string][]byte, tmp string) (binary string, err error) {
-	replace := map[string]string{}
+// build makes the test binary of a package with other text for its files, and with
+// the test files whose names are given, or all. No file of the tree is touched.
+func (s *source) build(files map[string][]byte, tests []string, tmp string) (binary string, err error) {
+	replace, err := s.without(tests)
+	if err != nil {
+		return "", err
+	}
 	for i, path := range sortedKeys(files) {
 		other := filepath.Join(tmp, fmt.Sprintf("%d.go", i))
 		if err := os.WriteFile(other, files[path], 0o600); err != nil {
@@ -230,6 +233,24 @@ func (s *source) build(files map[string][]byte, tmp string) (binary string, err 
 	binary = filepath.Join(tmp, "test")
 	_, err = output(exec.Command("go", "test", "-c", "-overlay", list, "-o", binary, s.path))
 	return binary, err
+}
+
+// without is the overlay in which there are no test files but those given.
+func (s *source) without(tests []string) (map[string]string, error) {
+	replace := map[string]string{}
+	if len(tests) == 0 {
+		return replace, nil
+	}
+	all, err := filepath.Glob(filepath.Join(s.dir, "*_test.go"))
+	for _, path := range all {
+		if !slices.Contains(tests, filepath.Base(path)) {
+			replace[path] = ""
+		}
+	}
+	if left := len(all) - len(replace); err == nil && left != len(tests) {
+		err = fmt.Errorf("%s has %d of the test files %s", s.path, left, strings.Join(tests, ", "))
+	}
+	return replace, err
 }
 
 // output runs a command; what it said is in the error.

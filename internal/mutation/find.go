@@ -238,13 +238,26 @@ func (f *finder) results(n *ast.ReturnStmt, stack []ast.Node) {
 	}
 	for i, value := range n.Results {
 		t := sig.Results().At(i).Type()
-		if boolean(t) || f.zero(value) {
-			continue // expression negates it
+		if boolean(t) || f.zero(value) || i < len(n.Results)-1 && f.besideError(t, n, stack) {
+			continue // expression negates what is boolean
 		}
 		if text, ok := f.typeText(t); ok {
 			f.wrap(value, fmt.Sprintf("zero for %s in %s", f.text(value), f.text(n)), "mutantZero["+text+"](%d, ", ")")
 		}
 	}
+}
+
+// besideError says whether a result stands beside the err of an if err != nil:
+// nobody looks at it then. Numbers and slices are what could be done all the same.
+func (f *finder) besideError(t types.Type, n *ast.ReturnStmt, stack []ast.Node) bool {
+	if _, slice := t.Underlying().(*types.Slice); slice || numeric(t) {
+		return false
+	}
+	if len(stack) < 2 {
+		return false
+	}
+	around, ok := stack[len(stack)-2].(*ast.IfStmt)
+	return ok && strings.Contains(f.text(around.Cond), "err != nil") && around.Body == stack[len(stack)-1]
 }
 
 // zero says whether a value is plainly the zero one already.

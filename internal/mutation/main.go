@@ -40,11 +40,15 @@ func main() {
 	flag.DurationVar(&o.patience, "patience", 5*time.Second, "how long tests may take beyond five times their time before they count as hanging")
 	only := flag.String("run", "", "a regular expression: only mutants whose name it matches")
 	names := flag.String("only", "", "a file with names of mutants, one a line: only these")
+	tests := flag.String("tests", "", "names of test files, parted by commas: only these, which takes less time to compile")
 	flag.BoolVar(&o.list, "list", false, "list the mutants and try none")
 	flag.BoolVar(&o.equivalents, "equivalents", false, "try those that are listed as changing nothing, and only them")
 	flag.BoolVar(&o.verbose, "v", false, "tell of killed ones too")
 	flag.Parse()
 	o.out = os.Stdout
+	if *tests != "" {
+		o.tests = strings.Split(*tests, ",")
+	}
 	var err error
 	if o.run, err = regexp.Compile(*only); err == nil && *names != "" {
 		o.only, err = readNames(*names)
@@ -65,6 +69,7 @@ type options struct {
 	patience          time.Duration
 	run               *regexp.Regexp
 	only              map[string]bool
+	tests             []string
 	list, equivalents bool
 	verbose           bool
 	out               io.Writer
@@ -147,7 +152,7 @@ func (o *options) mutate(pattern string) (score, error) {
 	}
 	defer os.RemoveAll(tmp)
 	start := time.Now()
-	binary, err := src.build(files, tmp)
+	binary, err := src.build(files, o.tests, tmp)
 	if err != nil {
 		return score{}, err
 	}

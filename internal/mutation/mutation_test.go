@@ -121,6 +121,17 @@ func TestTryEquivalents(t *testing.T) {
 	}
 }
 
+// Without a test file, its tests kill nothing.
+func TestSomeTestFiles(t *testing.T) {
+	for file, killed := range map[string]int{"tiny_test.go": 1, "none_test.go": 0} {
+		o := everything()
+		o.run, o.tests = regexp.MustCompile("Larger: never if"), []string{file}
+		if s, err := o.mutate(tiny); err != nil || s.tried != 1 || s.killed != killed {
+			t.Errorf("with %s alone: %+v, %v; want %d killed", file, s, err, killed)
+		}
+	}
+}
+
 // A sample depends on the seed and on the names alone, and one mutant less
 // changes it by one.
 func TestSample(t *testing.T) {
@@ -164,6 +175,9 @@ func TestWhatFails(t *testing.T) {
 	low := one()
 	low.least = 50
 	failing := one()
+	missing := one()
+	missing.tests = []string{"tiny_test.go", "missing_test.go"}
+	t.Run("a test file that is not there", func(t *testing.T) { fails(t, missing, "has 1 of the test files tiny_test.go, missing_test.go", tiny) })
 	t.Run("a score that is too low", func(t *testing.T) { fails(t, low, "0.0 % of the mutants are killed", tiny) })
 	t.Run("no package", func(t *testing.T) { fails(t, one(), "name packages") })
 	t.Run("several packages in one", func(t *testing.T) { fails(t, one(), "one by one", "../...") })

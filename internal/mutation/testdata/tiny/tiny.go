@@ -100,5 +100,13 @@ func Hidden(string int) (s string) {
 	return s
 }
 
+// First is the first of a list, and how long that is.
+func First(list []string) (first string, length int, err error) {
+	if first, err = At(list, 0); err != nil {
+		return first, len(list), err
+	}
+	return first, len(list), nil
+}
+
 // Untested is reached by no test.
 func Untested() bool { return true }

@@ -30,6 +30,15 @@ func TestAt(t *testing.T) {
 	}
 }
 
+func TestFirst(t *testing.T) {
+	if first, n, err := First([]string{"a", "b"}); first != "a" || n != 2 || err != nil {
+		t.Errorf("got %q, %d, %v", first, n, err)
+	}
+	if _, _, err := First(nil); err == nil {
+		t.Error("there is a first one of none")
+	}
+}
+
 func TestKind(t *testing.T) {
 	if Kind(1) != "a number" || Kind(true) != "true" {
 		t.Error("a wrong kind")

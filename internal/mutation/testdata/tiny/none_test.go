@@ -1,0 +1,6 @@
+package tiny
+
+import "testing"
+
+// TestNothing reaches nothing.
+func TestNothing(*testing.T) {}

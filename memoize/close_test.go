@@ -1,6 +1,7 @@
 package memoize_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -9,6 +10,39 @@ import (
 	"github.com/perennial-go/perennial/memoize"
 	"github.com/perennial-go/perennial/storage"
 )
+
+// clearing is a storage in memory that tells when it is cleared.
+type clearing struct {
+	*storage.InMemory[string, int]
+	cleared func()
+}
+
+func (c *clearing) Clear(ctx context.Context) error {
+	c.cleared()
+	return c.InMemory.Clear(ctx)
+}
+
+// Nor does one that is under way when the function is closed.
+func TestCloseDuringApply(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		source := returning[string](1)
+		live := config.Mutable(config.InMemory[string, int](config.ExpireAfter(time.Hour)))
+		f := memoize.Must(memoize.Memoize(source.load, live))
+		s := &clearing{InMemory: storage.NewInMemory[string, int]()}
+		s.cleared = func() {
+			s.cleared = func() {}
+			noError(t, f.Close(t.Context()))
+		}
+		_ = live.Apply(config.Storage[string, int](s))
+		if _, err := f.Call(t.Context(), "key"); !errors.Is(err, memoize.ErrClosed) {
+			t.Errorf("Call returns %v, want ErrClosed", err)
+		}
+		wantCalls(t, source, 0)
+		if _, err := memoize.New(source.load, config.ExpireAfter(time.Hour), config.Storage[string, int](s)); err != nil {
+			t.Errorf("another function can't have the storage: %v", err)
+		}
+	})
+}
 
 // A change of the configuration does not revive a function that is closed, and
 // leaves the parts that it brings to others.

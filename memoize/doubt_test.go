@@ -39,11 +39,56 @@ func (u *unreliable) now(op string) error {
 	return u.fault[op]
 }
 
+func (u *unreliable) Get(ctx context.Context, key string) (storage.Record, error) {
+	if err := u.now("get"); err != nil {
+		return storage.Record{}, err
+	}
+	return u.Memory.Get(ctx, key)
+}
+
+func (u *unreliable) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
+	if err := u.now("get"); err != nil {
+		return nil, err
+	}
+	return u.Memory.GetMany(ctx, keys)
+}
+
 func (u *unreliable) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	if err := u.now("set"); err != nil {
 		return err
 	}
 	return u.Memory.Set(ctx, key, value, keep)
+}
+
+func (u *unreliable) SetMany(ctx context.Context, items []storage.Item) error {
+	if err := u.now("set"); err != nil {
+		return err
+	}
+	return u.Memory.SetMany(ctx, items)
+}
+
+func (u *unreliable) Delete(ctx context.Context, key string) (bool, error) {
+	if err := u.now("delete"); err != nil {
+		return false, err
+	}
+	return u.Memory.Delete(ctx, key)
+}
+
+func (u *unreliable) Clear(ctx context.Context, prefix string) error {
+	if err := u.now("clear"); err != nil {
+		return err
+	}
+	return u.Memory.Clear(ctx, prefix)
+}
+
+func (u *unreliable) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]storage.Claimed, error) {
+	if err := u.now("claim"); err != nil {
+		return nil, err
+	}
+	if u.now("short") != nil {
+		return nil, nil
+	}
+	return u.Memory.Claim(ctx, hold, keys...)
 }
 
 func (u *unreliable) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, error) {

@@ -1,10 +1,14 @@
 package memoize_test
 
 import (
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/perennial-go/perennial/config"
+	"github.com/perennial-go/perennial/memoize"
+	"github.com/perennial-go/perennial/observe"
 )
 
 // A refresh that failed is delayed for whoever reads the stale entry, over a store
@@ -45,5 +49,46 @@ func TestBackoffOverAStore(t *testing.T) {
 		reads(5, true)
 		time.Sleep(2 * time.Minute)
 		reads(1, true) // what has succeeded has no delay
+	})
+}
+
+// A refresh that comes too late is delayed as one that fails is, and told with its
+// key; what runs meanwhile is counted.
+func TestBackoffAfterATimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		source, o := returning[string](1), &told{kinds: []observe.Kind{observe.RefreshFailing, observe.Delayed, observe.Late}}
+		f := memoize.Must(memoize.New(source.load, config.UpdateAfter(time.Minute), config.ExpireAfter(time.Hour), config.MethodTimeout(time.Second), config.Observe(o)))
+		wants(t, 1)(f.Call(t.Context(), "a"))
+		time.Sleep(2 * time.Minute)
+		open := source.holds()
+		wants(t, 1)(f.Call(t.Context(), "a"))
+		synctest.Wait()
+		if s := f.Stats(); s.LoadsRunning != 1 || s.RefreshesRunning != 1 {
+			t.Errorf("%d loads run, %d of them refreshes; want 1", s.LoadsRunning, s.RefreshesRunning)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		source.lets()
+		wants(t, 1)(f.Call(t.Context(), "a"))
+		synctest.Wait()
+		wantCalls(t, source, 2)
+		if s := f.Stats(); s.LoadsRunning != 0 || s.Late != 1 || s.Delayed != 1 {
+			t.Errorf("counted %+v", s)
+		}
+		kinds := map[observe.Kind]observe.Event{}
+		for _, e := range o.was() {
+			kinds[e.Kind] = e
+			if e.Key != `"a"` || !errors.Is(e.Err, memoize.ErrLoadTimeout) {
+				t.Errorf("the event is of %s: %v", e.Key, e.Err)
+			}
+		}
+		if len(kinds) != 3 || kinds[observe.Delayed].Duration <= 0 || kinds[observe.Late].Duration != time.Second {
+			t.Errorf("told %+v", kinds)
+		}
+		open()
+		time.Sleep(2 * time.Second)
+		wants(t, 1)(f.Call(t.Context(), "a"))
+		settled(t, f)
+		wantCalls(t, source, 2) // the late one has stored its value
 	})
 }

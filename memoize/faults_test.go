@@ -3,6 +3,7 @@ package memoize_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -48,7 +49,13 @@ func TestG9FaultsOfEveryOperation(t *testing.T) {
 						}
 						before := f.Stats().StoreFaults
 						do("Call", want.call, func() error { return second(f.Call(ctx, "a")) })
-						do("CallMany", want.many, func() error { return second(f.CallMany(ctx, []string{"a", "b"})) })
+						do("CallMany", want.many, func() error {
+							values, err := f.CallMany(ctx, []string{"a", "b"})
+							if len(values) != 2 {
+								t.Errorf("of two arguments CallMany returns %v", values)
+							}
+							return err
+						})
 						do("Refresh", want.refresh, func() error { return second(f.Refresh(ctx, "a")) })
 						do("Set", want.set, func() error { return f.Set(ctx, "a", 20) })
 						u.fails(op, nil)
@@ -145,4 +152,69 @@ func TestG4SetThatIsSuperseded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A Set that is given up while it waits is an error, and stores nothing; whoever
+// has joined it has its value all the same.
+func TestSetThatIsGivenUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		s := &mockStorage[string, int]{offer: func(context.Context, string) error { <-hold; return nil }}
+		source := returning[string](1)
+		f := memoize.Must(memoize.New(source.load, config.ExpireAfter(time.Hour), config.Storage[string, int](s), config.StoreBudget(time.Minute, time.Minute), config.Logger(discardLog)))
+		publishes := begin(1, func() (int, error) { return f.Call(t.Context(), "key") })
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		sets := begin(1, func() (int, error) { return 0, f.Set(ctx, "key", 2) })
+		synctest.Wait()
+		joins := begin(1, func() (int, error) { return f.Call(t.Context(), "key") })
+		synctest.Wait()
+		cancel()
+		if err := sets()[0].err; !errors.Is(err, context.Canceled) {
+			t.Errorf("Set returns %v", err)
+		}
+		allWant(t, 2, joins())
+		close(hold)
+		allWant(t, 1, publishes())
+		if err := f.Set(ctx, "key", 3); !errors.Is(err, context.Canceled) {
+			t.Errorf("under a context that has ended Set returns %v", err)
+		}
+		if v, _ := s.holds("key"); v == 2 || v == 3 {
+			t.Errorf("the storage holds %d", v)
+		}
+	})
+}
+
+// A storage that hangs is left alone, and asked again once its operations have
+// come back.
+func TestG9HungStorageIsAskedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		hangs := true
+		s := &mockStorage[string, int]{get: func(context.Context, string) error {
+			if hangs {
+				<-hold
+			}
+			return nil
+		}}
+		source := returning[string](1)
+		f := memoize.Must(memoize.New(source.load, config.ExpireAfter(time.Hour), config.Storage[string, int](s), config.StoreBudget(time.Second, time.Second), config.Logger(discardLog)))
+		asks := func(keys int) (asked int) {
+			s.reset()
+			for i := range keys {
+				f.Peek(t.Context(), fmt.Sprint(i))
+			}
+			return len(s.all())
+		}
+		const many = 2000
+		if asked := asks(many); asked == 0 || asked == many {
+			t.Errorf("a storage that hangs is asked %d times of %d", asked, many)
+		}
+		hangs = false
+		close(hold)
+		synctest.Wait()
+		if asked := asks(many); asked != many {
+			t.Errorf("once it is back it is asked %d times of %d", asked, many)
+		}
+	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/memoize"
+	"github.com/perennial-go/perennial/storage"
 )
 
 // books is a batched source that notes what it is asked for.
@@ -258,6 +259,95 @@ func TestCallManyEndsWithItsContext(t *testing.T) {
 		settled(t, f)
 		if s := f.Stats(); s.Left != 2 {
 			t.Errorf("%d have left, want 2", s.Left)
+		}
+	})
+}
+
+// Stale values of a source that takes one key are refreshed one by one.
+func TestCallManyOfStaleValuesOneByOne(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		source := returning[string](1)
+		f := memoize.Must(memoize.New(source.load, config.UpdateAfter(time.Minute), config.ExpireAfter(time.Hour)))
+		wantMany(t, 1, 1)(f.CallMany(t.Context(), []string{"a", "b"}))
+		time.Sleep(2 * time.Minute)
+		source.returns(2)
+		wantMany(t, 1, 1)(f.CallMany(t.Context(), []string{"a", "b"}))
+		settled(t, f)
+		wantMany(t, 2, 2)(f.CallMany(t.Context(), []string{"a", "b"}))
+		wantCalls(t, source, 4)
+	})
+}
+
+// Over a store, where everybody has its own copy of what is stale, a refresh that
+// runs is not started again, and makes room when it ends.
+func TestCallManyOfStaleValuesOverAStore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := &books{}
+		store, err := storage.Share(newUnreliable())
+		noError(t, err)
+		f := memoize.Must(memoize.NewBatched(b.load, config.Store(store), config.Name("books"), config.UpdateAfter(time.Minute), config.ExpireAfter(time.Hour), config.MaxBackground(2)))
+		wantMany(t, 1, 2)(f.CallMany(t.Context(), []string{"a", "bb"}))
+		b.was()
+		time.Sleep(2 * time.Minute)
+		b.gate = make(chan struct{})
+		for range 5 {
+			wantMany(t, 1)(f.CallMany(t.Context(), []string{"a"}))
+			synctest.Wait()
+		}
+		wantMany(t, 1, 2)(f.CallMany(t.Context(), []string{"a", "bb"}))
+		synctest.Wait()
+		if s := f.Stats(); s.Shed != 0 || s.RefreshesRunning != 2 {
+			t.Errorf("%d shed, %d run; want none and 2", s.Shed, s.RefreshesRunning)
+		}
+		close(b.gate)
+		settled(t, f)
+		wantAsked(t, b, "[[a] [bb]]")
+	})
+}
+
+// Who joined a load for one of many keys looks again where another process has
+// invalidated it.
+func TestG4CallManyLooksAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		u, source := newUnreliable(), returning[string](1)
+		one, two := sharing(t, u, source), sharing(t, u, source)
+		open := source.holds()
+		leads := begin(1, func() (int, error) { return one.Call(t.Context(), "a") })
+		synctest.Wait()
+		source.returns(2)
+		source.lets()
+		noError(t, two.Invalidate(t.Context(), "a"))
+		joins := begin(1, func() ([]int, error) { return one.CallMany(t.Context(), []string{"a", "b"}) })
+		synctest.Wait()
+		open()
+		r := joins()[0]
+		wantMany(t, 2, 2)(r.value, r.err)
+		noError(t, leads()[0].err) // it may have either
+	})
+}
+
+// A strategy that panics costs one key of many its value.
+func TestCallManyWithAStrategyThatPanics(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &mockStrategy[string]{}
+		f := memoize.Must(memoize.New(lengths, config.ExpireAfter(time.Hour), config.Evict[string](s), config.Logger(discardLog)))
+		wantMany(t, 1, 2)(f.CallMany(t.Context(), []string{"a", "bb"}))
+		reads := 0
+		s.hook = func(what string) {
+			if what == "read" {
+				if reads++; reads == 1 {
+					panic("boom")
+				}
+			}
+		}
+		values, err := f.CallMany(t.Context(), []string{"a", "bb"})
+		var many *memoize.ManyError
+		var p *memoize.PanicError
+		if !slices.Equal(values, []int{0, 2}) || !errors.As(err, &many) || many.At(1) != nil || !errors.As(many.At(0), &p) {
+			t.Errorf("got %v, %v; want the second, and the panic for the first", values, err)
+		}
+		if s := f.Stats(); s.Panics != 1 || s.Loads != 2 {
+			t.Errorf("%d panics, %d loads", s.Panics, s.Loads)
 		}
 	})
 }

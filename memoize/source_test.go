@@ -73,10 +73,67 @@ func TestSupportInvalidates(t *testing.T) {
 		t.Error("to invalidate all leaves b")
 	}
 	noError(t, f.Close(t.Context()))
-	if err := errors.Join(support.Invalidate(t.Context(), "a"), support.InvalidateAll(t.Context())); err == nil {
-		t.Error("once the function is closed nothing says so")
+	if err := support.Invalidate(t.Context(), "a"); err == nil {
+		t.Error("once the function is closed Invalidate says nothing")
+	}
+	if err := support.InvalidateAll(t.Context()); err == nil {
+		t.Error("once the function is closed InvalidateAll says nothing")
 	}
 	if _, err := f.Direct(t.Context(), "a"); !errors.Is(err, memoize.ErrClosed) {
 		t.Errorf("once closed Direct returns %v", err)
+	}
+}
+
+// A load may ask another function for the same key, forced or not, and in a call
+// past the cache as well.
+func TestLoadsOfTwoFunctions(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		inner := memoize.Must(memoize.New(lengths, config.ExpireAfter(time.Hour), config.Name("inner")))
+		outer := memoize.Must(memoize.New(func(ctx context.Context, arg string) (int, error) {
+			forced, err := inner.Refresh(ctx, arg)
+			if err != nil {
+				return 0, err
+			}
+			n, err := inner.Call(ctx, arg)
+			return 10*forced + n, err
+		}, config.ExpireAfter(time.Hour), config.Name("outer"), config.Logger(discardLog)))
+		wants(t, 33)(outer.Call(t.Context(), "abc"))
+		wants(t, 44)(outer.Direct(t.Context(), "abcd"))
+		wants(t, 33)(outer.Refresh(t.Context(), "abc"))
+	})
+}
+
+// turned is a configuration of a user's own.
+type turnedTo struct {
+	settings *config.Settings[string, string, int]
+}
+
+func (c *turnedTo) Snapshot() *config.Settings[string, string, int] { return c.settings }
+
+// A configuration of a user's own is asked by every verb.
+func TestVerbsAskTheConfiguration(t *testing.T) {
+	ctx := t.Context()
+	of := func(s *mockStorage[string, int]) *config.Settings[string, string, int] {
+		return config.InMemory[string, int](config.ExpireAfter(time.Hour), config.Storage[string, int](s)).Snapshot()
+	}
+	first, second := &mockStorage[string, int]{}, &mockStorage[string, int]{}
+	for verb, do := range map[string]func(f *memoize.Func[string, int]) error{
+		"Set":        func(f *memoize.Func[string, int]) error { return f.Set(ctx, "key", 1) },
+		"Peek":       func(f *memoize.Func[string, int]) error { f.Peek(ctx, "key"); return nil },
+		"Has":        func(f *memoize.Func[string, int]) error { f.Has(ctx, "key"); return nil },
+		"Touch":      func(f *memoize.Func[string, int]) error { _, err := f.Touch(ctx, "key"); return err },
+		"Invalidate": func(f *memoize.Func[string, int]) error { return f.Invalidate(ctx, "key") },
+		"Call":       func(f *memoize.Func[string, int]) error { _, err := f.Call(ctx, "key"); return err },
+		"CallMany":   func(f *memoize.Func[string, int]) error { _, err := f.CallMany(ctx, []string{"key"}); return err },
+		"PeekMany":   func(f *memoize.Func[string, int]) error { f.PeekMany(ctx, []string{"key"}); return nil },
+	} {
+		c := &turnedTo{of(first)}
+		f := memoize.Must(memoize.Memoize(lengths, c, config.Logger(discardLog)))
+		second.reset()
+		c.settings = of(second)
+		noError(t, do(f))
+		if len(second.all()) == 0 {
+			t.Errorf("%s uses the storage that was in force before", verb)
+		}
 	}
 }

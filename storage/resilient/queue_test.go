@@ -84,6 +84,32 @@ func TestDropOldest(t *testing.T) {
 	}, resilient.Queue(3, 0), resilient.DropOldest())
 }
 
+// What is added to the key that has waited for longest drops the next one, and what
+// is too large for a queue that were empty drops nothing.
+func TestDropOldestSparesWhatIsAddedTo(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
+		at.stop()
+		for i := range 3 {
+			update(t, s, fmt.Sprint("k", i), fmt.Sprint(i), resilient.Queued)
+		}
+		update(t, s, "k0", "+", resilient.Queued)
+		if dropped := seen.of(resilient.Dropped); len(dropped) != 1 || dropped[0].Key != "k1" {
+			t.Fatalf("dropped: %v, want k1", dropped)
+		}
+		if err := s.Set(t.Context(), "large", make([]byte, 10_000), storage.Forever); !errors.Is(err, resilient.ErrFull) {
+			t.Errorf("what is too large: %v", err)
+		}
+		if dropped := seen.of(resilient.Dropped); len(dropped) != 1 {
+			t.Errorf("dropped for what is too large: %v", dropped[1:])
+		}
+		at.start()
+		later(time.Minute)
+		holds(t, at.memory, "k0", "0+")
+		lacks(t, at.memory, "k1")
+		holds(t, at.memory, "k2", "2")
+	}, resilient.Queue(3, 10_000), resilient.DropOldest())
+}
+
 // An item that the store does not take, or whose function fails on what is found,
 // is dropped and reported, is no fault of the server, and holds nobody up.
 func TestDefectSynced05PoisonIsDropped(t *testing.T) {

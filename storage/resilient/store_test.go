@@ -438,6 +438,36 @@ func TestImpatientCallersOpenTheBreaker(t *testing.T) {
 	})
 }
 
+// It takes three in a row, none of whom is answered.
+func TestAnsweredCallersRenewPatience(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
+		put(t, s, "a", "0", resilient.Committed)
+		impatient := func(callers int) {
+			t.Helper()
+			at.set(func(s *server) { s.hangs = true })
+			for range callers {
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				if _, err := s.Get(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Get: %v", err)
+				}
+				cancel()
+			}
+			at.set(func(s *server) { s.hangs = false })
+		}
+		for range 3 {
+			impatient(2)
+			holds(t, s, "a", "0") // which is answered
+		}
+		if n := len(seen.of(resilient.Opened)); n != 0 {
+			t.Errorf("the breaker opened %d times, and no three in a row were left", n)
+		}
+		impatient(3)
+		if n := len(seen.of(resilient.Opened)); n != 1 {
+			t.Errorf("the breaker opened %d times, and three in a row were left", n)
+		}
+	})
+}
+
 func TestContextsAndClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := client(t, newServer())
@@ -523,6 +553,20 @@ func TestKeys(t *testing.T) {
 func TestStringAndNil(t *testing.T) {
 	if _, err := resilient.New(nil); err == nil || !strings.Contains(err.Error(), "is nil") {
 		t.Errorf("a nil store: %v", err)
+	}
+	if _, err := resilient.NewCache(nil); err == nil || !strings.Contains(err.Error(), "is nil") {
+		t.Errorf("a nil store of a Cache: %v", err)
+	}
+	if _, err := resilient.NewBulkCache(nil); err == nil || !strings.Contains(err.Error(), "is nil") {
+		t.Errorf("a nil store of a BulkCache: %v", err)
+	}
+	for k := range resilient.Kinds {
+		if named := k.String() != "unknown event"; named != (k > 0) {
+			t.Errorf("kind %d is called %s", k, k)
+		}
+	}
+	if got := resilient.Kinds.String(); got != "unknown event" {
+		t.Errorf("what is no kind is called %s", got)
 	}
 	s, _ := client(t, storage.NewMemory())
 	if got := fmt.Sprint(s); got != "resilient(Memory)" {

@@ -16,7 +16,7 @@ import (
 func TestBackoffOverAStore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		u, source := newUnreliable(), returning[string](1)
-		f := sharing(t, u, source, config.UpdateAfter(time.Minute))
+		f := overStore(t, u, source, config.UpdateAfter(time.Minute))
 		wants(t, 1)(f.Call(t.Context(), "a"))
 		calls := 1
 		reads := func(times int, refreshes bool) {

@@ -11,13 +11,13 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// clearing is a storage in memory that tells when it is cleared.
-type clearing struct {
+// clearsAndTells is a storage in memory that tells when it is cleared.
+type clearsAndTells struct {
 	*storage.InMemory[string, int]
 	cleared func()
 }
 
-func (c *clearing) Clear(ctx context.Context) error {
+func (c *clearsAndTells) Clear(ctx context.Context) error {
 	c.cleared()
 	return c.InMemory.Clear(ctx)
 }
@@ -28,7 +28,7 @@ func TestCloseDuringApply(t *testing.T) {
 		source := returning[string](1)
 		live := config.Mutable(config.InMemory[string, int](config.ExpireAfter(time.Hour)))
 		f := memoize.Must(memoize.Memoize(source.load, live))
-		s := &clearing{InMemory: storage.NewInMemory[string, int]()}
+		s := &clearsAndTells{InMemory: storage.NewInMemory[string, int]()}
 		s.cleared = func() {
 			s.cleared = func() {}
 			noError(t, f.Close(t.Context()))

@@ -103,8 +103,8 @@ type promptly struct{ *unreliable }
 
 func (promptly) ReturnsInTime() bool { return true }
 
-// sharing is a function as one of several processes over a store has it.
-func sharing(t *testing.T, b storage.Bytes, s *scripted[string, int], opts ...config.Option) *memoize.Func[string, int] {
+// overStore is a function as one of several processes over a store has it.
+func overStore(t *testing.T, b storage.Bytes, s *scripted[string, int], opts ...config.Option) *memoize.Func[string, int] {
 	t.Helper()
 	store, err := storage.Share(b)
 	noError(t, err)
@@ -125,7 +125,7 @@ func TestG4DoubtEndsWithAWrite(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				u, source := newUnreliable(), returning[string](1)
-				f := sharing(t, wrap(u), source)
+				f := overStore(t, wrap(u), source)
 				noError(t, f.Set(t.Context(), "a", 10))
 				u.fails("set", errAway)
 				if err := f.Set(t.Context(), "a", 20); !errors.Is(err, memoize.ErrUnavailable) {
@@ -160,7 +160,7 @@ func (onTime) ReturnsInTime() bool { return true }
 func TestG4TouchOfWhatIsInDoubt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		u, source := newUnreliable(), returning[string](1)
-		one, two := sharing(t, u, source), sharing(t, u, source)
+		one, two := overStore(t, u, source), overStore(t, u, source)
 		noError(t, one.Set(t.Context(), "a", 10))
 		u.fails("set", errAway)
 		_ = one.Set(t.Context(), "a", 20)
@@ -177,7 +177,7 @@ func TestG4TouchOfWhatIsInDoubt(t *testing.T) {
 func TestG4DoubtAtTheSecondLook(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		u, source := newUnreliable(), returning[string](1)
-		one, two := sharing(t, u, source), sharing(t, u, source)
+		one, two := overStore(t, u, source), overStore(t, u, source)
 		open := source.holds()
 		leads := begin(1, func() (int, error) { return one.Call(t.Context(), "a") })
 		synctest.Wait()
@@ -231,7 +231,7 @@ func TestG4DoubtWhileAnotherWriteRuns(t *testing.T) {
 func TestG4DoubtEndsWithAClear(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		u, source := newUnreliable(), returning[string](1)
-		one, two := sharing(t, u, source), sharing(t, u, source)
+		one, two := overStore(t, u, source), overStore(t, u, source)
 		u.fails("set", errAway)
 		_ = one.Set(t.Context(), "a", 20)
 		u.fails("set", nil)

@@ -36,11 +36,11 @@ func TestG9FaultsOfEveryOperation(t *testing.T) {
 						if prompt {
 							b = promptly{u}
 						}
-						f := sharing(t, b, source, config.FailOnStoreError(i == 1))
+						f := overStore(t, b, source, config.FailOnStoreError(i == 1))
 						do := func(call string, fails bool, f func() error) {
 							t.Helper()
 							u.fails(op, nil)
-							noError(t, sharing(t, u, source).Set(ctx, "a", 10)) // another process
+							noError(t, overStore(t, u, source).Set(ctx, "a", 10)) // another process
 							u.fails(op, errAway)
 							err := f()
 							if (err != nil) != fails || fails && !errors.Is(err, memoize.ErrUnavailable) {
@@ -80,7 +80,7 @@ func TestG9FaultsOfEveryOperation(t *testing.T) {
 func TestG4CallManyOfKeysInDoubt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx, u, source := t.Context(), newUnreliable(), returning[string](1)
-		f := sharing(t, u, source)
+		f := overStore(t, u, source)
 		noError(t, f.SetMany(ctx, []string{"a", "b", "c"}, []int{10, 20, 30}))
 		u.fails("set", errAway)
 		_ = f.SetMany(ctx, []string{"a", "b"}, []int{11, 21})

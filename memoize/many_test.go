@@ -310,7 +310,7 @@ func TestCallManyOfStaleValuesOverAStore(t *testing.T) {
 func TestG4CallManyLooksAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		u, source := newUnreliable(), returning[string](1)
-		one, two := sharing(t, u, source), sharing(t, u, source)
+		one, two := overStore(t, u, source), overStore(t, u, source)
 		open := source.holds()
 		leads := begin(1, func() (int, error) { return one.Call(t.Context(), "a") })
 		synctest.Wait()

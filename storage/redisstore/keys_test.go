@@ -209,3 +209,28 @@ func TestListingsEndWithTheirContext(t *testing.T) {
 		}
 	}
 }
+
+// The fault of the first of many keys is its own.
+func TestFirstOfManyIsForeign(t *testing.T) {
+	t.Parallel()
+	s := servers.Redis(t)
+	for layout, b := range everyLayout(t, s) {
+		bulk, ok := b.(storage.BulkReaderBytes)
+		if !ok || layout == "field" { // in a hash there is nothing foreign
+			continue
+		}
+		s.Command("FLUSHALL")
+		setMany(t, b, "a", 2)
+		s.Command("LPUSH", "foreign", "x")
+		got, err := bulk.GetMany(t.Context(), []string{"foreign", "a0", "a1"})
+		if err == nil || len(got) != 3 || got[0].Found || !got[1].Found || !got[2].Found {
+			t.Errorf("%s: GetMany returns %+v, %v", layout, got, err)
+		}
+		if f, ok := b.(storage.FencedBytes); ok {
+			claims, err := f.Claim(t.Context(), time.Hour, "a0", "foreign", "a1")
+			if err != nil || !claims[0].Found || !claims[2].Found || claims[1].Token == "" {
+				t.Errorf("%s: Claim returns %+v, %v", layout, claims, err)
+			}
+		}
+	}
+}

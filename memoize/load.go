@@ -62,6 +62,7 @@ func (l *load[A, K, V]) start(ctx context.Context, p *plan[A, K, V]) {
 	}
 	l.plan, l.owner, l.slot, l.ctx.Context, l.ctx.apart = p, l, l.slots.Slot(), valuesOf(ctx), l.refresh()
 	l.ctx.postponed.holds.Store(true)
+	work := l.loads.worker // another goroutine may run the load to its end before this one goes on
 	if !l.begin(&l.plan, &l.flight, !l.jobs[0].queued) {
 		for i := range l.jobs {
 			l.end(&l.jobs[i], nil, newLoadError(l.name, l.show(l.jobs[i].key), Failed, ErrClosed))
@@ -69,7 +70,7 @@ func (l *load[A, K, V]) start(ctx context.Context, p *plan[A, K, V]) {
 		l.giveBack()
 		return
 	}
-	go l.loads.worker()
+	go work()
 }
 
 // run leads the load's updates from their start to their end. Whatever user

@@ -69,8 +69,13 @@ func (c *loadContext) outer() *loadContext {
 // slotOf is the slot of the load that a call under this context is nested in, nil
 // where there is none. Whoever waits in such a call parks it.
 func slotOf(ctx context.Context) *slots.Slot {
-	for f := range chain(ctx) {
-		return &f.slot
+	for c := outerLoad(ctx); c != nil; c = c.outer() {
+		c.mu.Lock()
+		f := c.load
+		c.mu.Unlock()
+		if f != nil {
+			return &f.slot
+		}
 	}
 	return nil
 }

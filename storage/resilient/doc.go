@@ -18,7 +18,8 @@
 // from then on nothing is sent, so that a dead server costs nobody its timeout.
 // After 2 s, with some jitter, it is half-open: one call goes through, the first
 // change that waits, or a look where none does. If that is answered the breaker
-// closes and what waits is sent, else it opens for twice as long, at most 30 s.
+// closes and what waits is sent, else it opens for twice as long, at most 30 s. On a
+// slow link it takes longer until the store counts as away: see [Timeout].
 // What a server refuses is no fault of the server, see [Verdict].
 //
 // # What waits
@@ -48,7 +49,11 @@
 // process, does nothing where the record has changed; it may still be made where
 // there was no record and is none.
 //
-// What waits is in memory, and lost with the process.
+// What waits is in memory, and lost with the process. Its bound, see [Queue], counts
+// what the functions of Updates hold where that is told by [Holds].
+//
+// What waits of a key is sent as one change, as long as nobody else is faster; else in
+// parts, as many at once as go between the changes of others.
 //
 // # A store that comes back without its data
 //
@@ -59,10 +64,14 @@
 // somebody else had deleted goes again where that process still watches. What waits
 // of such a record is sent on top of it, as if nobody had changed it; what others
 // update before it is back begins anew. That ends a minute after the store is back:
-// who comes later is told, by an [Emptied] with [ErrLate], and leaves it as it is. A
-// record that is written again is this process's own again: a store that loses its
+// who comes later is told, by an [Emptied] with [ErrLate], and leaves it as it is; what
+// may have been made after the loss, and waits for longer than that, is [Dropped] with
+// it. A record that is written again is this process's own again: a store that loses its
 // data several times, also before all is written, gets it back each time. What a
-// process has written that is no more, or that did not watch, is lost.
+// process has written that is no more, or that did not watch, is lost, and so is what
+// it has no copy of any more: see [Copy], by default 10,000 records, of 64 MiB, that were
+// used last. A [Forgot] tells of the first that is forgotten, the second, fourth and so
+// on, and the [Emptied] how many of its own those were.
 //
 // # What the store beneath decides
 //

@@ -53,7 +53,8 @@ func Queue(changes, bytes int) Option {
 func DropOldest() Option { return Option{func(s *Store) { s.dropOldest = true }} }
 
 // Copy is how many records are kept of what was seen, and how many bytes they may
-// take; those that were not used for longest are forgotten. Defaults, and with
+// take; those that were not used for longest are forgotten, which is told by a Forgot.
+// What is forgotten is not there while the store is away, and is not written again. Defaults, and with
 // zero or less: DefaultCopy, DefaultCopySize.
 func Copy(records, bytes int) Option {
 	return Option{func(s *Store) {

@@ -17,9 +17,12 @@
 //
 // # While the server is away
 //
-// Reads return what this process saw last: everything there was when the memory
-// was made, and what it has read or changed since. With resilient.FailAway, which
-// Open sets, what was never seen is resilient.ErrAway; it is ErrMissing without.
+// Reads return what this process saw last: what there was when the memory was made,
+// and what it has read or changed since, of all of which the 10,000 records, of 64 MiB,
+// that were used last (see resilient.Copy). That more are forgotten is told by a
+// resilient.Forgot, which is logged, with how many. With resilient.FailAway, which
+// Open sets, what was never seen, or is forgotten, is resilient.ErrAway; it is
+// ErrMissing without.
 //
 // Changes wait. Each returns an error that matches ErrQueued, is seen by this
 // process at once, and is sent when the server is back:
@@ -35,7 +38,9 @@
 // is none a minute later, is dropped too: see resilient.ErrInDoubt.
 //
 // A server that comes back without its data gets back what each process that
-// watches was the last to change: see resilient.WriteAgain, which Open sets.
+// watches was the last to change, as often as that happens, and as far as it has
+// copies: see resilient.WriteAgain, which Open sets. How many it makes again, and how
+// many it has forgotten, is told by a resilient.Emptied.
 //
 // What is dropped is logged, counted in Stats, and told to resilient.Observe with
 // its key. Changes that wait are in memory: they are gone with the process, unless
@@ -63,5 +68,11 @@
 // its data is known.
 //
 // JSON is read and written in the process and never by the server, whose cjson
-// makes {} of [] and a float of a large number.
+// makes {} of [] and a float of a large number. Text that is no UTF-8, which JSON would
+// change, is refused with ErrValue: keep it as []byte, or give a Codec.
+//
+// To delete a value by hand, use what tells those who watch: Delete, or a Remove. A DEL
+// on the server tells nobody: who watches serves the value for up to a minute more
+// (resilient.RecheckAfter), and writes it again if the server loses its data before
+// that. The same goes for what the server evicts.
 package synced

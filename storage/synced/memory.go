@@ -30,7 +30,7 @@ type Memory struct {
 // The prefix, which may not be empty, begins the keys of all values. What is
 // stored under it is read once, so that it is there if the server goes away; that
 // takes about one round trip for every 16 values, and as much memory as the store
-// keeps copies in. A server that is away is no error: its values are read when
+// keeps copies in: of more than resilient.Copy allows, the last ones stay. A server that is away is no error: its values are read when
 // they are asked for. One that refuses is.
 func New(ctx context.Context, store *resilient.Store, prefix string) (*Memory, error) {
 	if store == nil {
@@ -121,7 +121,7 @@ type Change struct {
 // later change. Values in the scopes within are not told of.
 //
 // While it runs, the values here and in the scopes within are current in this
-// process, and Get costs no round trip. Where that is all it is wanted for,
+// process, also where changed is slow, and Get costs a round trip a minute at most. Where that is all it is wanted for,
 // changed may be nil.
 func (m *Memory) Watch(ctx context.Context, changed func(Change)) error {
 	if m.wrong != nil {

@@ -96,6 +96,9 @@ func over(ctx context.Context, opened *storage.Store, prefix string, opts []resi
 	return m, nil
 }
 
+// errHost is for what would be read as more than a host.
+var errHost = errors.New("the host (synced.Host, REDIS_HOST) is no name or address: give that alone, and a user, a password or a database by synced.URL")
+
 // resolve is the URL of the store and the prefix, by options and the environment.
 func (s *settings) resolve(getenv func(string) string) (where, prefix string, err error) {
 	where = s.url
@@ -108,6 +111,9 @@ func (s *settings) resolve(getenv func(string) string) (where, prefix string, er
 		}
 		if port < 1 || port > 65535 {
 			return "", "", fmt.Errorf("the port %d is none: give one from 1 to 65535", port)
+		}
+		if strings.ContainsAny(host, "@/?#\\ \t\r\n") { // and may be of a URL with a password in it
+			return "", "", errHost
 		}
 		where = "redis://" + net.JoinHostPort(url.PathEscape(host), strconv.Itoa(port))
 	} else if s.host != "" || s.port != 0 {

@@ -23,7 +23,9 @@ func TestOptionsGoBeforeTheEnvironment(t *testing.T) {
 		"a port that is none": {opts: []OpenOption{Port(70000)}, fault: "70000"},
 		"a variable of Kubernetes, which an option spares": {opts: []OpenOption{Port(1)}, env: map[string]string{"REDIS_PORT": "tcp://10.0.0.1:6379"}, where: "redis://localhost:1?layout=value&timeout=500ms", prefix: "memory:"},
 		"a variable of Kubernetes":                         {env: map[string]string{"REDIS_PORT": "tcp://10.0.0.1:6379"}, fault: "enableServiceLinks"},
-		"a host that injects":                              {opts: []OpenOption{Host("h?prefix=x")}, where: "redis://h%3Fprefix=x:6379?layout=value&timeout=500ms", prefix: "memory:"},
+		"a host that injects":                              {opts: []OpenOption{Host("h?prefix=x")}, fault: "no name or address"},
+		"a user in the host":                               {env: map[string]string{"REDIS_HOST": "a@b"}, fault: "synced.URL"},
+		"a URL as the host":                                {env: map[string]string{"REDIS_HOST": "redis://h"}, fault: "synced.URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s settings

@@ -75,7 +75,7 @@ func newVar[T any](m *Memory, name string, codec serde.Codec[T], opts []Option[T
 // Name is the name that the value has in its scope.
 func (v *Var[T]) Name() string { return v.name }
 
-// Get returns the value. It costs one round trip, none while a Watch runs that
+// Get returns the value. It costs one round trip, one a minute while a Watch runs that
 // the value is of, and none while the server is away: then it returns what this
 // process saw last, or has changed since. With any error, the value returned is
 // the Default, or else the zero value.

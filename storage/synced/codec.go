@@ -11,7 +11,7 @@ import (
 )
 
 // plainJSON is the codec where none is given: serde.JSON, but that it does not
-// take null for a zero, and refuses text that it would change.
+// take null for a zero, nor read what is no UTF-8.
 type plainJSON[T any] struct {
 	serde.Codec[T]
 	null bool // T has a way to be null
@@ -30,14 +30,6 @@ var (
 	errNull   = errors.New("null is stored")
 	errNoUTF8 = errors.New("what is stored is no UTF-8, and so no JSON")
 )
-
-func (c plainJSON[T]) Encode(value T) ([]byte, error) {
-	data, err := c.Codec.Encode(value)
-	if err == nil {
-		err = checkText(value, data)
-	}
-	return data, err
-}
 
 func (c plainJSON[T]) Decode(data []byte) (value T, err error) {
 	if !c.null && string(bytes.TrimSpace(data)) == "null" {

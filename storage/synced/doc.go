@@ -69,7 +69,8 @@
 //
 // JSON is read and written in the process and never by the server, whose cjson
 // makes {} of [] and a float of a large number. Text that is no UTF-8, which JSON would
-// change, is refused with ErrValue: keep it as []byte, or give a Codec.
+// change, is refused with ErrValue: keep it as []byte, or give a
+// Codec, such as that of serde.Gob.
 //
 // To delete a value by hand, use what tells those who watch: Delete, or a Remove. A DEL
 // on the server tells nobody: who watches serves the value for up to a minute more

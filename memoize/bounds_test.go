@@ -32,9 +32,9 @@ func TestG11BackOffIsBounded(t *testing.T) {
 func TestG11DoubtIsBounded(t *testing.T) {
 	var d doubts[int]
 	for key := range 3 * maxDoubt {
-		w := d.begin(key)
+		w := d.begin(key, false, entry.Instant(key))
 		d.suspect(w, entry.Instant(key))
-		d.end(w, false)
+		d.end(w, false, entry.Instant(key), 0)
 		if len(d.keys) > maxDoubt {
 			t.Fatalf("%d keys after %d failed writes", len(d.keys), key+1)
 		}

@@ -3,6 +3,7 @@ package memoize
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/perennial-go/perennial/entry"
 )
@@ -11,30 +12,58 @@ import (
 // before.
 const maxDoubt = 1 << 16
 
+// lateness is how long a write may still arrive that was given up, where the
+// storage does not say that none does: see storage.Ordered. It is a bound that we
+// set, for a network has none: by then a connection that was given up has been torn
+// down by any client that has a timeout.
+const lateness = time.Minute
+
 // doubts are the keys of which it is not known what the storage holds: a write
 // has failed, or not come back in time. What it holds reads as missing until a
-// later write is acknowledged. A write that was left may still arrive at any
-// time before it comes back, so one that overlaps it settles nothing.
+// later write has changed it. A write that was left may still arrive at any time
+// before it comes back, so one that overlaps it settles nothing. Nor does one that
+// changes nothing: a fill that is refused, an offer that waits for its store.
+//
+// What a failed write was to store may arrive when the key was invalidated, or set,
+// since:
+//
+//	Set(1)   fails ················· arrives
+//	Invalidate       acknowledged
+//	a call                                   finds 1
+//
+// so such a key stays in doubt until nothing can arrive any more, and a write after
+// that is acknowledged. Without an invalidation what arrives is only another value
+// that is good.
 type doubts[K comparable] struct {
 	any  atomic.Bool // spares the lock while nothing is written or in doubt
 	mu   sync.Mutex
 	keys map[K]*doubt
 
+	steps  uint64 // writes that have begun or ended
+	tidyAt int    // the length at which those are looked for that are over
+
 	overflowed atomic.Bool
 	before     atomic.Int64 // what was created up to this instant is in doubt, once overflowed
+	since      uint64       // the step at which it was set
 }
 
 // doubt is what is known of a key that is being written or in doubt.
 type doubt struct {
-	writing int  // writes that have not come back
-	bad     bool // one has failed or been left
+	writing int           // writes that have not come back
+	bad     bool          // one has failed or been left
+	step    uint64        // the last one
+	late    entry.Instant // until when something may arrive
+	until   entry.Instant // no write that begins before settles anything
 }
+
+// idle tells whether there is nothing left to know.
+func (k *doubt) idle(now entry.Instant) bool { return k.writing == 0 && !k.bad && k.late <= now }
 
 // writing is one write. of is nil where there was no room to follow it.
 type writing[K comparable] struct {
 	key   K
 	of    *doubt
-	alone bool // no other was on its way when it began
+	alone bool // no other was on its way when it began, nor can be any more
 }
 
 func (d *doubts[K]) has(key K) bool {
@@ -47,14 +76,14 @@ func (d *doubts[K]) has(key K) bool {
 	return k != nil && k.bad
 }
 
-// reject tells whether an entry is in doubt because there was no room to
-// remember that its key is.
+// reject tells whether an entry is in doubt because of when it was created.
 func (d *doubts[K]) reject(created entry.Instant) bool {
 	return d.overflowed.Load() && int64(created) <= d.before.Load()
 }
 
-// begin is called before a write.
-func (d *doubts[K]) begin(key K) writing[K] {
+// begin is called before a write. fences says that what was stored before must not
+// be found any more.
+func (d *doubts[K]) begin(key K, fences bool, now entry.Instant) writing[K] {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.keys == nil {
@@ -62,29 +91,62 @@ func (d *doubts[K]) begin(key K) writing[K] {
 	}
 	k := d.keys[key]
 	if k == nil {
-		if len(d.keys) >= maxDoubt {
+		if d.tidy(now); len(d.keys) >= maxDoubt {
 			return writing[K]{key: key}
 		}
 		k = new(doubt)
 		d.keys[key] = k
 		d.any.Store(true)
 	}
+	d.step(k)
 	k.writing++
-	return writing[K]{key: key, of: k, alone: k.writing == 1}
+	if fences {
+		k.fence(now)
+	}
+	return writing[K]{key: key, of: k, alone: k.writing == 1 && k.until <= now}
 }
 
-// end is called when a write has come back.
-func (d *doubts[K]) end(w writing[K], acknowledged bool) {
+func (d *doubts[K]) step(k *doubt) {
+	d.steps++
+	k.step = d.steps
+}
+
+// fence keeps a key in doubt until nothing can arrive that began before.
+func (k *doubt) fence(now entry.Instant) {
+	if now < k.late {
+		k.bad, k.until = true, k.late
+	}
+}
+
+// tidy drops the keys of which there is nothing left to know, at a cost that the
+// writes since the last time share.
+func (d *doubts[K]) tidy(now entry.Instant) {
+	if len(d.keys) < max(d.tidyAt, 64) {
+		return
+	}
+	for key, k := range d.keys {
+		if k.idle(now) {
+			delete(d.keys, key)
+		}
+	}
+	d.tidyAt = min(2*len(d.keys), maxDoubt)
+}
+
+// end is called when a write has come back: acknowledged, if it has changed what
+// is stored. What it was to store may arrive until late.
+func (d *doubts[K]) end(w writing[K], acknowledged bool, now, late entry.Instant) {
 	if w.of == nil {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.step(w.of)
 	w.of.writing--
+	w.of.late = max(w.of.late, late)
 	if acknowledged && w.alone {
 		w.of.bad = false
 	}
-	if w.of.writing == 0 && !w.of.bad {
+	if w.of.idle(now) {
 		delete(d.keys, w.key)
 	}
 	d.any.Store(len(d.keys) > 0)
@@ -104,25 +166,48 @@ func (d *doubts[K]) pending() bool {
 
 // suspect is called when a write has failed or been left.
 func (d *doubts[K]) suspect(w writing[K], now entry.Instant) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if w.of == nil {
-		d.before.Store(int64(now))
-		d.overflowed.Store(true)
+		d.distrust(now)
 		return
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.any.Store(true)
+	d.step(w.of)
 	w.of.bad = true
 	d.keys[w.key] = w.of // it may have come back between
 }
 
-// cleared is called when the storage has been cleared.
-func (d *doubts[K]) cleared() {
+// distrust puts everything in doubt that was created up to an instant.
+func (d *doubts[K]) distrust(until entry.Instant) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.overflowed.Store(false)
+	d.steps++
+	d.since = d.steps
+	d.before.Store(max(d.before.Load(), int64(until)))
+	d.overflowed.Store(true)
+}
+
+// clearing is called before the storage is cleared, and returns what cleared needs.
+func (d *doubts[K]) clearing(now entry.Instant) (since uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, k := range d.keys {
+		k.fence(now)
+	}
+	return d.steps
+}
+
+// cleared is called when the storage has been cleared. It has settled what was over
+// when that began; it may have passed a key before a later write came there.
+func (d *doubts[K]) cleared(since uint64, now entry.Instant) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.since <= since {
+		d.overflowed.Store(false)
+	}
 	for key, k := range d.keys {
-		if k.writing == 0 {
+		if k.writing == 0 && k.step <= since && k.late <= now {
 			delete(d.keys, key)
 		}
 	}

@@ -85,14 +85,19 @@ func (e *engine[A, K, V]) fill(ctx context.Context, p *plan[A, K, V], fills ...s
 		keys[i] = f.Key
 	}
 	got := make(chan []bool, 1)
-	err = e.write(ctx, p, func(ctx context.Context) error {
+	var said []bool // of the goroutine that op runs on, as applied does
+	op := func(ctx context.Context) error {
 		kept, err := p.fenced.Fill(ctx, fills...)
 		if err == nil && len(kept) != len(fills) {
 			err = errShort
 		}
+		said = kept
 		got <- kept
 		return err
-	}, keys...)
+	}
+	// One that is refused tells nothing of what is stored, and one that arrives late is
+	// refused where it would bring back what was invalidated.
+	err = e.write(ctx, p, change{applied: func(i int) bool { return i < len(said) && said[i] }}, op, keys...)
 	select {
 	case kept = <-got:
 	default: // it has panicked, or is too slow
@@ -167,16 +172,21 @@ func (l *load[A, K, V]) confirm(j *job[A, K, V], store bool) {
 	l.end(j, nil, u)
 }
 
-// again is the second look of a call that has joined such a load.
+// again is the second look of a call that has joined such a load. Where the storage
+// does not answer, the value stands, unless it was refused: that is known to be older
+// than what the storage has. The call then waits as if nothing were stored, for one
+// load more and no further one: whatever it joins now has begun after it.
 func (e *engine[A, K, V]) again(ctx context.Context, p *plan[A, K, V], key K, arg A, u *unconfirmed[V]) (r Result[V], err error) {
 	seen := e.loads.ended.Load()
 	current, err := ask(e, ctx, p, func(ctx context.Context) (*entry.Entry[V], error) { return p.settings.Storage.Get(ctx, key) })
-	if err != nil && !errors.Is(err, storage.ErrUnreadable) {
+	if unanswered(err) {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			return r, e.leaves(err)
 		}
 		e.storeFault(ctx, key, err)
-		return e.settle(ctx, p, key, statuses.Outcome[V]{Entry: u.entry, Fenced: u.refused}, true, Joined)
+		if !u.refused {
+			return e.settle(ctx, p, key, statuses.Outcome[V]{Entry: u.entry}, true, Joined)
+		}
 	}
 	if p.doubt.has(key) || err != nil {
 		current = nil
@@ -192,4 +202,56 @@ func (e *engine[A, K, V]) again(ctx context.Context, p *plan[A, K, V], key K, ar
 		}
 	}
 	return e.wait(ctx, p, key, arg, false, seen, true)
+}
+
+// unanswered tells whether an error says that the storage did not answer.
+func unanswered(err error) bool { return err != nil && !errors.Is(err, storage.ErrUnreadable) }
+
+// unsure is a key of a call for many that has joined such a load.
+type unsure[A any, K comparable, V any] struct {
+	*asked[A, K, V]
+	u *unconfirmed[V]
+}
+
+// againMany is again for many keys: one look for all, if the storage can, and then
+// one wait for all.
+func (e *engine[A, K, V]) againMany(ctx context.Context, p *plan[A, K, V], joined []unsure[A, K, V]) {
+	if p.reader == nil || len(joined) < 2 {
+		for _, a := range joined {
+			a.result, a.err = e.again(ctx, p, a.key, a.arg, a.u)
+		}
+		return
+	}
+	keys := make([]K, len(joined))
+	for i, a := range joined {
+		keys[i] = a.key
+	}
+	seen := e.loads.ended.Load()
+	found, err := ask(e, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) { return p.reader.GetMany(ctx, keys) })
+	left := ctx.Err() != nil && err != nil && errors.Is(err, ctx.Err())
+	if unanswered(err) && !left {
+		e.storeFault(ctx, keys[0], err)
+	}
+	var missing, stale []*asked[A, K, V]
+	for i, a := range joined {
+		a.current = nil
+		if i < len(found) && !p.doubt.has(a.key) {
+			a.current = p.trusted(found[i])
+		}
+		switch {
+		case left:
+			a.err = e.leaves(err)
+		case a.current == nil && unanswered(err) && !a.u.refused: // some could be read, where others could not
+			a.result, a.err = e.settle(ctx, p, a.key, statuses.Outcome[V]{Entry: a.u.entry}, true, Joined)
+		default:
+			switch e.decideOne(ctx, p, a.asked, false) {
+			case entry.Stale:
+				stale = append(stale, a.asked)
+			case entry.Missing:
+				missing = append(missing, a.asked)
+			}
+		}
+	}
+	e.aheadMany(ctx, p, stale, seen)
+	e.waitMany(ctx, p, missing, false, seen, true)
 }

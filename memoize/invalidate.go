@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/perennial-go/perennial/storage"
 )
@@ -45,17 +46,33 @@ func (e *engine[A, K, V]) invalidate(ctx context.Context, key K) error {
 
 // invalidateAll invalidates every key for which anything runs, and then every
 // key that is stored. A load that runs when it begins is seen by the first, or
-// has stored its value by the second; one that begins later is newer.
+// has stored its value by the second; one that begins later is newer. Where it
+// fails, what a storage still holds of before is in doubt.
 func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 	var errs []error
 	for key := range e.statuses.Keys() {
 		errs = append(errs, e.invalidate(ctx, key))
 	}
 	for _, p := range e.useAll() {
-		errs = append(errs, e.empty(ctx, p))
+		err := e.empty(ctx, p)
+		if err != nil && !errors.Is(err, ErrUnsupported) {
+			e.distrust(p)
+		}
+		errs = append(errs, err)
 		e.unuse(p)
 	}
 	return brief(errors.Join(errs...))
+}
+
+// distrust puts everything in doubt that a plan's storage has until now. An entry
+// whose life is told by the storage's clock seems to be younger than it is, by as
+// long as it took to write it and to read it, and by what the storage rounds times
+// up to. So what is stored within the next few moments is in doubt too, and loaded
+// once more than it need be.
+func (e *engine[A, K, V]) distrust(p *plan[A, K, V]) {
+	if !p.local {
+		p.doubt.distrust(e.time.now().Add(p.limits.StoreWrite + p.limits.StoreRead + time.Second))
+	}
 }
 
 // empty invalidates whatever a plan's storage holds.
@@ -79,12 +96,13 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 		}
 		e.statuses.Free(key, true)
 	}
+	since := p.doubt.clearing(e.time.now())
 	// It may have to look at every key: it takes the time of a load, and not of a
 	// write.
 	if err := e.budget(ctx, p.timeout, func(error, bool) {}, c.Clear); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	p.doubt.cleared()
+	p.doubt.cleared(since, e.time.now())
 	e.forget(p)
 	return nil
 }

@@ -126,8 +126,9 @@ func (l *load[A, K, V]) storeTogether(jobs []*job[A, K, V]) {
 		keys[i], entries[i] = j.key, j.stored.entry
 	}
 	if l.plan.fenced == nil {
+		l.dropDoubtful(l.storing(), l.plan, keys...)
 		bulk := l.plan.bulk
-		err := l.write(l.storing(), l.plan, func(ctx context.Context) error { return committed(bulk.OfferMany(ctx, keys, entries)) }, keys...)
+		err := l.write(l.storing(), l.plan, change{brings: true}, func(ctx context.Context) error { return bulk.OfferMany(ctx, keys, entries) }, keys...)
 		for i, j := range jobs {
 			j.stored.fault = storage.FaultOf(err, i)
 			j.stored.kept = j.stored.fault == nil

@@ -142,7 +142,7 @@ func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([
 	}
 	e.aheadMany(ctx, p, stale, seen)
 	for window := range slices.Chunk(missing, p.limits.MaxLoads) {
-		e.waitMany(ctx, p, window, force, seen)
+		e.waitMany(ctx, p, window, force, seen, false)
 	}
 	for _, a := range all {
 		for _, i := range a.places {
@@ -258,8 +258,9 @@ func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale
 	}
 }
 
-// waitMany joins or leads the keys' updates and waits for them.
-func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missing []*asked[A, K, V], force bool, seen uint64) {
+// waitMany joins or leads the keys' updates and waits for them. again says that it
+// does so for the second time.
+func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missing []*asked[A, K, V], force bool, seen uint64, again bool) {
 	claim, cause, led := statuses.Need, observe.Miss, Miss
 	if force {
 		claim, cause, led = statuses.Force, observe.Forced, Forced
@@ -297,6 +298,7 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 	slot := slotOf(ctx)
 	slot.Park()
 	defer slot.Resume(ctx)
+	var joined []unsure[A, K, V]
 	for _, a := range missing {
 		if a.update == nil {
 			if a.err == nil {
@@ -313,10 +315,11 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 		if a.join && !force {
 			why = Joined
 		}
-		if u := accepted(&end, a.join && !force, began); u != nil {
-			a.result, a.err = e.again(ctx, p, a.key, a.arg, u)
+		if u := accepted(&end, a.join && !force && !again, began); u != nil {
+			joined = append(joined, unsure[A, K, V]{a, u})
 			continue
 		}
 		a.result, a.err = e.settle(ctx, p, a.key, end, a.join, why)
 	}
+	e.againMany(ctx, p, joined)
 }

@@ -30,6 +30,7 @@ type plan[A any, K comparable, V any] struct {
 	bulk     storage.Bulk[K, V]       // or does whatever it does for many at once
 	clearer  storage.Clearer          // or can be emptied
 	prompt   bool                     // or keeps to deadlines itself
+	ordered  bool                     // or has no write overtaken by one that was given up
 	blind    bool                     // the strategy ignores reads
 	marker   eviction.Marker          // or learns of them through the mark word
 	weigher  eviction.Weigher[K]      // or goes by weights
@@ -61,7 +62,7 @@ func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V], dynamicKey
 	p.memory, _ = s.Storage.(*storage.InMemory[K, V])
 	if s.Storage != nil {
 		can := storage.AbilitiesOf(s.Storage)
-		p.fenced, p.reader, p.bulk, p.clearer, p.prompt = can.Fenced, can.BulkReader, can.Bulk, can.Clearer, can.Prompt
+		p.fenced, p.reader, p.bulk, p.clearer, p.prompt, p.ordered = can.Fenced, can.BulkReader, can.Bulk, can.Clearer, can.Prompt, can.Ordered
 	}
 	_, p.blind = s.Eviction.(eviction.Blind)
 	p.marker, _ = s.Eviction.(eviction.Marker)

@@ -140,6 +140,8 @@ type stored[K comparable, V any] struct {
 	fault  error           // the storage's
 	named  bool            // there is a victim
 	kept   bool            // the storage has it
+	touch  bool            // it is what was there, with another life
+	sets   bool            // a caller says that it is true: what is there must not be found any more
 }
 
 // store writes what was built and tells the strategy, which may name a key. What
@@ -210,24 +212,40 @@ func (e *engine[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], 
 func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b *built[V], s *stored[K, V]) {
 	s.entry = b.entry()
 	if s.claim == nil {
+		e.dropDoubtful(ctx, p, key)
 		offered := s.entry // s may be a load's, which is over before the storage comes back
-		s.fault = e.write(ctx, p, func(ctx context.Context) error { return committed(p.settings.Storage.Offer(ctx, key, offered)) }, key)
+		s.fault = e.write(ctx, p, change{brings: true, fences: s.sets}, func(ctx context.Context) error { return p.settings.Storage.Offer(ctx, key, offered) }, key)
 		s.kept = s.fault == nil
 		return
 	}
 	s.claim.filled = e.fills.Add(1)
-	kept, err := e.fill(ctx, p, storage.Fill[K, V]{Key: key, Entry: s.entry, Token: s.claim.token})
+	kept, err := e.fill(ctx, p, storage.Fill[K, V]{Key: key, Entry: s.entry, Token: s.claim.token, Touch: s.touch})
 	s.fault = err
 	s.kept = err == nil && kept[0]
 }
 
-// committed takes a value that waits for its store to come back for one that is
-// stored: until then the storage itself answers with it.
-func committed(err error) error {
-	if errors.Is(err, storage.ErrQueued) {
-		return nil
+// dropDoubtful drops what is in doubt, before something is offered in its place. A
+// storage may decline an offer without a word, and so leave there what is in doubt;
+// a release it may not. A fault is reported, and nothing worse: the offer comes all
+// the same.
+func (e *engine[A, K, V]) dropDoubtful(ctx context.Context, p *plan[A, K, V], keys ...K) {
+	if p.local {
+		return
 	}
-	return err
+	var doubtful []K
+	for _, key := range keys {
+		if p.doubt.has(key) {
+			doubtful = append(doubtful, key)
+		}
+	}
+	switch {
+	case len(doubtful) > 1 && p.bulk != nil:
+		_ = e.write(ctx, p, change{}, func(ctx context.Context) error { return p.bulk.ReleaseMany(ctx, doubtful) }, doubtful...)
+	default:
+		for _, key := range doubtful {
+			_ = e.write(ctx, p, change{}, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
+		}
+	}
 }
 
 // accountOf is the plan whose strategy keeps account of a plan's storage, or
@@ -267,7 +285,7 @@ func (e *engine[A, K, V]) release(ctx context.Context, p *plan[A, K, V], key K) 
 
 // drop releases from a storage that is not ours.
 func (e *engine[A, K, V]) drop(ctx context.Context, p *plan[A, K, V], key K) error {
-	return e.write(ctx, p, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
+	return e.write(ctx, p, change{fences: true}, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
 }
 
 // evict releases what a strategy has named, and what else has to go where one
@@ -326,9 +344,17 @@ func (e *engine[A, K, V]) evictHeld(ctx context.Context, p *plan[A, K, V], victi
 	return e.release(ctx, p, victim) == nil
 }
 
+// change is what a write does to what is stored, as far as doubts go.
+type change struct {
+	brings  bool             // it stores something, which may arrive late
+	fences  bool             // what was stored before must not be found any more
+	applied func(i int) bool // whether it has changed what is stored for the i-th key, nil where no error says so
+}
+
 // write changes what is stored for keys. A failure is reported, and leaves them
-// in doubt.
-func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) error, keys ...K) error {
+// in doubt. Values that wait for their store to come back are not failures, for
+// until then the storage itself answers with them; nor do they end a doubt.
+func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how change, op func(ctx context.Context) error, keys ...K) error {
 	if p.local {
 		err := e.hiding(safely(func() error { return op(ctx) }))
 		if err != nil {
@@ -336,13 +362,19 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], op func(c
 		}
 		return err
 	}
+	began := e.time.now()
 	writes := make([]writing[K], len(keys))
 	for i, key := range keys {
-		writes[i] = p.doubt.begin(key)
+		writes[i] = p.doubt.begin(key, how.fences, began)
 	}
 	ended := func(err error, left bool) {
+		now := e.time.now()
 		for i, w := range writes {
-			p.doubt.end(w, storage.FaultOf(err, i) == nil && !left)
+			fault, late := storage.FaultOf(err, i), entry.Instant(0)
+			if how.brings && !p.ordered && mayArrive(fault) {
+				late = now.Add(lateness)
+			}
+			p.doubt.end(w, fault == nil && !left && (how.applied == nil || how.applied(i)), now, late)
 		}
 	}
 	var err error
@@ -351,6 +383,9 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], op func(c
 		ended(err, false)
 	} else {
 		err = e.budget(ctx, p.limits.StoreWrite, ended, op)
+	}
+	if how.brings {
+		err = notQueued(err, len(keys))
 	}
 	if err != nil {
 		now := e.time.now()
@@ -365,4 +400,25 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], op func(c
 	}
 	e.healed(ctx, observe.StoreFault, observe.StoreOK)
 	return nil
+}
+
+// mayArrive tells whether what a write was to store may be under way, though the
+// write has come back with this fault.
+func mayArrive(fault error) bool {
+	return fault != nil && fault != errStoreBusy && !errors.Is(fault, storage.ErrRefused) && !errors.Is(fault, storage.ErrQueued)
+}
+
+// notQueued is the error of those of so many keys that do not merely wait for
+// their store to come back.
+func notQueued(err error, keys int) error {
+	if !errors.Is(err, storage.ErrQueued) {
+		return err
+	}
+	var faults []error
+	for i := range keys {
+		if fault := storage.FaultOf(err, i); fault != nil && !errors.Is(fault, storage.ErrQueued) {
+			faults = append(faults, &storage.ItemError{Item: i, Err: fault})
+		}
+	}
+	return errors.Join(faults...)
 }

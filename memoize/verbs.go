@@ -168,6 +168,7 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 	if p.fenced != nil {
 		filled = e.fills.Add(1)
 	}
+	s.sets = true
 	if err = e.store(held, p, key, &b, e.time.now(), &s); s.fault != nil {
 		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}
@@ -272,6 +273,7 @@ func (e *engine[A, K, V]) touchHeld(outside context.Context, p *plan[A, K, V], k
 		return s, false, err
 	}
 	b.made, b.value, b.created = nil, current.Value, current.Created()
+	s.touch = true
 	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
 		return s, false, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
 	}

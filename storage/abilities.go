@@ -31,8 +31,8 @@ type Bulk[K comparable, V any] interface {
 // before an entry was released or offered by any of them. The engine claims a
 // key before it asks the source, and fills it with what the source says; a fill
 // is refused once anybody has released the key or offered it something else
-// since the claim. So a load that one process runs can't undo what another
-// invalidates.
+// since the claim, or filled a later one. So a load that one process runs can't
+// undo what another invalidates, or a later load.
 type Fenced[K comparable, V any] interface {
 	// Claim claims keys for loads that take no longer than hold, and returns
 	// what is stored for them, in their order. It neither waits for other
@@ -54,6 +54,7 @@ type Fill[K comparable, V any] struct {
 	Key   K
 	Entry *entry.Entry[V]
 	Token string
+	Touch bool // the value is the one that the claim has returned: it stays as old as it is
 }
 
 // Abilities are the optional interfaces of a Storage, nil where it lacks them.
@@ -63,6 +64,7 @@ type Abilities[K comparable, V any] struct {
 	Fenced     Fenced[K, V]
 	Clearer    Clearer
 	Prompt     bool // it is Prompt, and so at present
+	Ordered    bool // it is Ordered, and so at present
 }
 
 // Able is a Storage that finds out what it can do when it is made, as one that
@@ -81,7 +83,7 @@ func AbilitiesOf[K comparable, V any](s Storage[K, V]) (a Abilities[K, V]) {
 	a.Bulk, _ = s.(Bulk[K, V])
 	a.Fenced, _ = s.(Fenced[K, V])
 	a.Clearer, _ = s.(Clearer)
-	a.Prompt = isPrompt(s)
+	a.Prompt, a.Ordered = isPrompt(s), isOrdered(s)
 	return a
 }
 
@@ -97,6 +99,23 @@ type Prompt interface {
 func isPrompt(s any) bool {
 	p, ok := s.(Prompt)
 	return ok && p.ReturnsInTime()
+}
+
+// Ordered is a Storage, or a Bytes, of which no write is overtaken by an older one: a
+// write that has returned, with an error too, changes nothing any more once a later
+// one of the same key has been acknowledged. Where a client gives up and leaves a
+// command on its way, the command may arrive after an invalidation that came later.
+// Of a store that is not Ordered the engine serves no key, for a minute, that was
+// invalidated or set after a write of it had failed; what other processes do about
+// it, it can't know.
+type Ordered interface {
+	// KeepsOrder tells whether it is so, as it is set up.
+	KeepsOrder() bool
+}
+
+func isOrdered(s any) bool {
+	o, ok := s.(Ordered)
+	return ok && o.KeepsOrder()
 }
 
 // Clocked is a Storage that needs the time of the function that it serves. It is

@@ -121,8 +121,9 @@ type FencedBytes interface {
 	// and is nothing that Get, Has, Keys, Add, Touch or Delete would find.
 	Claim(ctx context.Context, hold time.Duration, keys ...string) ([]Claimed, error)
 	// Fill is Set for each item that nobody has deleted or set since its claim,
-	// and tells which were stored. It leaves the claims of others good: of two
-	// who fill, the last holds.
+	// and tells which were stored. It leaves the claims of others good. Of two who
+	// fill, the one who has claimed later holds: claims are numbered, and a fill is
+	// refused as long as the value of a later claim is there.
 	Fill(ctx context.Context, fills ...Filling) (stored []bool, err error)
 }
 
@@ -136,6 +137,10 @@ type Claimed struct {
 type Filling struct {
 	Item
 	Token string
+	// Touch says that the value is the one that the claim has returned, to be kept for
+	// another time: it stays as old as it is, so that a load which has claimed before
+	// still takes its place.
+	Touch bool
 }
 
 // KeyLimit is a Bytes whose keys have a greatest length.

@@ -206,6 +206,9 @@ func (m *Memory) Close() error {
 	return nil
 }
 
+// KeepsOrder makes it storage.Ordered: nothing is under way once a call has returned.
+func (m *Memory) KeepsOrder() bool { return true }
+
 // String names the store.
 func (m *Memory) String() string { return "Memory" }
 

@@ -11,7 +11,9 @@ import (
 // delete or set a record takes its generation away, to fill a claim leaves it:
 // so a fill is good exactly if the key still has the generation of its claim. A
 // generation stays as long as there is a claim that may be filled, also where
-// the record's own time is over, or where there never was a record.
+// the record's own time is over, or where there never was a record. The claims of
+// a generation are numbered, and a fill is refused while there is the value of one of
+// a greater number.
 
 // Claim returns the keys' records, and claims them. What is only claimed counts
 // as a record does for the capacity; a claim that it puts out can't be filled.
@@ -24,7 +26,7 @@ func (m *Memory) Claim(ctx context.Context, hold time.Duration, keys ...string) 
 	now := m.now()
 	until := after(now, hold)
 	for i, key := range keys {
-		claims[i] = Claimed{m.read(key, now), claimToken{m.generation(key, now, until), until}.String()}
+		claims[i] = Claimed{m.read(key, now), m.claim(key, now, until).String()}
 	}
 	m.evict(now, nil)
 	m.mu.Unlock()
@@ -47,7 +49,7 @@ func (m *Memory) Fill(ctx context.Context, fills ...Filling) (stored []bool, err
 			errs = append(errs, &ItemError{i, err})
 			f.Token = "" // which is good for nothing
 		}
-		taken[i] = Filling{item, f.Token}
+		taken[i] = Filling{item, f.Token, f.Touch}
 	}
 	stored = make([]bool, len(fills))
 	m.mu.Lock()
@@ -55,8 +57,13 @@ func (m *Memory) Fill(ctx context.Context, fills ...Filling) (stored []bool, err
 	now := m.now()
 	for i, f := range taken {
 		token, ok := parseClaim(f.Token)
+		number := token.number
+		if f.Touch {
+			number = token.filled
+		}
 		r := m.byKey[f.Key]
-		if stored[i] = ok && now < token.until && r != nil && r.generation == token.generation; stored[i] {
+		if stored[i] = ok && now < token.until && r != nil && r.generation == token.generation && (number >= r.filled || !r.liveAt(now)); stored[i] {
+			r.filled = number
 			m.store(r, f.Item, "", now)
 		}
 	}
@@ -66,18 +73,24 @@ func (m *Memory) Fill(ctx context.Context, fills ...Filling) (stored []bool, err
 // claimToken is what Fill has to know of a claim.
 type claimToken struct {
 	generation uint64
+	number     uint64 // of the claim
+	filled     uint64 // of the claim whose value it has found
 	until      int64
 }
 
 // String is the token as users carry it.
 func (c claimToken) String() string {
-	text := binary.BigEndian.AppendUint64(make([]byte, 0, 16), c.generation)
-	return string(binary.BigEndian.AppendUint64(text, uint64(c.until)))
+	text := make([]byte, 0, 32)
+	for _, n := range []uint64{c.generation, c.number, c.filled, uint64(c.until)} {
+		text = binary.BigEndian.AppendUint64(text, n)
+	}
+	return string(text)
 }
 
 func parseClaim(text string) (c claimToken, ok bool) {
-	if len(text) != 16 {
+	if len(text) != 32 {
 		return c, false
 	}
-	return claimToken{binary.BigEndian.Uint64([]byte(text[:8])), int64(binary.BigEndian.Uint64([]byte(text[8:])))}, true
+	number := func(i int) uint64 { return binary.BigEndian.Uint64([]byte(text[8*i : 8*i+8])) }
+	return claimToken{number(0), number(1), number(2), int64(number(3))}, true
 }

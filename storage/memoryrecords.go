@@ -39,6 +39,8 @@ type record struct {
 	used       atomic.Bool
 	end        int64  // of the value
 	generation uint64 // 0 where there is no claim
+	claims     uint64 // of the generation
+	filled     uint64 // the number of the last of these whose value was stored
 	claimed    int64  // until when it is needed without a value
 
 	before, behind *record // in the ring
@@ -116,7 +118,7 @@ func (m *records) putAs(item Item, version string, now int64) {
 	if r == nil {
 		r = m.insert(item.Key)
 	}
-	r.generation, r.claimed = 0, 0
+	r.unclaim()
 	m.store(r, item, version, now)
 }
 
@@ -148,8 +150,8 @@ func (m *records) store(r *record, item Item, version string, now int64) {
 	m.evict(now, r)
 }
 
-// generation claims the key until the instant given.
-func (m *records) generation(key string, now, until int64) uint64 {
+// claim claims the key until the instant given.
+func (m *records) claim(key string, now, until int64) claimToken {
 	r := m.byKey[key]
 	if r == nil {
 		r = m.insert(key)
@@ -158,9 +160,15 @@ func (m *records) generation(key string, now, until int64) uint64 {
 		m.next = max(1, m.next+1)
 		r.generation = m.next
 	}
+	r.claims++
 	r.claimed = max(r.claimed, until)
 	m.schedule(r)
-	return r.generation
+	return claimToken{r.generation, r.claims, r.filled, until}
+}
+
+// unclaim makes the claims to a record good for nothing.
+func (r *record) unclaim() {
+	r.generation, r.claims, r.filled, r.claimed = 0, 0, 0, 0
 }
 
 // remove drops the key's record and every claim to it, and tells whether it was
@@ -176,7 +184,7 @@ func (m *records) removeAs(key, version string, now int64) (existed bool) {
 		return false
 	}
 	existed = r.liveAt(now)
-	r.generation, r.claimed = 0, 0
+	r.unclaim()
 	if !r.has || r.end > now {
 		r.end = now
 	}

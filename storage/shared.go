@@ -218,7 +218,7 @@ func (s *Shared[K, V]) Abilities() (a Abilities[K, V]) {
 	if b, ok := s.store.bytes.(ListerBytes); ok {
 		a.Clearer = sharedClearer[K, V]{s, b}
 	}
-	a.Prompt = isPrompt(s.store.bytes)
+	a.Prompt, a.Ordered = isPrompt(s.store.bytes), isOrdered(s.store.bytes)
 	return a
 }
 

@@ -114,7 +114,7 @@ func (s sharedFenced[K, V]) Fill(ctx context.Context, fills ...Fill[K, V]) ([]bo
 			errs = append(errs, &ItemError{i, err})
 			continue
 		}
-		fillings, places = append(fillings, Filling{item, f.Token}), append(places, i)
+		fillings, places = append(fillings, Filling{item, f.Token, f.Touch}), append(places, i)
 	}
 	if len(fillings) > 0 {
 		filled, err := s.bytes.Fill(ctx, fillings...)

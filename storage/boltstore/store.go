@@ -160,6 +160,10 @@ func (s *Store) Touch(ctx context.Context, keep time.Duration, keys ...string) (
 // MaxKey is the longest key that bbolt takes.
 func (s *Store) MaxKey() int { return maxKey }
 
+// KeepsOrder makes it storage.Ordered: of two writes the one that was asked for first
+// is committed first, also where its caller has left.
+func (s *Store) KeepsOrder() bool { return true }
+
 // String names the file.
 func (s *Store) String() string { return "bolt://" + s.path }
 

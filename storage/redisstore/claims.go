@@ -38,24 +38,26 @@ func (e *Entries) Claim(ctx context.Context, hold time.Duration, keys ...string)
 }
 
 // claimed reads what the script says. The token is the end of this claim by the
-// server's clock, and the generation, which every set and every claim after a
-// deletion makes anew.
+// server's clock, its number, that of the claim whose value is found, and the
+// generation, which every set and every claim after a deletion makes anew.
 func (e *Entries) claimed(ctx context.Context, key string, cmd *redis.Cmd) (c storage.Claimed, err error) {
 	said, err := cmd.Slice()
 	if err != nil {
 		return c, explain(ctx, "claim", key, err)
 	}
-	if len(said) != 4 {
+	if len(said) != 6 {
 		return c, fmt.Errorf("redisstore: claim %q: %w", key, errAnswer)
 	}
 	until, untilOK := said[0].(string)
 	g, gOK := said[1].(string)
 	ms, msOK := said[2].(int64)
 	value, valueOK := said[3].(string)
-	if !untilOK || !gOK || !msOK || !valueOK {
+	number, numberOK := said[4].(int64)
+	stored, storedOK := said[5].(int64)
+	if !untilOK || !gOK || !msOK || !valueOK || !numberOK || !storedOK {
 		return c, fmt.Errorf("redisstore: claim %q: %w", key, errAnswer)
 	}
-	c.Token = until + "." + g
+	c.Token = fmt.Sprintf("%s.%d.%d.%s", until, number, stored, g)
 	if ms == 0 {
 		return c, nil
 	}
@@ -77,11 +79,23 @@ func (e *Entries) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, e
 			f.add(&storage.ItemError{Item: i, Err: err})
 			continue
 		}
-		until, g, _ := strings.Cut(fill.Token, ".")
-		cmds, at = append(cmds, script(ctx, fillScript, fill.Key, until, g, fill.Value, ms(fill.Keep))), append(at, i)
+		until, number, g := readToken(fill.Token, fill.Touch)
+		cmds, at = append(cmds, script(ctx, fillScript, fill.Key, until, g, fill.Value, ms(fill.Keep), number)), append(at, i)
 	}
 	for i, yes := range e.yes(ctx, "fill", cmds, &f) {
 		stored[at[i]] = yes
 	}
 	return stored, f.err()
+}
+
+// readToken is what a fill under a token is made of, each empty where it is none.
+func readToken(token string, touch bool) (until, number, g string) {
+	parts := strings.SplitN(token, ".", 4)
+	if len(parts) != 4 {
+		return "", "", ""
+	}
+	if touch {
+		return parts[0], parts[2], parts[3]
+	}
+	return parts[0], parts[1], parts[3]
 }

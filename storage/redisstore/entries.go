@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -14,14 +13,17 @@ import (
 // Entries is a store in the layout entry: one hash a key. It does all that a
 // storage.Bytes can do, and keeps out, across processes, what was loaded before
 // a record was deleted or set.
-type Entries struct{ client }
+type Entries struct {
+	client
+	clock serverClock // of a single server
+}
 
 // New makes a store in the layout entry, which is that of choice. The client is
 // any but a redis.Ring, and is not closed by the store. It should have
 // ContextTimeoutEnabled, or a call can outlast the deadline of its context. A
 // nil client panics.
 func New(rdb redis.UniversalClient, opts ...Option) *Entries {
-	return &Entries{newClient(rdb, layoutEntry, opts)}
+	return &Entries{client: newClient(rdb, layoutEntry, opts)}
 }
 
 // Get is as storage.Bytes has it.
@@ -61,35 +63,51 @@ func (e *Entries) Has(ctx context.Context, keys ...string) ([]bool, error) {
 	return has, f.err()
 }
 
-// Set is as storage.Bytes has it. A value over the limit is ErrTooLarge.
+// Set is as storage.Bytes has it. A value over the limit is ErrTooLarge. Where the
+// connection breaks under way it returns at the deadline of its context, with an error
+// (without a deadline, after at most 5 s): until then it may still be done.
 func (e *Entries) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	return storage.FaultOf(e.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}}), 0)
 }
 
-// SetMany is as storage.BulkBytes has it.
+// SetMany is as storage.BulkBytes has it. A broken connection is as in Set.
 func (e *Entries) SetMany(ctx context.Context, items []storage.Item) error {
 	var f faults
-	cmds := make([]*redis.Cmd, 0, len(items))
+	places := make(map[string]int, len(items))
+	last := make([]storage.Item, 0, len(items)) // of each key
 	for i, item := range items {
 		if err := e.fits(item.Key, item.Value); err != nil {
 			f.add(&storage.ItemError{Item: i, Err: err})
 			continue
 		}
-		cmds = append(cmds, script(ctx, setScript, item.Key, rand.Text(), item.Value, ms(item.Keep)))
+		if at, ok := places[item.Key]; ok {
+			last[at] = item
+			continue
+		}
+		places[item.Key] = len(last)
+		last = append(last, item)
 	}
-	e.yes(ctx, "set", cmds, &f)
+	if len(last) > 0 {
+		errs := make([]error, len(last))
+		e.setAll(ctx, last, errs)
+		for _, err := range errs {
+			if err != nil {
+				f.add(err)
+			}
+		}
+	}
 	return f.err()
 }
 
 // Add is as storage.AdderBytes has it. It is told from another's Add even where
-// the connection is lost before the answer comes, and it is sent again.
+// the connection is lost before the answer comes, and it is sent again; where what
+// it has added was deleted meanwhile, it is an error. A broken connection is as in
+// Set.
 func (e *Entries) Add(ctx context.Context, key string, value []byte, keep time.Duration) (bool, error) {
 	if err := e.fits(key, value); err != nil {
 		return false, err
 	}
-	var f faults
-	added := e.yes(ctx, "add", []*redis.Cmd{script(ctx, addScript, key, rand.Text(), value, ms(keep))}, &f)
-	return added[0], f.err()
+	return e.addOne(ctx, storage.Item{Key: key, Value: value, Keep: keep})
 }
 
 // Touch is as storage.ToucherBytes has it.

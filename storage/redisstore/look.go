@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -66,7 +67,11 @@ func (e *Entries) look(ctx context.Context, keys []string, values bool) []look {
 	if now != nil {
 		cmds = append(cmds, now)
 	}
+	began := time.Now()
 	e.send(ctx, cmds...)
+	if now != nil && now.Err() == nil {
+		e.clock.tells(began, now.Val().UnixMilli())
+	}
 	return looks
 }
 

@@ -71,7 +71,7 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 	case layoutValue:
 		return newValues(c), nil
 	}
-	return &Entries{c}, nil
+	return &Entries{client: c}, nil
 }
 
 // options is what a URL says of a client.

@@ -16,6 +16,8 @@ var claimChecks = []bytesCheck{
 	{Name: "a fill after a clear is refused", needs: Fenced | Lister, run: fillAfterClear},
 	{Name: "a touch leaves claims good", needs: Fenced | Toucher, run: touchLeavesClaims},
 	{Name: "two claims may both fill", needs: Fenced, run: bothFill},
+	{Name: "a fill never replaces that of a later claim", needs: Fenced, run: olderFill},
+	{Name: "a fill that touches keeps the age of the value", needs: Fenced, run: touchingFill},
 	{Name: "a later claim does not make an earlier one good again", needs: Fenced, run: noRevivedClaim},
 	{Name: "a token is good for its key alone", needs: Fenced, run: tokenOfAnother},
 	{Name: "claims and fills of many", needs: Fenced, run: manyClaims},
@@ -186,12 +188,12 @@ func bothFill(t checks.TB, s *bytesSubject) {
 			s.set(t, key, "old", long)
 		}
 		first, second := s.claim(t, key, long), s.claim(t, key, long)
+		s.fill(t, key, "of the first", first, true)
+		s.holds(t, key, "of the first")
 		s.fill(t, key, "of the second", second, true)
 		s.holds(t, key, "of the second")
 		third := s.claim(t, key, long)
 		s.same(t, "Claim", key, third.Record, "of the second")
-		s.fill(t, key, "of the first", first, true)
-		s.holds(t, key, "of the first")
 		s.fill(t, key, "of the third", third, true)
 		s.fill(t, key, "of the third again", third, true)
 		s.holds(t, key, "of the third again")
@@ -200,6 +202,82 @@ func bothFill(t checks.TB, s *bytesSubject) {
 			s.fill(t, key, "late", c, false)
 		}
 		s.lacks(t, key)
+	}
+}
+
+// olderFill fills claims in another order than that in which they were made, one of
+// them after what leaves claims good.
+func olderFill(t checks.TB, s *bytesSubject) {
+	for _, name := range []string{"over nothing", "over a record"} {
+		key := s.key(name)
+		if name == "over a record" {
+			s.set(t, key, "old", long)
+		}
+		first, second, third := s.claim(t, key, long), s.claim(t, key, long), s.claim(t, key, long)
+		s.fill(t, key, "of the second", second, true)
+		s.fill(t, key, "of the first", first, false)
+		s.holds(t, key, "of the second")
+		s.left(t, "Get after a fill that was refused", key, s.get(t, key), long)
+		s.fill(t, key, "of the third", third, true)
+		for range 2 {
+			s.fill(t, key, "of the second", second, false)
+			s.fill(t, key, "of the first", first, false)
+		}
+		if s.can(Toucher) {
+			s.touch(t, 2*long, []string{key}, true)
+			s.fill(t, key, "of the second", second, false)
+		}
+		s.claim(t, key, 2*long)
+		s.fill(t, key, "of the second", second, false)
+		s.holds(t, key, "of the third")
+		s.fill(t, key, "of the third again", third, true)
+		s.holds(t, key, "of the third again")
+		s.set(t, key, "set", long) // is of no claim
+		first, second = s.claim(t, key, long), s.claim(t, key, long)
+		s.fill(t, key, "of the first", first, true)
+		s.fill(t, key, "of the second", second, true)
+		s.holds(t, key, "of the second")
+	}
+	key, other := s.key("of many"), s.key("other")
+	first, second, others := s.claim(t, key, long), s.claim(t, key, long), s.claim(t, other, long)
+	filling := func(key, value string, c storage.Claimed) storage.Filling {
+		return storage.Filling{Item: storage.Item{Key: key, Value: []byte(value), Keep: long}, Token: c.Token}
+	}
+	stored, err := s.fenced().Fill(s.ctx, filling(key, "of the second", second), filling(other, "other", others), filling(key, "of the first", first))
+	if err != nil || len(stored) != 3 || !stored[0] || !stored[1] || stored[2] {
+		t.Fatalf("Fill of the second claim, another's and the first says %v, %v", stored, err)
+	}
+	s.holds(t, key, "of the second")
+}
+
+// touchingFill fills a claim with the value that it has returned.
+func touchingFill(t checks.TB, s *bytesSubject) {
+	touch := func(key string, c storage.Claimed, want bool) {
+		t.Helper()
+		fill := storage.Filling{Item: storage.Item{Key: key, Value: c.Value, Keep: 2 * long}, Token: c.Token, Touch: true}
+		stored, err := s.fenced().Fill(s.ctx, fill)
+		if err != nil || len(stored) != 1 || stored[0] != want {
+			t.Fatalf("Fill of %.80q with what it has found says %v, %v; want %v", key, stored, err, want)
+		}
+	}
+	for _, name := range []string{"set", "filled"} {
+		key := s.key(name)
+		s.set(t, key, "there", long)
+		if name == "filled" {
+			s.fill(t, key, "there", s.claim(t, key, long), true)
+		}
+		load := s.claim(t, key, long)
+		found := s.claim(t, key, long)
+		touch(key, found, true)
+		s.holds(t, key, "there")
+		s.left(t, "Get", key, s.get(t, key), 2*long)
+		touch(key, found, true)
+		s.fill(t, key, "of the load", load, true) // is newer than what was touched
+		s.holds(t, key, "of the load")
+		touch(key, found, false)
+		s.holds(t, key, "of the load")
+		touch(key, s.claim(t, key, long), true)
+		s.holds(t, key, "of the load")
 	}
 }
 

@@ -80,6 +80,8 @@ type modelRecord struct {
 	forever    bool
 	generation int           // 0 where there is none
 	held       time.Duration // the end of the generation
+	claims     int           // of the generation
+	filled     int           // the number of the claim whose value is there
 }
 
 type modelClaim struct {
@@ -87,6 +89,9 @@ type modelClaim struct {
 	token      string
 	generation int
 	until      time.Duration
+	number     int
+	filled     int    // that of the value that it has found
+	found      string // which is this
 }
 
 // calls are what is chosen from, what there is more of more often.
@@ -144,7 +149,10 @@ func (m *model) at(name string) *modelRecord {
 		r.has = false
 	}
 	if !r.has && r.held <= m.now {
-		r.generation = 0
+		r.generation, r.claims = 0, 0
+	}
+	if !r.has {
+		r.filled = 0
 	}
 	return r
 }
@@ -154,7 +162,7 @@ func (m *model) store(name, value string, keep time.Duration, fill bool) {
 	r := m.at(name)
 	m.changes[name]++
 	if !fill {
-		r.generation, r.held = 0, 0
+		r.generation, r.held, r.claims, r.filled = 0, 0, 0, 0
 	}
 	r.value, r.has, r.forever, r.end = value, keep > 0, keep == storage.Forever || m.s.Timeless, m.now+keep
 }

@@ -124,7 +124,7 @@ func (m *model) add() {
 
 // forget forgets the claims of a name.
 func (m *model) forget(name string) {
-	m.at(name).generation = 0
+	m.at(name).generation, m.at(name).claims = 0, 0
 	m.claims = slices.DeleteFunc(m.claims, func(c modelClaim) bool { return c.name == name })
 }
 
@@ -221,9 +221,10 @@ func (m *model) claim() {
 			m.generation++
 			r.generation = m.generation
 		}
+		r.claims++
 		r.held = max(r.held, m.now+hold)
 		if i < len(claims) {
-			m.claims = append(m.claims, modelClaim{name, claims[i].Token, r.generation, m.now + hold})
+			m.claims = append(m.claims, modelClaim{name, claims[i].Token, r.generation, m.now + hold, r.claims, r.filled, string(claims[i].Value)})
 		}
 	}
 	m.claims = m.claims[max(0, len(m.claims)-20):]
@@ -243,11 +244,17 @@ func (m *model) fill() {
 		if keep <= 0 {
 			keep = long
 		}
-		fills = append(fills, storage.Filling{Item: storage.Item{Key: m.s.key(c.name), Value: []byte(value), Keep: keep}, Token: c.token})
-		text += fmt.Sprintf(" {%q, %q, %v}", c.name, value, keep)
-		good := m.now < c.until && m.at(c.name).generation == c.generation
+		touch, number := m.rng.IntN(4) == 0, c.number
+		if touch {
+			value, number = c.found, c.filled
+		}
+		fills = append(fills, storage.Filling{Item: storage.Item{Key: m.s.key(c.name), Value: []byte(value), Keep: keep}, Token: c.token, Touch: touch})
+		text += fmt.Sprintf(" {%q, %q, %v, claim %d}", c.name, value, keep, number)
+		r := m.at(c.name)
+		good := m.now < c.until && r.generation == c.generation && number >= r.filled
 		if want = append(want, good); good {
 			m.store(c.name, value, keep, true)
+			r.filled = number
 		}
 	}
 	stored, err := m.s.fenced().Fill(m.s.ctx, fills...)

@@ -42,6 +42,8 @@ type toyRecord struct {
 	kept       time.Duration
 	generation int
 	held       time.Time
+	claims     int // of the generation
+	filled     int // the number of the claim whose value it is
 }
 
 func newToy(c clock.Clock, f fault) *toy {
@@ -396,6 +398,8 @@ func (s *toy) Touch(ctx context.Context, keep time.Duration, keys ...string) (to
 			continue
 		case s.is("a touch takes claims away") && r != nil:
 			r.generation = 0
+		case s.is("a touch forgets which claim it is of") && r != nil:
+			r.filled = 0
 		}
 		touched = append(touched, r != nil)
 		switch {
@@ -535,8 +539,11 @@ func (s *toy) Claim(ctx context.Context, hold time.Duration, keys ...string) (cl
 		case s.is("a claim takes the record away"):
 			r.has = false
 		}
+		r.claims++
 		token := binary.BigEndian.AppendUint64(nil, uint64(r.generation))
 		token = binary.BigEndian.AppendUint64(token, uint64(until.UnixNano()))
+		token = binary.BigEndian.AppendUint64(token, uint64(r.claims))
+		token = binary.BigEndian.AppendUint64(token, uint64(r.filled))
 		claims = append(claims, storage.Claimed{Record: found, Token: string(token)})
 	}
 	return claims, nil
@@ -550,14 +557,20 @@ func (s *toy) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, error
 	defer s.mu.Unlock()
 	stored := make([]bool, len(fills))
 	for i, f := range fills {
-		if len(f.Token) != 16 {
+		if len(f.Token) != 32 {
 			stored[i] = s.is("any token is good")
 			continue
 		}
 		generation, until := int(binary.BigEndian.Uint64([]byte(f.Token))), time.Unix(0, int64(binary.BigEndian.Uint64([]byte(f.Token[8:]))))
 		r := s.records[f.Key]
+		number := int(binary.BigEndian.Uint64([]byte(f.Token[16:])))
+		if f.Touch && !s.is("a touching fill makes the value younger") {
+			number = int(binary.BigEndian.Uint64([]byte(f.Token[24:])))
+		}
 		switch {
-		case s.is("a claim ends with the record") && r != nil && r.has && s.live(f.Key) == nil,
+		case r != nil && s.live(f.Key) != nil && number < r.filled && !s.is("of two who fill the last holds"),
+			s.is("a claim takes the fills of earlier ones away") && r != nil && number < r.claims && !f.Touch,
+			s.is("a claim ends with the record") && r != nil && r.has && s.live(f.Key) == nil,
 			r == nil, r.generation != generation,
 			!s.clock.Now().Before(r.held) && !s.is("claims are good for ever"),
 			!s.clock.Now().Before(until) && !s.is("claims are good for ever"):
@@ -573,7 +586,7 @@ func (s *toy) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, error
 		if s.is("a fill keeps the time") && s.live(f.Key) != nil {
 			end = r.end
 		}
-		next := &toyRecord{value: s.value(f.Value), has: true, end: end, kept: f.Keep, generation: r.generation, held: r.held}
+		next := &toyRecord{value: s.value(f.Value), has: true, end: end, kept: f.Keep, generation: r.generation, held: r.held, claims: r.claims, filled: number}
 		if s.is("a fill takes other claims away") {
 			s.generation++
 			next.generation = s.generation

@@ -14,11 +14,13 @@ import (
 // dropped, which costs their fills and nothing else.
 const maxClaims = 1 << 16
 
-// tokenSize is that of a token: the number, and until when it may be filled.
-const tokenSize = 16
+// tokenSize is that of a token: the generation, until when it may be filled, the
+// number of the claim, and that of the claim whose value it has found.
+const tokenSize = 32
 
-// claims are the keys that somebody may be about to fill, each with a number
-// that whoever claims it gets, until the key is written.
+// claims are the keys that somebody may be about to fill, each with a generation
+// that whoever claims it gets, until the key is written. The claims of a generation
+// are numbered.
 //
 // What writes a key drops its claims twice: inside the transaction, for the
 // fills that follow in it, and once it is committed, for those who claimed
@@ -34,8 +36,10 @@ type claims struct {
 }
 
 type claim struct {
-	number uint64
-	until  time.Duration // since start
+	generation uint64
+	until      time.Duration // since start
+	claims     uint64
+	filled     uint64 // the number of the claim whose value is in the file
 }
 
 func newClaims(c clock.Clock) *claims {
@@ -45,7 +49,9 @@ func newClaims(c clock.Clock) *claims {
 	}
 }
 
-// take claims a key for a time and returns the token.
+// take claims a key for a time and returns the token. It comes before the record is
+// read: what is found may be of a later claim than the token says, and then no touch
+// replaces it.
 func (c *claims) take(key string, hold time.Duration) string {
 	now := c.clock.Since(c.start)
 	until := now + min(hold, never-now)
@@ -55,12 +61,16 @@ func (c *claims) take(key string, hold time.Duration) string {
 	if !ok || held.until <= now {
 		c.tidy(now)
 		c.last++
-		held = claim{number: c.last}
+		held = claim{generation: c.last}
 	}
 	held.until = max(held.until, until)
+	held.claims++
 	c.byKey[key] = held
-	token := binary.BigEndian.AppendUint64(make([]byte, 0, tokenSize), held.number)
-	return string(binary.BigEndian.AppendUint64(token, uint64(until)))
+	token := make([]byte, 0, tokenSize)
+	for _, n := range []uint64{held.generation, uint64(until), held.claims, held.filled} {
+		token = binary.BigEndian.AppendUint64(token, n)
+	}
+	return string(token)
 }
 
 // tidy makes room for one more, at a cost that the claims since the last time
@@ -86,12 +96,35 @@ func (c *claims) good(key, token string) bool {
 	if len(token) != tokenSize {
 		return false
 	}
-	number := binary.BigEndian.Uint64([]byte(token[:8]))
-	until := time.Duration(binary.BigEndian.Uint64([]byte(token[8:])))
+	until := time.Duration(tokenPart(token, 1))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	held, ok := c.byKey[key]
-	return ok && held.number == number && c.clock.Since(c.start) < until
+	return ok && held.generation == tokenPart(token, 0) && c.clock.Since(c.start) < until
+}
+
+// filled is the number of the claim whose value is in the file.
+func (c *claims) filled(key string) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byKey[key].filled
+}
+
+func tokenPart(token string, i int) uint64 {
+	return binary.BigEndian.Uint64([]byte(token[8*i : 8*i+8]))
+}
+
+// mark is of a claim whose value is in the file.
+type mark struct{ generation, number uint64 }
+
+// fill puts down whose value is in the file, once it is.
+func (c *claims) fill(key string, m mark) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if held, ok := c.byKey[key]; ok && held.generation == m.generation {
+		held.filled = m.number
+		c.byKey[key] = held
+	}
 }
 
 // drop ends the claims of a key.

@@ -88,6 +88,9 @@ func (s *Store) commit(batch []*write) error {
 	switch {
 	case err == nil:
 		s.used = t.used
+		for key, m := range t.fills {
+			s.claims.fill(key, m)
+		}
 	case errors.Is(err, errUnchanged):
 		err = nil
 	case s.broken.Load() == nil && !errors.Is(err, ErrClosed):

@@ -43,13 +43,18 @@ func (s *Store) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, err
 	stored, err := update(ctx, s, func(t *table) ([]bool, error) {
 		stored := make([]bool, len(fills))
 		for i, fill := range fills {
-			if drafts[i] == nil || !s.claims.good(fill.Key, fill.Token) {
+			if drafts[i] == nil {
 				continue
 			}
-			if err := t.keep(inFile(fill.Key), drafts[i], fill.Keep); err != nil {
+			k := inFile(fill.Key)
+			m, ok := t.admits(k, fill)
+			if !ok {
+				continue
+			}
+			if err := t.keep(k, drafts[i], fill.Keep); err != nil {
 				return nil, err
 			}
-			stored[i] = true
+			t.fills[fill.Key], stored[i] = m, true
 		}
 		return stored, nil
 	})
@@ -57,4 +62,21 @@ func (s *Store) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, err
 		stored = make([]bool, len(fills))
 	}
 	return stored, errors.Join(append(errs, err)...)
+}
+
+// admits tells whether an item may be filled, and of which claim it is then: of two
+// claims the later one's value stays.
+func (t *table) admits(k []byte, fill storage.Filling) (m mark, ok bool) {
+	if !t.s.claims.good(fill.Key, fill.Token) {
+		return m, false
+	}
+	m = mark{tokenPart(fill.Token, 0), tokenPart(fill.Token, 2)}
+	if fill.Touch {
+		m.number = tokenPart(fill.Token, 3)
+	}
+	filled := t.s.claims.filled(fill.Key)
+	if before, found := t.fills[fill.Key]; found && before.generation == m.generation {
+		filled = before.number
+	}
+	return m, m.number >= filled || !t.has(k)
 }

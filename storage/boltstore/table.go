@@ -39,12 +39,13 @@ type table struct {
 	record, order, ends *bbolt.Bucket
 	used                int64 // what the records are taken to need
 	changed             bool
-	again               []func() // drops of claims, to be repeated after the commit
+	again               []func()        // drops of claims, to be repeated after the commit
+	fills               map[string]mark // whose values are in the file after the commit
 }
 
 func (s *Store) table(tx *bbolt.Tx) *table {
 	t := &table{
-		s: s, now: s.options.Clock.Now(), used: s.used,
+		s: s, now: s.options.Clock.Now(), used: s.used, fills: map[string]mark{},
 		record: tx.Bucket(recordBucket), order: tx.Bucket(orderBucket), ends: tx.Bucket(endBucket),
 	}
 	t.order.FillPercent, t.ends.FillPercent = 0.9, 0.9 // they grow at their ends

@@ -15,12 +15,12 @@ import (
 // Set puts another there, a deletion takes it away; a fill leaves it, and is made
 // by compare-and-swap, so that nothing comes between the look at it and the fill.
 
-// tokenSize is that of a token: the generation, and until when it may be filled.
-const tokenSize = 16
+// tokenSize is that of a token: the generation, until when it may be filled, and the
+// order.
+const tokenSize = 20
 
 // Claim returns the keys' records, with tokens for Fill: in one round trip to each
-// server, and one more for each key that has no record, or one that memcached
-// would drop before the hold is over. What is no record of this store is none,
+// server, and one more for each key, which numbers the claim. What is no record of this store is none,
 // without an error, and is overwritten.
 func (s *Store) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]storage.Claimed, error) {
 	if len(keys) == 0 {
@@ -53,30 +53,27 @@ func (s *Store) claim(ctx context.Context, k string, item *memcache.Item, hold t
 		until := after(now, hold)
 		r := record{end: none, generation: rand.Uint64()}
 		if item != nil {
-			if there, err := recordOf(k, item.Value); err == nil {
+			if there, err := recordIn(k, item); err == nil {
 				r = there
 			}
 		}
-		held := r.kept >= until
-		if !held {
-			r.kept = until
-			var err error
-			if item != nil {
-				held, err = s.swap(ctx, k, item, r, now)
-			} else {
-				err = s.write(ctx, k, func(c *memcache.Client) error { return c.Add(r.item(k, now)) })
-				if held = err == nil; errors.Is(err, memcache.ErrNotStored) {
-					err = nil
-				}
+		r.kept, r.order = max(r.kept, until), r.order.claimed()
+		var held bool
+		var err error
+		if item != nil {
+			held, err = s.swap(ctx, k, item, r, now)
+		} else {
+			err = s.write(ctx, k, func(c *memcache.Client) error { return c.Add(r.item(k, now)) })
+			if held = err == nil; errors.Is(err, memcache.ErrNotStored) {
+				err = nil
 			}
-			if err != nil {
-				return storage.Claimed{}, err
-			}
+		}
+		if err != nil {
+			return storage.Claimed{}, err
 		}
 		if held {
-			return storage.Claimed{Record: r.found(now), Token: token(r.generation, until)}, nil
+			return storage.Claimed{Record: r.found(now), Token: token(r.generation, until, r.order)}, nil
 		}
-		var err error
 		if item, _, err = s.get(ctx, k); err != nil && !errors.Is(err, ErrForeign) {
 			return storage.Claimed{}, err
 		}
@@ -106,7 +103,7 @@ func (s *Store) Fill(ctx context.Context, fills ...storage.Filling) (stored []bo
 }
 
 func (s *Store) fill(ctx context.Context, k string, fill storage.Filling) (stored bool, err error) {
-	generation, until, ok := readToken(fill.Token)
+	generation, until, claimed, ok := readToken(fill.Token)
 	if !ok {
 		return false, ctx.Err()
 	}
@@ -122,7 +119,11 @@ func (s *Store) fill(ctx context.Context, k string, fill storage.Filling) (store
 		if r.generation != generation || !now.Before(until) {
 			return false, nil
 		}
-		r.end, r.value = none, nil
+		order, ok := r.order.fills(claimed, fill.Touch)
+		if !ok && r.left(now) > 0 {
+			return false, nil
+		}
+		r.end, r.value, r.order = none, nil, order
 		if fill.Keep > 0 {
 			r.end, r.value = after(now, fill.Keep), fill.Value
 		}
@@ -147,17 +148,18 @@ func grouped(keys []string) (ks []string, places map[string][]int) {
 	return ks, places
 }
 
-func token(generation uint64, until int64) string {
+func token(generation uint64, until int64, claimed order) string {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, tokenSize), generation)
-	return string(binary.BigEndian.AppendUint64(b, uint64(until)))
+	b = binary.BigEndian.AppendUint64(b, uint64(until))
+	return string(binary.BigEndian.AppendUint32(b, claimed.flags()))
 }
 
-func readToken(text string) (generation uint64, until time.Time, ok bool) {
+func readToken(text string) (generation uint64, until time.Time, claimed order, ok bool) {
 	if len(text) != tokenSize {
-		return 0, until, false
+		return 0, until, claimed, false
 	}
 	b := []byte(text)
-	return binary.BigEndian.Uint64(b), time.Unix(0, int64(binary.BigEndian.Uint64(b[8:]))), true
+	return binary.BigEndian.Uint64(b), time.Unix(0, int64(binary.BigEndian.Uint64(b[8:]))), orderOf(binary.BigEndian.Uint32(b[16:])), true
 }
 
 // sideBySide is for what needs a trip for each key.

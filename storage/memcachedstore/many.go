@@ -28,7 +28,7 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]storage.Record, e
 		if item == nil {
 			continue
 		}
-		r, err := recordOf(k, item.Value)
+		r, err := recordIn(k, item)
 		if err != nil {
 			errs = append(errs, about(keys[i], err))
 			continue

@@ -25,10 +25,12 @@ var ErrForeign = fmt.Errorf("memcachedstore: %w: it is no record of this store: 
 //	generation  8 bytes   another with each Set, for claims
 //	value
 //
-// What is only claimed, or deleted by a fill, is a record that has ended.
+// What is only claimed, or deleted by a fill, is a record that has ended. The order of
+// its claims stands in memcached's flags.
 type record struct {
 	end, kept  int64
 	generation uint64
+	order      order
 	value      []byte
 }
 
@@ -57,7 +59,7 @@ func (r record) item(key string, now time.Time) *memcache.Item {
 	binary.BigEndian.PutUint64(b[24:], r.generation)
 	b = append(b, r.value...)
 	binary.BigEndian.PutUint32(b[4:], checksum(key, b))
-	return &memcache.Item{Key: key, Value: b, Expiration: expiration(now, r.kept)}
+	return &memcache.Item{Key: key, Value: b, Flags: r.order.flags(), Expiration: expiration(now, r.kept)}
 }
 
 func checksum(key string, b []byte) uint32 {
@@ -75,6 +77,13 @@ func recordOf(key string, b []byte) (record, error) {
 		generation: binary.BigEndian.Uint64(b[24:]),
 		value:      b[headerSize:len(b):len(b)],
 	}, nil
+}
+
+// recordIn reads an item that the client has got.
+func recordIn(key string, item *memcache.Item) (record, error) {
+	r, err := recordOf(key, item.Value)
+	r.order = orderOf(item.Flags)
+	return r, err
 }
 
 // left is how long the record lives yet: not at all if that is not above zero.

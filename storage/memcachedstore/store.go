@@ -87,7 +87,7 @@ func (s *Store) get(ctx context.Context, k string) (item *memcache.Item, r recor
 		return nil, record{}, nil
 	}
 	if err == nil {
-		r, err = recordOf(k, item.Value)
+		r, err = recordIn(k, item)
 	}
 	return item, r, err
 }

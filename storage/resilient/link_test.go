@@ -96,7 +96,7 @@ func TestSlowLink(t *testing.T) {
 					}
 					all.Wait()
 					if stats := s.Stats(); stats.State != resilient.StateClosed || stats.Trips != trips {
-						t.Errorf("it is %v, %v: %v", stats.State, stats.Err, seen.all)
+						t.Errorf("it is %v, %v: %v", stats.State, stats.Err, seen.sofar())
 					}
 				}
 				if err := s.Close(t.Context()); err != nil {
@@ -119,7 +119,7 @@ func TestProbeOfAServerThatHangs(t *testing.T) {
 		}
 		later(10 * time.Minute)
 		asked, longest := time.Time{}, time.Duration(0)
-		for _, e := range seen.all {
+		for _, e := range seen.sofar() {
 			switch e.Kind {
 			case resilient.HalfOpen:
 				asked = e.Time

@@ -174,7 +174,7 @@ func planOfLosses(t *testing.T, p *pair, random *rand.Rand) (trace []string) {
 	later(2 * time.Minute)
 	for i, o := range owners {
 		o.check(t, p.seen[i])
-		for _, e := range p.seen[i].all {
+		for _, e := range p.seen[i].sofar() {
 			trace = append(trace, fmt.Sprintf("%v process %d: %v of %q %q: %d, %v", e.Time.Sub(began), i, e.Kind, e.Key, e.Value, e.Changes, e.Err))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"iter"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -319,6 +320,13 @@ func (e *events) add(one resilient.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, one)
+}
+
+// sofar is all of them.
+func (e *events) sofar() []resilient.Event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.all)
 }
 
 // of is those of one kind.

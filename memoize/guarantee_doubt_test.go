@@ -17,12 +17,12 @@ import (
 // What is in doubt stays so until a write of this process's has changed the
 // storage, and nothing that was given up can come after it.
 
-var errAway = errors.New("the store is away")
+var errNoStore = errors.New("the store is away")
 
-// deaf is a store on a wire of which what was given up arrives all the same.
-type deaf struct{ *wire }
+// unresponsive is a store on a wire of which what was given up arrives all the same.
+type unresponsive struct{ *wire }
 
-func (d deaf) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
+func (d unresponsive) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	return d.wire.Set(context.WithoutCancel(ctx), key, value, keep)
 }
 
@@ -50,7 +50,7 @@ func TestG4ARefusedFillEndsNoDoubt(t *testing.T) {
 		t.Run(verb, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, w, g := t.Context(), newWire(), &gated{}
-				f := process(t, deaf{w}, g.load)
+				f := process(t, unresponsive{w}, g.load)
 				if verb == "batch" {
 					f = memoize.Must(memoize.NewBatched(func(ctx context.Context, keys []string) (map[string]string, error) {
 						values := map[string]string{}
@@ -59,7 +59,7 @@ func TestG4ARefusedFillEndsNoDoubt(t *testing.T) {
 							values[key] = v
 						}
 						return values, err
-					}, config.Store(share(t, deaf{w})), config.Name("users")))
+					}, config.Store(share(t, unresponsive{w})), config.Name("users")))
 				}
 				if verb == "touch" { // it has looked before the Set is left
 					noError(t, f.Set(ctx, "a", "first"))
@@ -118,7 +118,7 @@ func TestG4ADeclinedOfferEndsNoDoubt(t *testing.T) {
 		source := returning[string]("new")
 		f := memoize.Must(memoize.New(source.load, config.Storage[string, string](s), config.Logger(discardLog), config.ExpireAfter(time.Hour)))
 		noError(t, f.Set(t.Context(), "a", "old"))
-		s.free = func(context.Context, string) error { return errAway }
+		s.free = func(context.Context, string) error { return errNoStore }
 		if err := f.Invalidate(t.Context(), "a"); !errors.Is(err, memoize.ErrUnavailable) {
 			t.Fatalf("Invalidate returns %v", err)
 		}
@@ -156,7 +156,7 @@ func TestG4WhatIsQueuedEndsNoDoubt(t *testing.T) {
 		source := returning[string]("new")
 		f := process(t, s, source.load)
 		noError(t, f.Set(ctx, "a", "old"))
-		w.fails("delete", errAway)
+		w.fails("delete", errNoStore)
 		if err := f.Invalidate(ctx, "a"); !errors.Is(err, memoize.ErrUnavailable) {
 			t.Fatalf("Invalidate returns %v", err)
 		}
@@ -174,7 +174,7 @@ func TestG4WhatIsQueuedEndsNoDoubt(t *testing.T) {
 func TestG4AClearEndsNoDoubtThatItOverlapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, w := t.Context(), newWire()
-		c := &slowClear{deaf: deaf{w}, cleared: make(chan struct{}), goOn: make(chan struct{})}
+		c := &slowClear{unresponsive: unresponsive{w}, cleared: make(chan struct{}), goOn: make(chan struct{})}
 		source := returning[string]("new")
 		f := process(t, c, source.load)
 		w.blocks("set")
@@ -195,7 +195,7 @@ func TestG4AClearEndsNoDoubtThatItOverlapped(t *testing.T) {
 }
 
 type slowClear struct {
-	deaf
+	unresponsive
 	cleared, goOn chan struct{}
 }
 
@@ -232,7 +232,7 @@ func TestG4WhoJoinedARefusedLoadLoadsWhereTheSecondLookFails(t *testing.T) {
 						t.Fatalf("%d loads have begun", g.count())
 					}
 					for _, op := range []string{"get", "get 1", "claim 1"} {
-						w.fails(op, errAway)
+						w.fails(op, errNoStore)
 					}
 					g.open(0, nil)
 					synctest.Wait()
@@ -280,7 +280,7 @@ func TestG4AnInvalidateAllThatFailsIsOneForThisProcess(t *testing.T) {
 			noError(t, two.Set(ctx, key, "old"))
 		}
 		wants(t, "old")(one.Call(ctx, "a"))
-		c.err = errAway
+		c.err = errNoStore
 		if err := one.InvalidateAll(ctx); !errors.Is(err, memoize.ErrUnavailable) {
 			t.Fatalf("InvalidateAll returns %v", err)
 		}

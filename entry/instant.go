@@ -6,9 +6,9 @@ import (
 )
 
 // Instant is a point in time: nanoseconds since the Unix epoch on the clock of
-// the function that the entry belongs to. On the real clock it advances
-// monotonically, whatever is done to the wall clock. Every value is a legal
-// instant, zero too (a mock clock starts there): no value means "none".
+// the function that the entry belongs to. The real clock is the later of the
+// monotonic one and that of the wall: it goes on while the machine sleeps, jumps
+// forward where the wall clock does, and never back. Every value is a legal instant, zero too (a mock clock starts there): no value means "none".
 type Instant int64
 
 // Never is the last instant there is.

@@ -51,7 +51,7 @@ func (e *engine[A, K, V]) budget(ctx context.Context, limit time.Duration, done 
 		done(errStoreBusy, false)
 		return errStoreBusy
 	}
-	opCtx := &loadContext{Context: valuesOf(ctx), deadline: e.time.monotonic(e.time.now().Add(limit))}
+	opCtx := &loadContext{Context: valuesOf(ctx), deadline: e.time.monotonic(e.time.steady().Add(limit))}
 	const (
 		running = iota
 		returned

@@ -110,7 +110,7 @@ func (e *engine[A, K, V]) launchDirect(ctx context.Context, p *plan[A, K, V], ar
 
 func (d *directLoad[A, K, V]) run() {
 	e := d.engine
-	began := e.time.now()
+	began := e.time.steady()
 	answers := make([]answer[V], len(d.args))
 	for i := range answers {
 		answers[i].err = &PanicError{Value: ErrGoexit, Stack: debug.Stack()}
@@ -125,7 +125,7 @@ func (d *directLoad[A, K, V]) run() {
 	}()
 	defer func() {
 		if e.wants(observe.LoadEnded) {
-			d.report(observe.Event{Kind: observe.LoadEnded, Duration: e.time.now().Sub(began), Err: errorOf(answers)})
+			d.report(observe.Event{Kind: observe.LoadEnded, Duration: e.time.steady().Sub(began), Err: errorOf(answers)})
 		}
 	}()
 	if e.wants(observe.LoadStarted) { // an observer may end the goroutine

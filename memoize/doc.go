@@ -36,12 +36,26 @@
 //     its superseded load while that one is in its time, and fails with
 //     ErrRunaway when it is not.
 //   - G2: Never expired. A value at or past its expires-after is not served from
-//     the storage. Time is monotonic. Where no boundary of the entry is near, a
-//     reading of the clock that is a few milliseconds old decides: a process
-//     that was stopped, or starved for longer than 100 ms, may misjudge an entry
-//     by that long in the first moments after; config.ExactClock rules that out.
-//     The result of a load is returned to those who waited for it, whatever life
-//     it was given.
+//     the storage. The time is the later of the monotonic clock and the wall
+//     clock, and never goes back. So while the machine sleeps or a virtual machine
+//     is paused, entries age as soon as the wall clock shows it. A wall clock that
+//     is set forward looks the same, so it ages every entry by as much, and may
+//     empty a cache. One that is set back changes nothing: entries age on by the
+//     monotonic clock, and the time stays ahead of the wall clock, by that much,
+//     until that has caught up or the process ends. One that is slewed is followed
+//     where it gets ahead. Where no boundary of the entry is near, a reading of the
+//     clock that is a few milliseconds old decides. A process that was stopped, or
+//     starved for longer than 100 ms, may misjudge an entry by that long in the
+//     first moments after, and one whose machine has slept by the time of the sleep,
+//     for the 10 ms until the next reading; with config.ExactClock never, and for
+//     the 1 ms until the next look at the wall clock. A clock that was handed in
+//     (config.Clock) is the only one that is read, and stands still while it goes
+//     back. Deadlines of loads and of the storage, and what loads take, are
+//     measured by the monotonic clock alone: no load is late because a clock was
+//     set. Timers stand still while the machine sleeps, so what ended meanwhile is
+//     not served, and may take its memory for as long as it had left before. The
+//     result of a load is returned to those who waited for it, whatever life it was
+//     given.
 //   - G3: Stale never waits. A stale hit returns at once and costs nearly what a
 //     fresh one costs; a thousand stale hits start one goroutine.
 //   - G4: Invalidation is final. A call that begins after Invalidate has returned

@@ -135,9 +135,9 @@ func (l *load[A, K, V]) loadAll() {
 	}
 	began := l.asks(1)
 	a := askOne(&l.ctx, l.source.one, j.arg)
-	l.answered(1, began, a.err, a.err)
+	took := l.answered(1, began, a.err, a.err)
 	now := l.time.now()
-	stored, err := l.keep(j, &a, began, now)
+	stored, err := l.keep(j, &a, took, now)
 	l.settled(j, stored, err)
 }
 
@@ -166,7 +166,8 @@ func (l *load[A, K, V]) lookAgain(j *job[A, K, V]) (found bool) {
 func (l *load[A, K, V]) mayUse(j *job[A, K, V]) bool { return j.look && l.clearing.Load() == 0 }
 
 // asks is called before the source runs. What that does under its context is told as
-// it comes.
+// it comes. When it began is known, in steady time, where somebody wants to know what
+// it took.
 func (l *load[A, K, V]) asks(keys int) (began entry.Instant) {
 	l.counters.loads.Add(1)
 	if l.refresh() {
@@ -177,21 +178,25 @@ func (l *load[A, K, V]) asks(keys int) (began entry.Instant) {
 		l.report(observe.LoadStarted, keys, 0, nil)
 	}
 	if l.wants(observe.LoadEnded) || l.plan.coster != nil {
-		began = l.time.now()
+		began = l.time.steady()
 	}
 	return began
 }
 
 // answered is called when the source has returned: first is the error of the
-// first key, err that of all.
-func (l *load[A, K, V]) answered(keys int, began entry.Instant, first, err error) {
+// first key, err that of all. What it took is known where somebody wants to know.
+func (l *load[A, K, V]) answered(keys int, began entry.Instant, first, err error) (took time.Duration) {
 	l.ctx.postponed.holds.Store(true)
+	if l.wants(observe.LoadEnded) || l.plan.coster != nil {
+		took = l.time.steady().Sub(began)
+	}
 	if p, ok := first.(*PanicError); ok {
 		_ = l.panicked(&l.ctx, p)
 	}
 	if l.wants(observe.LoadEnded) {
-		l.report(observe.LoadEnded, keys, l.time.now().Sub(began), err)
+		l.report(observe.LoadEnded, keys, took, err)
 	}
+	return took
 }
 
 // report tells of an event of the whole load. It names the key if there is one.
@@ -204,11 +209,10 @@ func (l *load[A, K, V]) report(kind observe.Kind, keys int, took time.Duration, 
 	}
 }
 
-// keep stores what the source said, now, if it may be. When the source was asked is
-// known where somebody wants to know it.
-func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], began, now entry.Instant) (store bool, err error) {
+// keep stores what the source said, now, if it may be.
+func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], took time.Duration, now entry.Instant) (store bool, err error) {
 	var b built[V]
-	if store, err = l.ready(j, a, began, now, &b); store && err == nil {
+	if store, err = l.ready(j, a, took, now, &b); store && err == nil {
 		return l.publish(j, &b, now)
 	}
 	return store, err
@@ -225,7 +229,7 @@ func (l *load[A, K, V]) publish(j *job[A, K, V], b *built[V], now entry.Instant)
 
 // ready gives what the source said a life, which counts from its return. store is
 // false where nothing is to be stored.
-func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], began, now entry.Instant, b *built[V]) (store bool, err error) {
+func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], took time.Duration, now entry.Instant, b *built[V]) (store bool, err error) {
 	if a.err != nil {
 		return false, a.err
 	}
@@ -236,7 +240,7 @@ func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], began, now entry.In
 		return false, err
 	}
 	if l.plan.coster != nil {
-		b.took(now.Sub(began))
+		b.took(took)
 	}
 	switch {
 	case !a.keep:

@@ -3,6 +3,7 @@ package memoize
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/storage"
@@ -22,16 +23,16 @@ func (l *load[A, K, V]) loadBatch() {
 	}
 	began := l.asks(len(args))
 	answers, unasked := l.source.ask(&l.ctx, args)
-	l.answered(len(args), began, answers[0].err, errorOf(answers))
+	took := l.answered(len(args), began, answers[0].err, errorOf(answers))
 	l.unasked(&l.ctx, unasked)
 	now := l.time.now()
 	if len(waiting) > 1 && (l.plan.bulk != nil || l.plan.fenced != nil) {
-		l.keepTogether(waiting, answers, began, now)
+		l.keepTogether(waiting, answers, took, now)
 		return
 	}
 	for i := range answers {
 		l.sparing(waiting[i], func() {
-			stored, err := l.keep(waiting[i], &answers[i], began, now)
+			stored, err := l.keep(waiting[i], &answers[i], took, now)
 			l.settled(waiting[i], stored, err)
 		})
 	}
@@ -56,13 +57,13 @@ func (l *load[A, K, V]) sparing(j *job[A, K, V], f func()) {
 //
 //	A  publishes 1 ─ waits for 2
 //	B  publishes 2 ─ waits for 1
-func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], began, now entry.Instant) {
+func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], took time.Duration, now entry.Instant) {
 	var together, busy []*job[A, K, V]
 	made := make(map[*job[A, K, V]]*built[V], len(jobs))
 	for i, j := range jobs {
 		l.sparing(j, func() {
 			b := new(built[V])
-			store, err := l.ready(j, &answers[i], began, now, b)
+			store, err := l.ready(j, &answers[i], took, now, b)
 			if !store || err != nil {
 				l.settle(j, store, err)
 				return

@@ -119,7 +119,7 @@ func (c *loadContext) Deadline() (time.Time, bool) {
 	if c.deadline == never {
 		return time.Time{}, false
 	}
-	return time.Now().Add(time.Duration(c.deadline - coarse.Exact())), true
+	return time.Now().Add(time.Duration(c.deadline - coarse.Monotonic())), true
 }
 
 func (c *loadContext) Done() <-chan struct{} {

@@ -19,7 +19,7 @@ type flight struct {
 	ctx   loadContext
 	slot  slots.Slot // of MaxLoads
 
-	deadline   entry.Instant // when it is given up
+	deadline   entry.Instant // when it is given up, in steady time
 	queues     bool          // it waits for its slot until then
 	expired    bool          // the deadline has passed
 	late       bool          // it was
@@ -117,7 +117,7 @@ func (l *loads) arm(now, at entry.Instant) {
 
 // expire gives up the runs whose time is over. It is what the timer does.
 func (l *loads) expire() {
-	now := l.time.now()
+	now := l.time.steady()
 	var late []*flight
 	l.mu.Lock()
 	l.armed = entry.Never

@@ -123,7 +123,7 @@ func (e *engine[A, K, V]) settings() (s *config.Settings[A, K, V], err error) {
 // goroutine may take it at once.
 func (e *engine[A, K, V]) begin(p **plan[A, K, V], f *flight, limited bool) bool {
 	f.ctx.load, f.ctx.deadline = f, never
-	now, l := e.time.now(), &e.loads
+	now, l := e.time.steady(), &e.loads
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -145,7 +145,7 @@ func (e *engine[A, K, V]) begin(p **plan[A, K, V], f *flight, limited bool) bool
 // limit lets the time of a load begin. It is false where the load has waited too long
 // for its slot.
 func (e *engine[A, K, V]) limit(p *plan[A, K, V], f *flight) bool {
-	now := e.time.now()
+	now := e.time.steady()
 	deadline := now.Add(p.timeout)
 	f.ctx.deadline = e.time.monotonic(deadline)
 	e.loads.mu.Lock()

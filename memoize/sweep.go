@@ -98,15 +98,15 @@ func (e *engine[A, K, V]) sweep() {
 	if !p.sweeps || p.off == ErrClosed {
 		return
 	}
-	began := e.time.now()
-	nearest, idle := began.Add(time.Second), 0.0 // look again, if user code panics or ends the goroutine
+	began, now := e.time.steady(), e.time.now()
+	nearest, idle := now.Add(time.Second), 0.0 // look again, if user code panics or ends the goroutine
 	defer func() {
-		took := e.time.now().Sub(began)
+		took := e.time.steady().Sub(began)
 		e.sweeper.rest(max(took, time.Duration(sweepShare*idle*float64(took))))
 		e.sweeper.arm(nearest)
 	}()
 	err := safely(func() error {
-		nearest, idle = e.sweepOnce(p, began)
+		nearest, idle = e.sweepOnce(p, now)
 		return nil
 	})
 	if err != nil {
@@ -118,15 +118,16 @@ func (e *engine[A, K, V]) sweep() {
 // and what share of all stays for long. What expires while it works goes too.
 func (e *engine[A, K, V]) sweepOnce(p *plan[A, K, V], now entry.Instant) (nearest entry.Instant, idle float64) {
 	held := p.settings.Storage.(storage.Ranger[K, V])
-	slice, seen, kept := now, 0, 0
+	slice, seen, kept := e.time.steady(), 0, 0
 	nearest = entry.Never
 	h := &holding{Context: e.life}
 	for key, stored := range held.Range(e.life) {
 		if seen++; seen%64 == 0 {
-			if now = e.time.now(); now.Sub(slice) > sweepSlice {
+			if e.time.steady().Sub(slice) > sweepSlice {
 				runtime.Gosched()
-				slice = e.time.now()
+				slice = e.time.steady()
 			}
+			now = e.time.now()
 		}
 		if end := stored.KeepUntil(); end > now {
 			nearest = min(nearest, end)

@@ -15,7 +15,6 @@ type timeline struct {
 	clock     clock.Clock           // for timers, and for instants if handed in
 	handed    bool                  // the clock was handed in, by config.Clock
 	coarse    bool                  // a coarse reading may be used
-	offset    int64                 // from the process's monotonic time to instants
 	latest    atomic.Int64          // of a clock that was handed in
 	back      atomic.Bool           // it went back
 	backwards func(d time.Duration) // told once each time it does
@@ -29,13 +28,12 @@ func (t *timeline) init(c clock.Clock, exact bool, backwards func(time.Duration)
 	}
 	t.clock = clock.New()
 	t.coarse = !exact && !coarse.Bubble()
-	t.offset = time.Now().UnixNano() - coarse.Exact()
 }
 
 // now is the exact time.
 func (t *timeline) now() entry.Instant {
 	if !t.handed {
-		return entry.Instant(coarse.Exact() + t.offset)
+		return entry.Instant(coarse.Exact())
 	}
 	for {
 		latest := t.latest.Load() // before the clock, or another's later reading looks like a step back
@@ -53,13 +51,23 @@ func (t *timeline) now() entry.Instant {
 	}
 }
 
-// monotonic is an instant in the process's monotonic time, and never where the
-// clock was handed in: nobody else lives in its time.
+// steady is the time that deadlines are in, and what is measured: a clock that was
+// handed in, or the monotonic one. That of the wall may be set, and a load is not
+// late because somebody has.
+func (t *timeline) steady() entry.Instant {
+	if t.handed {
+		return t.now()
+	}
+	return entry.Instant(coarse.Monotonic())
+}
+
+// monotonic is an instant of steady time in the process's monotonic time, and never
+// where the clock was handed in: nobody else lives in its time.
 func (t *timeline) monotonic(at entry.Instant) int64 {
 	if t.handed || at == entry.Never {
 		return never
 	}
-	return int64(at) - t.offset
+	return int64(at)
 }
 
 // reader is now, for those who outlive the function.
@@ -67,8 +75,7 @@ func (t *timeline) reader() func() entry.Instant {
 	if c := t.clock; t.handed {
 		return func() entry.Instant { return entry.At(c.Now()) }
 	}
-	offset := t.offset
-	return func() entry.Instant { return entry.Instant(coarse.Exact() + offset) }
+	return func() entry.Instant { return entry.Instant(coarse.Exact()) }
 }
 
 // rough is reader for those to whom a few milliseconds make no difference.
@@ -77,10 +84,9 @@ func (t *timeline) rough() func() entry.Instant {
 	if !t.coarse {
 		return exact
 	}
-	offset := t.offset
 	return func() entry.Instant {
 		if reading := coarse.Now(); reading != 0 {
-			return entry.Instant(reading + offset)
+			return entry.Instant(reading)
 		}
 		return exact()
 	}
@@ -91,7 +97,7 @@ func (t *timeline) rough() func() entry.Instant {
 func (t *timeline) decide(m *entry.Meta) (now entry.Instant, age time.Duration, state entry.State) {
 	if t.coarse {
 		if reading := coarse.Now(); reading != 0 {
-			now = entry.Instant(reading + t.offset)
+			now = entry.Instant(reading)
 			if state := settled(m, now); state != entry.Missing {
 				return now, m.Age(now), state
 			}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/internal/coarse"
 )
 
 // Memory is a Bytes in this process: every call copies, so that nobody changes
@@ -56,14 +58,15 @@ func MemoryCapacity(bytes int) MemoryOption {
 }
 
 // MemoryClock is what a Memory takes the time from, say a mock in a test.
-// Default: the real clock, by its monotonic reading.
+// Default: the real clock, the later of the monotonic one, which stands still while
+// the machine sleeps, and that of the wall, which may be set back.
 func MemoryClock(c clock.Clock) MemoryOption {
 	return MemoryOption{func(r *records) { r.clock = c }}
 }
 
 // NewMemory makes an empty Memory.
 func NewMemory(opts ...MemoryOption) *Memory {
-	r := &records{capacity: DefaultMemoryCapacity, clock: clock.New()}
+	r := &records{capacity: DefaultMemoryCapacity, clock: coarse.Clock()}
 	for _, o := range opts {
 		o.set(r)
 	}
@@ -162,7 +165,7 @@ func (m *Memory) Touch(ctx context.Context, keep time.Duration, keys ...string) 
 
 // ExpireAt ends the key's record at an instant, and tells whether there is one:
 // one that is over deletes the record, the zero time takes its end away. The
-// instant is a wall clock's: what is set back or forth later does not move it.
+// instant is a wall clock's: one that is set back later does not move it.
 func (m *Memory) ExpireAt(ctx context.Context, key string, at time.Time) (bool, error) {
 	keep := Forever
 	if !at.IsZero() {

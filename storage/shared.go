@@ -17,6 +17,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/internal/bind"
+	"github.com/perennial-go/perennial/internal/coarse"
 	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/serde"
 )
@@ -26,7 +27,7 @@ import (
 // is what config.Store makes.
 //
 // An entry's life is told by the store's own clock where it can tell how long a
-// record is kept; where it can't, by the wall clock of the process that stored
+// record is kept; where it can't, by the clock of the process that stored
 // it. What more it can do, its Abilities, is what the store beneath can.
 type Shared[K comparable, V any] struct {
 	store  *Store
@@ -58,14 +59,14 @@ func NewShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (*S
 		}
 	}
 	shared := &Shared[K, V]{store: s, serde: sd, schema: schema, place: &place{store: weak.Make(s)}}
-	shared.SetClock(func() entry.Instant { return entry.At(time.Now()) })
+	shared.SetClock(func() entry.Instant { return entry.Instant(coarse.Exact()) })
 	if limit, ok := s.bytes.(KeyLimit); ok {
 		shared.most = limit.MaxKey()
 	}
 	return shared, nil
 }
 
-// SetClock makes it live on the clock of its function. Default: the wall clock.
+// SetClock makes it live on the clock of its function. Default: the real clock.
 func (s *Shared[K, V]) SetClock(now func() entry.Instant) { s.clock.Store(&now) }
 
 func (s *Shared[K, V]) now() entry.Instant { return (*s.clock.Load())() }

@@ -1,4 +1,4 @@
-// Package coarse is one reading of the monotonic clock for the whole process,
+// Package coarse is the time of this process: exactly, and as one reading for all,
 // kept by a ticker that runs only while somebody reads.
 //
 // To read the clock is most of the cost of a cache hit. A reading that is a few
@@ -19,20 +19,6 @@ const (
 	tick = 10 * time.Millisecond
 	idle = 100 // ticks without a reader until the ticker stops
 )
-
-var base = time.Now()
-
-// Exact is the monotonic time since the process began, read from the clock.
-func Exact() int64 { return int64(time.Since(base)) }
-
-// Bubble tells whether the caller is in a bubble of testing/synctest, whose
-// clock has nothing to do with this process's: there the time since the
-// process began appears to be decades.
-func Bubble() bool {
-	const decade = 10 * 365 * 24 * time.Hour
-	since := time.Since(base)
-	return since > decade || since < 0
-}
 
 // reading is 0 while the ticker does not run. It is written once a tick, used
 // at most once between ticks: both are shared by all readers.

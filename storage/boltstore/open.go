@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+	"github.com/perennial-go/perennial/internal/coarse"
 	"github.com/perennial-go/perennial/storage"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -31,7 +32,8 @@ type Options struct {
 	// of the process, but when the power fails the latest may be lost, or all.
 	NoSync bool
 	// Clock is what the store takes the time from, say a mock in a test.
-	// Default: the real clock.
+	// Default: the real clock, the later of the monotonic one, which stands still
+	// while the machine sleeps, and that of the wall, which may be set back.
 	Clock clock.Clock
 	// OnDamage is told of a file that was found damaged, once it was set aside:
 	// by Open, or later by whichever call met the damage, before that call
@@ -80,7 +82,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		o.Timeout = defaultTimeout
 	}
 	if o.Clock == nil {
-		o.Clock = clock.New()
+		o.Clock = coarse.Clock()
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -74,7 +74,7 @@ func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) 
 // try asks once. Where somebody has the lock it returns neither lock nor error,
 // but how long that will last if nothing changes; less than 0 for without end.
 func (a *attempt) try(ctx context.Context) (*Lock, time.Duration, error) {
-	asked := time.Now() // the hold began no sooner
+	asked := now() // the hold began no sooner
 	token, left, err := a.locks.server.acquire(ctx, a.place, a.owner, a.locks.hold)
 	switch {
 	case err != nil:
@@ -83,7 +83,7 @@ func (a *attempt) try(ctx context.Context) (*Lock, time.Duration, error) {
 	case token == 0:
 		a.doubt = false // of several that were sent, the server has done the last
 		return nil, left, nil
-	case !time.Now().Before(asked.Add(sure(a.locks.hold))):
+	case !now().Before(asked.Add(sure(a.locks.hold))):
 		a.doubt = true
 		return nil, 0, explain(ctx, "acquire", a.place, errLate)
 	}

@@ -45,7 +45,8 @@
 //  5. Release deletes what still has that name, and tells who waits.
 //
 // Instants are told by the server's clock alone. A holder counts the time of its
-// hold by its own monotonic clock, from before it asked, and a hundredth less.
+// hold by the later of its own monotonic and wall clocks, from before it asked, and
+// a hundredth less.
 //
 // # Design notes
 //

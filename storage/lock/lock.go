@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/perennial-go/perennial/internal/coarse"
 )
 
 // Lock is a lock that is held, until it is released or lost. It is renewed while
@@ -34,10 +36,14 @@ func newLock(ctx context.Context, a *attempt, token int64, asked time.Time) *Loc
 	l.mu.Lock() // the timers wait until they are there
 	defer l.mu.Unlock()
 	l.until = asked.Add(sure(l.locks.hold))
-	l.ends = time.AfterFunc(time.Until(l.until), l.end)
-	l.renews = time.AfterFunc(time.Until(asked.Add(l.locks.hold/3)), l.renew)
+	l.ends = time.AfterFunc(l.until.Sub(now()), l.end)
+	l.renews = time.AfterFunc(asked.Add(l.locks.hold/3).Sub(now()), l.renew)
 	return l
 }
+
+// now is the time by which holds are counted: it goes on while a machine sleeps,
+// and never back.
+func now() time.Time { return time.Unix(0, coarse.Exact()) }
 
 // sure is how long of a hold its holder counts on: a hundredth less, for clocks
 // that run at different speeds.
@@ -71,8 +77,7 @@ func (l *Lock) Left() time.Duration {
 	if l.over {
 		return 0
 	}
-	now := time.Now()
-	return max(0, min(l.until.Sub(now), l.until.Round(0).Sub(now.Round(0))))
+	return max(0, l.until.Sub(now()))
 }
 
 // Release ends the lock, and its context, and wakes who waits. A lock that is
@@ -131,7 +136,7 @@ func (l *Lock) lose(why error) {
 func (l *Lock) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch left := time.Until(l.until); {
+	switch left := l.until.Sub(now()); {
 	case l.over:
 	case left > 0: // it was renewed meanwhile
 		l.ends.Reset(left)
@@ -146,10 +151,10 @@ func (l *Lock) end() {
 // fails.
 func (l *Lock) renew() {
 	l.mu.Lock()
-	ctx, cancel := context.WithDeadline(l.ctx, l.until)
+	ctx, cancel := context.WithTimeout(l.ctx, l.until.Sub(now()))
 	l.mu.Unlock()
 	defer cancel()
-	asked := time.Now()
+	asked := now()
 	held, err := l.locks.server.renew(ctx, l.place, l.owner, l.token, l.locks.hold)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -164,7 +169,7 @@ func (l *Lock) renew() {
 	default:
 		l.failed = nil
 		l.until = asked.Add(sure(hold))
-		l.ends.Reset(time.Until(l.until))
-		l.renews.Reset(time.Until(asked.Add(hold / 3)))
+		l.ends.Reset(l.until.Sub(now()))
+		l.renews.Reset(asked.Add(hold / 3).Sub(now()))
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/perennial-go/perennial/internal/coarse"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -89,7 +90,7 @@ func New(store storage.Bytes, opts ...Option) (*Store, error) {
 func newStore(store storage.Bytes, opts []Option) *Store {
 	s := &Store{
 		store: store, ground: plain{store}, blind: true,
-		clock: clock.New(), timeout: DefaultTimeout, inDoubt: DefaultInDoubt, judge: JudgeError, observe: Log(nil),
+		clock: coarse.Clock(), timeout: DefaultTimeout, inDoubt: DefaultInDoubt, judge: JudgeError, observe: Log(nil),
 		random: rand.N[time.Duration],
 		copies: copies{most: DefaultCopy, mostBytes: DefaultCopySize},
 		queue:  queue{most: DefaultQueue, mostBytes: DefaultQueueSize},

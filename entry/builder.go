@@ -3,6 +3,7 @@ package entry
 import (
 	"fmt"
 	"hash/maphash"
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -123,7 +124,11 @@ func (j jittered[K, V]) shorten(key K, created, end Instant) Instant {
 	}
 	const unit = 1 << 53
 	factor := 1 - j.share*float64(maphash.Comparable(j.seed, key)%unit)/unit
-	return min(end, created.Add(time.Duration(float64(end.Sub(created))*factor)))
+	life := float64(end.Sub(created)) * factor
+	if life >= math.MaxInt64 { // which is one more than the longest duration
+		return end
+	}
+	return min(end, created.Add(time.Duration(life)))
 }
 
 // jitteredSpan is jittered where the builder within only gives lives.

@@ -97,6 +97,15 @@ func TestInstants(t *testing.T) {
 		{"add nothing to the end", entry.Never.Add(0), entry.Never},
 		{"add the longest to zero", entry.Instant(0).Add(math.MaxInt64), entry.Never},
 		{"add back from the end", entry.Never.Add(-1), entry.Never - 1},
+		{"add back before the beginning", entry.Instant(math.MinInt64).Add(-1), math.MinInt64},
+		{"add the least to one before the epoch", entry.Instant(-1).Add(math.MinInt64), math.MinInt64},
+		{"add the least to zero", entry.Instant(0).Add(math.MinInt64), math.MinInt64},
+		{"add the least to the end", entry.Never.Add(math.MinInt64), -1},
+		{"of a time past the end", entry.At(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)), entry.Never},
+		{"of a time just past the end", entry.At(time.Unix(0, math.MaxInt64).Add(1)), entry.Never},
+		{"of the last time", entry.At(time.Unix(0, math.MaxInt64)), entry.Never},
+		{"of no time", entry.At(time.Time{}), math.MinInt64},
+		{"of the first time", entry.At(time.Unix(0, math.MinInt64)), math.MinInt64},
 		{"of a time", entry.At(time.Unix(1, 2)), 1e9 + 2},
 	} {
 		if c.got != c.want {
@@ -289,6 +298,23 @@ func TestJittered(t *testing.T) {
 		}
 		if mean, want := float64(sum/keys), share/2*float64(time.Hour); math.Abs(mean-want) > want/4 {
 			t.Errorf("share %v: lives are %v shorter on average, want about %v", share, time.Duration(mean), time.Duration(want))
+		}
+	}
+}
+
+// Lives without an end are not cut short by a jitter that rounds to nothing.
+func TestJitteredLivesWithoutEnd(t *testing.T) {
+	forever := entry.LifeOf[int](func(int) entry.Life {
+		return entry.Life{UpdateAfter: math.MaxInt64, ExpireAfter: math.MaxInt64}
+	})
+	for _, share := range []float64{0, 1e-20, 0.5, math.Nextafter(1, 0)} {
+		for _, created := range []entry.Instant{0, born, -born, math.MinInt64, entry.Never - 1} {
+			for key := range 100 {
+				e := entry.Jittered(forever, share).Build(key, 1, created)
+				if least := created.Add(time.Duration(0.99 * (1 - share) * float64(entry.Never.Sub(created)))); e.ExpiresAfter() < least || e.UpdateAfter() < least {
+					t.Fatalf("share %v, created at %d: it is fresh until %d and expires at %d", share, created, e.UpdateAfter(), e.ExpiresAfter())
+				}
+			}
 		}
 	}
 }

@@ -14,17 +14,32 @@ type Instant int64
 // Never is the last instant there is.
 const Never Instant = math.MaxInt64
 
-// At is the instant of t.
-func At(t time.Time) Instant { return Instant(t.UnixNano()) }
+// At is the instant of t, or the first or last there is where t is not between
+// them: they lie in the years 1677 and 2262.
+func At(t time.Time) Instant {
+	switch {
+	case t.Before(first):
+		return math.MinInt64
+	case t.After(last):
+		return Never
+	}
+	return Instant(t.UnixNano())
+}
+
+var first, last = time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
 
 // Time is the instant as a time.Time in UTC.
 func (i Instant) Time() time.Time { return time.Unix(0, int64(i)).UTC() }
 
-// Add is the instant d later, or Never where that is past the end of time.
+// Add is the instant d later, or Never where that is past the end of time, and the
+// first instant there is where it is before its beginning.
 func (i Instant) Add(d time.Duration) Instant {
 	sum := i + Instant(d)
-	if d > 0 && sum < i {
+	switch {
+	case d > 0 && sum < i:
 		return Never
+	case d < 0 && sum > i:
+		return math.MinInt64
 	}
 	return sum
 }

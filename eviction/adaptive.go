@@ -162,7 +162,7 @@ func (s *adaptive[K]) change() {
 func (s *adaptive[K]) SetCapacity(capacity int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.capacity = max(0, capacity)
+	s.resize(capacity)
 	if s.sample.shadows[0] == nil {
 		return
 	}
@@ -184,5 +184,5 @@ func (s *adaptive[K]) clear() {
 func (s *adaptive[K]) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf("Adaptive[capacity %d, by %s]", s.capacity, s.way)
+	return fmt.Sprintf("Adaptive[capacity %d, by %s]", s.given, s.way)
 }

@@ -17,7 +17,8 @@ type bounded[K comparable, X any] struct {
 	mu       sync.Mutex
 	policy   policy
 	name     string
-	capacity int
+	capacity int // at most mostCapacity
+	given    int // as it was given
 	keys     arena[K, X]
 	refused  map[K]struct{} // too heavy: to be named, and at no place
 	clock    func() entry.Instant
@@ -42,8 +43,18 @@ type policy interface {
 	clear()
 }
 
+// mostCapacity is what a greater capacity, or weight, counts as: so what is kept and
+// one key more have a sum.
+const mostCapacity = math.MaxInt / 2
+
 func (s *bounded[K, X]) init(name string, capacity int, p policy) {
-	s.name, s.capacity, s.policy = name, max(0, capacity), p
+	s.name, s.policy = name, p
+	s.resize(capacity)
+}
+
+func (s *bounded[K, X]) resize(capacity int) {
+	s.given = max(0, capacity)
+	s.capacity = min(s.given, mostCapacity)
 }
 
 func (s *bounded[K, X]) MarkRead(K) {}
@@ -51,11 +62,16 @@ func (s *bounded[K, X]) MarkRead(K) {}
 func (s *bounded[K, X]) MarkWritten(key K, e, old *entry.Meta) { s.MarkWeighed(key, e, old, 1) }
 
 func (s *bounded[K, X]) MarkWeighed(key K, e, old *entry.Meta, weight int) {
-	weight = max(1, weight)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	heavy := weight > s.given
+	weight = min(max(1, weight), mostCapacity)
 	place := s.placeOf(key, old)
-	if weight > s.capacity || s.keys.weight > math.MaxInt-weight {
+	others := s.keys.weight
+	if place != 0 {
+		others -= s.keys.weightOf(place)
+	}
+	if heavy || weight > s.capacity || others > math.MaxInt-weight { // the last where many come at once
 		s.remove(place)
 		if s.refused == nil {
 			s.refused = map[K]struct{}{}
@@ -180,13 +196,13 @@ func (s *bounded[K, X]) SetClock(now func() entry.Instant) {
 func (s *bounded[K, X]) SetCapacity(capacity int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.capacity = max(0, capacity)
+	s.resize(capacity)
 }
 
 func (s *bounded[K, X]) Capacity() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.capacity
+	return s.given
 }
 
 func (s *bounded[K, X]) String() string {

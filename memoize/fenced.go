@@ -3,6 +3,7 @@ package memoize
 import (
 	"context"
 	"errors"
+	"math"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/observe"
@@ -53,7 +54,8 @@ func (l *load[A, K, V]) claimAll() {
 // claim claims keys for a load that begins now. The claim outlives the method
 // timeout by the time that it takes to store: what comes later is not stored.
 func (e *engine[A, K, V]) claim(ctx context.Context, p *plan[A, K, V], keys ...K) ([]storage.Claim[V], error) {
-	hold := p.timeout + p.limits.StoreWrite
+	write := p.limits.StoreWrite
+	hold := min(p.timeout, math.MaxInt64-write) + write
 	claims, err := ask(e, ctx, p, func(ctx context.Context) ([]storage.Claim[V], error) { return p.fenced.Claim(ctx, hold, keys...) })
 	if err == nil && len(claims) != len(keys) {
 		err = errShort

@@ -1,6 +1,7 @@
 package memoize
 
 import (
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -102,7 +103,7 @@ func (e *engine[A, K, V]) sweep() {
 	nearest, idle := now.Add(time.Second), 0.0 // look again, if user code panics or ends the goroutine
 	defer func() {
 		took := e.time.steady().Sub(began)
-		e.sweeper.rest(max(took, time.Duration(sweepShare*idle*float64(took))))
+		e.sweeper.rest(max(took, time.Duration(min(sweepShare*idle*float64(took), math.MaxInt64/2))))
 		e.sweeper.arm(nearest)
 	}()
 	err := safely(func() error {

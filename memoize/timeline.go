@@ -23,7 +23,7 @@ type timeline struct {
 func (t *timeline) init(c clock.Clock, exact bool, backwards func(time.Duration)) {
 	t.clock, t.handed, t.backwards = c, c != nil, backwards
 	if t.handed {
-		t.latest.Store(c.Now().UnixNano())
+		t.latest.Store(int64(entry.At(c.Now())))
 		return
 	}
 	t.clock = clock.New()
@@ -37,10 +37,10 @@ func (t *timeline) now() entry.Instant {
 	}
 	for {
 		latest := t.latest.Load() // before the clock, or another's later reading looks like a step back
-		read := t.clock.Now().UnixNano()
+		read := int64(entry.At(t.clock.Now()))
 		if read < latest {
 			if t.back.CompareAndSwap(false, true) {
-				t.backwards(time.Duration(latest - read))
+				t.backwards(entry.Instant(latest).Sub(entry.Instant(read)))
 			}
 			return entry.Instant(latest)
 		}

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/perennial-go/perennial/entry"
 )
@@ -109,14 +110,10 @@ func (s *envelope[V]) checksum(record []byte) uint32 {
 // after is the instant that the header puts so far from created. What lies
 // outside of time is its end or its beginning, whatever the header says.
 func after(created entry.Instant, delta int64) entry.Instant {
-	sum := int64(created) + delta // wraps, if it must
-	switch {
-	case delta == toTheEnd || delta > 0 && sum < int64(created):
+	if delta == toTheEnd {
 		return entry.Never
-	case delta < 0 && sum > int64(created):
-		return math.MinInt64
 	}
-	return entry.Instant(sum)
+	return created.Add(time.Duration(delta))
 }
 
 var errNoEntry = errors.New("serde: Serialize is given no entry: a missing value is not stored")

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/entry"
 )
 
 // records is what a Memory holds. Its methods are called with the lock held, but
@@ -60,13 +62,11 @@ func (r *record) cost() int64 { return cost(r.key, r.value) }
 
 func (r *record) liveAt(now int64) bool { return r.has && now < r.end }
 
-// after is the instant so much later.
-func after(now int64, keep time.Duration) int64 {
-	if keep > 0 && now > never-int64(keep) {
-		return never
-	}
-	return now + int64(keep)
-}
+// after is the instant so much later, or never.
+func after(now int64, keep time.Duration) int64 { return int64(entry.Instant(now).Add(keep)) }
+
+// until is how long it is from now to an instant.
+func until(now, at int64) time.Duration { return entry.Instant(at).Sub(entry.Instant(now)) }
 
 func (m *records) init() {
 	m.base = m.clock.Now()
@@ -98,7 +98,7 @@ func (m *records) read(key string, now int64) Record {
 	}
 	left := Forever
 	if r.end != never {
-		left = time.Duration(r.end - now)
+		left = until(now, r.end)
 	}
 	return Record{Value: r.value, Left: left, Found: true}
 }

@@ -26,7 +26,7 @@ func (m *records) arm() {
 		return
 	}
 	m.sweeper.at = at
-	in := max(0, time.Duration(at-m.now()))
+	in := max(0, until(m.now(), at))
 	if m.sweeper.timer != nil {
 		m.sweeper.timer.Reset(in)
 		return

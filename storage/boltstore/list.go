@@ -18,7 +18,7 @@ func (s *Store) Keys(ctx context.Context, prefix string) iter.Seq2[string, error
 		for from := inFile(prefix); from != nil; {
 			var keys []string
 			err := s.view(ctx, func(records *bbolt.Cursor) error {
-				now := s.options.Clock.Now().UnixNano()
+				now := nanos(s.options.Clock.Now())
 				k, r := records.Seek(from)
 				from = nil
 				for seen := 0; k != nil && bytes.HasPrefix(k[1:], []byte(prefix)); k, r = records.Next() {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -54,13 +55,15 @@ func unseal(key, r []byte) (end int64, number uint64, value []byte, err error) {
 	return int64(binary.BigEndian.Uint64(r[4:])), binary.BigEndian.Uint64(r[12:]), r[headerSize:], nil
 }
 
+// nanos is a time as records have it.
+func nanos(t time.Time) int64 { return int64(entry.At(t)) }
+
 // endOf is when a record ends that is kept from now on.
 func endOf(now time.Time, keep time.Duration) int64 {
-	at := now.UnixNano()
-	if keep == storage.Forever || at > never-int64(keep) {
+	if keep == storage.Forever {
 		return never
 	}
-	return at + int64(keep)
+	return int64(entry.At(now).Add(keep))
 }
 
 // left is how long a record lives yet.
@@ -68,5 +71,5 @@ func left(now time.Time, end int64) time.Duration {
 	if end == never {
 		return storage.Forever
 	}
-	return time.Duration(end - now.UnixNano())
+	return entry.Instant(end).Sub(entry.At(now))
 }

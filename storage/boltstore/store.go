@@ -90,7 +90,7 @@ func find(records *bbolt.Cursor, key string, now time.Time) (value []byte, end i
 	if err != nil {
 		return nil, 0, false, fmt.Errorf("%w: key %s", err, shown(key))
 	}
-	return value, end, end > now.UnixNano(), nil
+	return value, end, end > nanos(now), nil
 }
 
 // read is the record of a key.

@@ -55,7 +55,7 @@ func (s *Store) table(tx *bbolt.Tx) *table {
 // has tells whether there is a record that a read would find.
 func (t *table) has(key []byte) bool {
 	end, _, _, err := unseal(key, t.record.Get(key))
-	return err == nil && end > t.now.UnixNano()
+	return err == nil && end > nanos(t.now)
 }
 
 // put makes a record of a draft, in place of the key's old one. Claims stay.
@@ -125,7 +125,7 @@ func (t *table) move(key []byte, end int64) error {
 func (t *table) sweep(most int) error {
 	for ; most > 0; most-- {
 		k, key := t.ends.Cursor().First()
-		if k == nil || len(k) == 16 && int64(binary.BigEndian.Uint64(k)) > t.now.UnixNano() {
+		if k == nil || len(k) == 16 && int64(binary.BigEndian.Uint64(k)) > nanos(t.now) {
 			return nil
 		}
 		if err := t.unlist(t.ends, k, key, 8); err != nil {

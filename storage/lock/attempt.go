@@ -103,5 +103,5 @@ func (a *attempt) soon(left time.Duration) time.Duration {
 	if left < 0 {
 		return a.locks.chance.of(poll)
 	}
-	return min(a.locks.chance.of(poll), left+time.Millisecond)
+	return min(a.locks.chance.of(poll), min(left, poll)+time.Millisecond)
 }

@@ -3,6 +3,7 @@ package lock
 import (
 	"context"
 	"errors"
+	"math"
 	"net"
 	"time"
 
@@ -51,7 +52,7 @@ func (s *redisServer) acquire(ctx context.Context, p place, owner string, hold t
 	if len(said) != 2 {
 		return 0, 0, explain(ctx, "acquire", p, errAnswer)
 	}
-	return said[0], time.Duration(said[1]) * time.Millisecond, nil
+	return said[0], time.Duration(min(said[1], math.MaxInt64/int64(time.Millisecond))) * time.Millisecond, nil
 }
 
 func (s *redisServer) renew(ctx context.Context, p place, owner string, token int64, hold time.Duration) (bool, error) {

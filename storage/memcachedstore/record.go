@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bradfitz/gomemcache/memcache"
+	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -103,14 +104,8 @@ func (r record) found(now time.Time) storage.Record {
 	return storage.Record{Value: r.value, Left: left, Found: true}
 }
 
-// after is the instant so much later.
-func after(now time.Time, d time.Duration) int64 {
-	at := now.UnixNano()
-	if d > 0 && at > never-int64(d) {
-		return never
-	}
-	return at + int64(d)
-}
+// after is the instant so much later, or never.
+func after(now time.Time, d time.Duration) int64 { return int64(entry.At(now).Add(d)) }
 
 // expiration is the time that memcached is told: seconds, up to 30 days from
 // now on, beyond that the date, and 0 for no end.
@@ -120,7 +115,7 @@ func expiration(now time.Time, until int64) int32 {
 		return 0
 	}
 	// One more, for a second of memcached's begins before the record is stored.
-	seconds := max(until-now.UnixNano(), 0)/int64(time.Second) + 2
+	seconds := int64(max(entry.Instant(until).Sub(entry.At(now)), 0)/time.Second) + 2
 	if seconds > mostFromNow {
 		seconds += now.Unix()
 	}

@@ -114,7 +114,7 @@ func (l look) left(key string) (int64, error) {
 	case k == forever:
 		return max(p, 0), nil
 	}
-	return max(min(p-x, k), 0), nil
+	return max(min(max(p, 0)-x, k), 0), nil
 }
 
 // record is what is found.

@@ -66,7 +66,7 @@ func Copy(records, bytes int) Option {
 // been deleted since: see ErrInDoubt. Default DefaultInDoubt, which every
 // storage.VersionedBytes promises. With storage.Forever nothing is dropped for
 // that reason, and a deletion that nobody remembers may be undone.
-func InDoubt(d time.Duration) Option { return Option{func(s *Store) { s.inDoubt = d }} }
+func InDoubt(d time.Duration) Option { return Option{func(s *Store) { s.inDoubt = max(0, d) }} }
 
 // WriteAgain says whether what this process was the last to set or delete is made
 // once more where the store comes back without its data: see the package's

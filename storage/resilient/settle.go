@@ -169,7 +169,7 @@ func (s *Store) delivered(p *pending, n int) {
 // is forgotten where it is not.
 func (s *Store) remembered(ctx context.Context, j job) (ok, old bool, _ error) {
 	deletes := s.deletes && (j.sent.change.Keep <= 0 || j.sent.covers == 0 && j.parts[0].kind == deletes)
-	if deletes || s.clock.Since(j.sent.first) <= s.inDoubt-2*s.allowed() { // to look, and to send
+	if deletes || s.clock.Since(j.sent.first) <= s.inDoubt-2*min(s.allowed(), storage.Forever/2) { // to look, and to send
 		return true, false, nil
 	}
 	found, ok, err := s.find(ctx, j)

@@ -116,6 +116,7 @@ func TestSuiteFindsBrokenStoresOfBytes(t *testing.T) {
 		{"a claim outlives the record", []fault{"a claim ends with the record"}},
 		{"a filled record has the time of its fill", []fault{"a fill keeps the time"}},
 		{"a claim with a long hold outlives a short one", []fault{"a short hold shortens a long one"}},
+		{"holds of years", []fault{"long holds overflow"}},
 
 		{"under a context that was cancelled nothing is done", []fault{"contexts are ignored", "what is cancelled is done", "a Delete looks at its context too late", "Keys hides errors"}},
 		{"under a context whose deadline is over nothing is done", []fault{"contexts are ignored", "Keys hides errors"}},

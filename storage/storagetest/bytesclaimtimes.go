@@ -1,6 +1,8 @@
 package storagetest
 
 import (
+	"time"
+
 	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/storage"
 )
@@ -12,6 +14,7 @@ var claimTimeChecks = []bytesCheck{
 	{Name: "a claim outlives the record", needs: Fenced, when: keepsTimes, waits: true, run: claimOutlivesRecord},
 	{Name: "a filled record has the time of its fill", needs: Fenced, when: keepsTimes, waits: true, run: fillHasItsTime},
 	{Name: "a claim with a long hold outlives a short one", needs: Fenced, when: keepsTimes, waits: true, run: longHold},
+	{Name: "holds of years", needs: Fenced, run: longHolds},
 }
 
 func fillAfterHold(t checks.TB, s *bytesSubject) {
@@ -43,6 +46,18 @@ func claimLengthensNothing(t checks.TB, s *bytesSubject) {
 	if s.can(Adder) {
 		s.add(t, s.key("bar"), "new", long, true)
 		s.holds(t, s.key("bar"), "new")
+	}
+}
+
+func longHolds(t checks.TB, s *bytesSubject) {
+	for _, hold := range []time.Duration{storage.Forever / 2, storage.Forever - time.Second, storage.Forever - 1, storage.Forever} {
+		for _, key := range s.keys("nothing", "record") {
+			s.fill(t, key, "filled", s.claim(t, key, hold), true)
+			s.holds(t, key, "filled")
+			s.left(t, "Get", key, s.get(t, key), long)
+		}
+		s.set(t, s.key("record"), "set", long)
+		s.delete(t, s.key("nothing"), true)
 	}
 }
 

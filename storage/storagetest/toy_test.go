@@ -17,6 +17,7 @@ import (
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -506,6 +507,9 @@ func (s *toy) Claim(ctx context.Context, hold time.Duration, keys ...string) (cl
 	s.lock()
 	defer s.mu.Unlock()
 	until := s.clock.Now().Add(hold)
+	if s.is("long holds overflow") {
+		until = time.Unix(0, s.clock.Now().UnixNano()+int64(hold))
+	}
 	for _, key := range keys {
 		found := s.record(s.live(key))
 		r := s.records[key]
@@ -541,7 +545,7 @@ func (s *toy) Claim(ctx context.Context, hold time.Duration, keys ...string) (cl
 		}
 		r.claims++
 		token := binary.BigEndian.AppendUint64(nil, uint64(r.generation))
-		token = binary.BigEndian.AppendUint64(token, uint64(until.UnixNano()))
+		token = binary.BigEndian.AppendUint64(token, uint64(entry.At(until)))
 		token = binary.BigEndian.AppendUint64(token, uint64(r.claims))
 		token = binary.BigEndian.AppendUint64(token, uint64(r.filled))
 		claims = append(claims, storage.Claimed{Record: found, Token: string(token)})

@@ -23,6 +23,7 @@ func TestG2ExtremeSettings(t *testing.T) {
 	extremes := map[string][]config.Option{
 		"MethodTimeout":              {config.MethodTimeout(longest)},
 		"nearly MethodTimeout":       {config.MethodTimeout(longest - 1)},
+		"QueueTimeout":               {config.QueueTimeout(longest)},
 		"StoreBudget":                {config.StoreBudget(longest, longest)},
 		"MethodTimeout, StoreBudget": {config.MethodTimeout(longest), config.StoreBudget(longest, longest)},
 		"ExpireAfter":                {config.ExpireAfter(longest)},

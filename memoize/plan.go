@@ -160,7 +160,7 @@ func (e *engine[A, K, V]) limit(p *plan[A, K, V], f *flight) bool {
 
 // queue bounds how long a load waits for its slot.
 func (e *engine[A, K, V]) queue(f *flight, most time.Duration) {
-	now := e.time.now()
+	now := e.time.steady()
 	e.loads.mu.Lock()
 	defer e.loads.mu.Unlock()
 	f.queues = true

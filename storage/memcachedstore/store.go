@@ -59,7 +59,7 @@ func New(client *memcache.Client, opts ...Option) *Store {
 	if places <= 0 {
 		places = memcache.DefaultMaxIdleConns
 	}
-	return newStore([]*node{{name: "memcached", client: client, places: make(chan struct{}, places)}}, opts)
+	return newStore([]*node{{name: "memcached", client: client, places: make(chan struct{}, min(places, mostPool))}}, opts)
 }
 
 func newStore(nodes []*node, opts []Option) *Store {

@@ -12,6 +12,7 @@ import (
 const (
 	defaultTimeout = 250 * time.Millisecond
 	defaultPool    = 16
+	mostPool       = 1 << 16 // a server has as many ports for us
 )
 
 func init() { storage.Register(open, "memcached") }
@@ -20,6 +21,10 @@ func init() { storage.Register(open, "memcached") }
 func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 	timeout := u.Duration("timeout", defaultTimeout)
 	pool := u.Int("pool", defaultPool, 1)
+	if pool > mostPool {
+		u.Fault("parameter pool=%d: give at most %d", pool, mostPool)
+		pool = defaultPool
+	}
 	if u.User != "" || u.Password != "" {
 		u.Fault("user and password are not known to memcached's text protocol: leave them out, and let nobody else reach the server")
 	}

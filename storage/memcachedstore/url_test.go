@@ -43,6 +43,9 @@ func TestURL(t *testing.T) {
 		"memcached://a/0":                  "of no use",
 		"memcached://user:s3cr3t@a":        "leave them out",
 		"memcached://a?pool=0":             "at least 1",
+		"memcached://a?pool=65537":         "at most 65536",
+
+		"memcached://a?pool=9223372036854775807": "at most 65536",
 		"memcached://a?timeout=0s":         "above zero",
 		"memcached://a?time=1s&password=x": "those known are pool, prefix, serde, timeout",
 	} {

@@ -87,17 +87,25 @@ type options struct {
 	sentinelUser, sentinelPassword string
 }
 
+// mostPool is as many connections as there are ports for them. The client makes room
+// for a whole pool at once.
+const mostPool = 1 << 16
+
 func readOptions(u *storage.URL) *options {
 	if u.User != "" && u.Password == "" {
 		u.Fault("a user is given and no password: write redis://user:password@host, or redis://:password@host if it was meant to be the password")
 	}
-	return &options{
+	o := &options{
 		network:  "tcp",
 		user:     u.User,
 		password: u.Password,
 		timeout:  u.Duration("timeout", time.Second),
 		pool:     u.Int("pool", 0, 1),
 	}
+	if o.pool > mostPool {
+		u.Fault("parameter pool=%d: give at most %d", o.pool, mostPool)
+	}
+	return o
 }
 
 func (o *options) readSingle(u *storage.URL) {

@@ -121,6 +121,7 @@ func TestURLsAtFault(t *testing.T) {
 		"redis://h?db=1":                               `"db" is unknown`,
 		"redis://h?timeout=soon":                       `timeout="soon"`,
 		"redis://h?pool=0":                             `pool="0"`,
+		"redis://h?pool=9223372036854775807":           "at most 65536",
 		"redis://h?retries=-1":                         `retries="-1"`,
 		"redis://h?max-value=0":                        `max-value="0"`,
 		"redis://h?insecure=true":                      `"insecure" is unknown`,

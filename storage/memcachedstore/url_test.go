@@ -37,17 +37,17 @@ func TestURL(t *testing.T) {
 		}
 	}
 	for url, says := range map[string]string{
-		"memcached://":                     "a host is missing",
-		"memcached://a,,b":                 "a host is missing",
-		"memcached://a,a:11211":            "named twice",
-		"memcached://a/0":                  "of no use",
-		"memcached://user:s3cr3t@a":        "leave them out",
-		"memcached://a?pool=0":             "at least 1",
-		"memcached://a?pool=65537":         "at most 65536",
+		"memcached://":              "a host is missing",
+		"memcached://a,,b":          "a host is missing",
+		"memcached://a,a:11211":     "named twice",
+		"memcached://a/0":           "of no use",
+		"memcached://user:s3cr3t@a": "leave them out",
+		"memcached://a?pool=0":      "at least 1",
+		"memcached://a?pool=65537":  "at most 65536",
 
 		"memcached://a?pool=9223372036854775807": "at most 65536",
-		"memcached://a?timeout=0s":         "above zero",
-		"memcached://a?time=1s&password=x": "those known are pool, prefix, serde, timeout",
+		"memcached://a?timeout=0s":               "above zero",
+		"memcached://a?time=1s&password=x":       "those known are pool, prefix, serde, timeout",
 	} {
 		_, err := storage.Open(context.Background(), url)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "s3cr3t") {

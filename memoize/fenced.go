@@ -31,16 +31,14 @@ func (l *load[A, K, V]) claimAll() {
 		return
 	}
 	claims, err := l.claim(&l.ctx, l.plan, keys...)
-	if err != nil {
-		for _, j := range jobs {
-			if err := l.unread(&l.ctx, l.plan, j.key, err); err != nil {
+	for i, j := range jobs {
+		if fault := l.faultOf(err, i); fault != nil {
+			if err := l.unread(&l.ctx, l.plan, j.key, fault); err != nil {
 				l.fail(j, err)
 			}
 			j.unclaimed = true
+			continue
 		}
-		return
-	}
-	for i, j := range jobs {
 		c := &claims[i] // what can't be read was reported when the call looked, and is overwritten
 		j.stored.claim = &claim{token: c.Token}
 		if l.mayUse(j) && c.Entry != nil && !l.plan.doubt.has(j.key) && l.plan.trusted(c.Entry) != nil {
@@ -57,7 +55,7 @@ func (e *engine[A, K, V]) claim(ctx context.Context, p *plan[A, K, V], keys ...K
 	write := p.limits.StoreWrite
 	hold := min(p.timeout, math.MaxInt64-write) + write
 	claims, err := ask(e, ctx, p, func(ctx context.Context) ([]storage.Claim[V], error) { return p.fenced.Claim(ctx, hold, keys...) })
-	if err == nil && len(claims) != len(keys) {
+	if e.faultOf(err, -1) == nil && len(claims) != len(keys) {
 		err = errShort
 	}
 	return claims, err

@@ -1,6 +1,10 @@
 package memoize
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/perennial-go/perennial/storage"
+)
 
 // hiddenError is an error of a storage where keys are hidden: storages name the
 // key in what they wrap, so only what they wrap is shown.
@@ -24,6 +28,14 @@ func leaves(err error, texts []string) []string {
 		}
 	}
 	return append(texts, err.Error())
+}
+
+// faultOf is what an error of the storage says of one of several keys.
+func (o *observing[K]) faultOf(err error, item int) error {
+	if h, ok := err.(*hiddenError); ok {
+		return o.hiding(storage.FaultOf(h.err, item))
+	}
+	return storage.FaultOf(err, item)
 }
 
 // hiding is an error of the storage as it may be shown.

@@ -123,14 +123,7 @@ func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([
 	}
 	seen := e.loads.ended.Load()
 	all := e.distinct(ctx, p, args, errs)
-	if err := e.lookAll(ctx, p, all); err != nil {
-		for _, a := range all {
-			for _, i := range a.places {
-				errs[i] = e.unanswered(err)
-			}
-		}
-		return values, manyError(errs)
-	}
+	e.lookAll(ctx, p, all)
 	var missing, stale []*asked[A, K, V]
 	for _, a := range all {
 		switch e.decideOne(ctx, p, a, force) {
@@ -182,7 +175,7 @@ func (e *engine[A, K, V]) distinct(ctx context.Context, p *plan[A, K, V], args [
 }
 
 // lookAll looks the keys up.
-func (e *engine[A, K, V]) lookAll(ctx context.Context, p *plan[A, K, V], all []*asked[A, K, V]) error {
+func (e *engine[A, K, V]) lookAll(ctx context.Context, p *plan[A, K, V], all []*asked[A, K, V]) {
 	keys := make([]K, len(all))
 	for i, a := range all {
 		keys[i] = a.key
@@ -191,13 +184,19 @@ func (e *engine[A, K, V]) lookAll(ctx context.Context, p *plan[A, K, V], all []*
 	for i, stored := range found {
 		all[i].current = stored
 	}
-	return err
+	for i, a := range all {
+		a.err = e.faultOf(err, i)
+	}
 }
 
 // decideOne says what is to be done for a key. Fresh means that nothing is, Stale
 // that the value is there and to be refreshed, Missing that it has to be waited
 // for.
 func (e *engine[A, K, V]) decideOne(ctx context.Context, p *plan[A, K, V], a *asked[A, K, V], force bool) entry.State {
+	if a.err != nil { // it can't be read
+		a.err = e.unanswered(a.err)
+		return entry.Fresh
+	}
 	current := a.current
 	if current == nil {
 		return entry.Missing

@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/observe"
+	"github.com/perennial-go/perennial/storage"
 )
 
 // observing passes a function's events on.
@@ -134,9 +136,30 @@ func (o *observing[K]) recovered(ctx context.Context, cause observe.Cause) {
 	}
 }
 
+// storeFault tells of a fault of the storage. That a key or a value can't be stored
+// is none, and says nothing of others.
 func (o *observing[K]) storeFault(ctx context.Context, key K, err error) {
+	if errors.Is(err, storage.ErrUnstorable) {
+		o.troubled(ctx, observe.Event{Kind: observe.Unstorable, Err: err, Key: o.show(key)})
+		return
+	}
 	o.counters.storeFaults.Add(1)
 	o.troubled(ctx, observe.Event{Kind: observe.StoreFault, Err: brief(err), Key: o.show(key)})
+}
+
+// storeFaults tells of the faults of one operation for several keys: of each that
+// can't be stored, and once of the storage.
+func (o *observing[K]) storeFaults(ctx context.Context, keys []K, err error) {
+	told := false
+	for i, key := range keys {
+		fault := o.faultOf(err, i)
+		own := errors.Is(fault, storage.ErrUnstorable)
+		if fault == nil || !own && told {
+			continue
+		}
+		told = told || !own
+		o.storeFault(ctx, key, fault)
+	}
 }
 
 // shed counts a refresh that was not started, which may happen on every hit.

@@ -130,7 +130,7 @@ func (e *engine[A, K, V]) restoreHeld(ctx context.Context, p *plan[A, K, V], w *
 		return s, nil
 	}
 	if err = e.store(ctx, p, x.key, &b, now, &s); s.fault != nil {
-		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
+		return s, notStored(s.fault)
 	}
 	return s, err
 }

@@ -24,7 +24,7 @@ func (e *engine[A, K, V]) look(ctx context.Context, p *plan[A, K, V], key K) (*e
 
 // lookGuarded looks into a storage that is not ours.
 func (e *engine[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
-	if !p.local && p.doubt.has(key) {
+	if !p.local && p.doubt.has(key) || key != key { // NaN is never stored
 		return nil, nil
 	}
 	stored, err := ask(e, ctx, p, func(ctx context.Context) (*entry.Entry[V], error) { return p.settings.Storage.Get(ctx, key) })
@@ -35,7 +35,7 @@ func (e *engine[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key
 }
 
 // lookMany gets the entries of many keys in one round trip, if the storage can.
-// The error is that of look.
+// The error is that of look, and each key's own: see storage.FaultOf.
 func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys []K) ([]*entry.Entry[V], error) {
 	entries := make([]*entry.Entry[V], len(keys))
 	if p.reader == nil || len(keys) < 2 {
@@ -49,7 +49,7 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 	}
 	wanted, places := make([]K, 0, len(keys)), make([]int, 0, len(keys))
 	for i, key := range keys {
-		if !p.doubt.has(key) {
+		if !p.doubt.has(key) && key == key {
 			wanted, places = append(wanted, key), append(places, i)
 		}
 	}
@@ -63,15 +63,23 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 		}
 		return found, err
 	})
-	if err != nil {
-		if err := e.unread(ctx, p, wanted[0], err); err != nil {
-			return nil, err
-		}
-	}
 	for i, stored := range found { // those that could be read, where others could not
 		entries[places[i]] = p.trusted(stored)
 	}
-	return entries, nil
+	if err == nil {
+		return entries, nil
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return entries, err
+	}
+	e.storeFaults(ctx, wanted, err)
+	var errs []error
+	for i, place := range places {
+		if err := p.unavailable(e.faultOf(err, i)); err != nil {
+			errs = append(errs, &storage.ItemError{Item: place, Err: err})
+		}
+	}
+	return entries, errors.Join(errs...)
 }
 
 // ask reads from a storage that is not ours, within its budget. What it returns
@@ -117,10 +125,16 @@ func (e *engine[A, K, V]) unread(ctx context.Context, p *plan[A, K, V], key K, e
 		return err
 	}
 	e.storeFault(ctx, key, err)
-	if p.settings.FailOnStoreError && !errors.Is(err, storage.ErrUnreadable) {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return p.unavailable(err)
+}
+
+// unavailable is the error of a call where its key can't be read, if calls are to
+// fail then. What can't be read for its own sake is nothing that others wrote.
+func (p *plan[A, K, V]) unavailable(err error) error {
+	if err == nil || !p.settings.FailOnStoreError || errors.Is(err, storage.ErrUnreadable) || errors.Is(err, storage.ErrUnstorable) {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // trusted is an entry that is not in doubt, or nil.
@@ -222,6 +236,15 @@ func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b 
 	kept, err := e.fill(ctx, p, storage.Fill[K, V]{Key: key, Entry: s.entry, Token: s.claim.token, Touch: s.touch})
 	s.fault = err
 	s.kept = err == nil && kept[0]
+}
+
+// notStored is the error of who was to store something: that the storage is not
+// available, unless it was not asked.
+func notStored(fault error) error {
+	if errors.Is(fault, storage.ErrUnstorable) {
+		return fault
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, fault)
 }
 
 // dropDoubtful drops what is in doubt, before something is offered in its place. A
@@ -352,7 +375,7 @@ type change struct {
 }
 
 // write changes what is stored for keys. A failure is reported, and leaves them
-// in doubt. Values that wait for their store to come back are not failures, for
+// in doubt, unless the storage was not even asked. Values that wait for their store to come back are not failures, for
 // until then the storage itself answers with them; nor do they end a doubt.
 func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how change, op func(ctx context.Context) error, keys ...K) error {
 	if p.local {
@@ -390,12 +413,12 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how chang
 	if err != nil {
 		now := e.time.now()
 		for i, w := range writes {
-			if storage.FaultOf(err, i) != nil {
+			if fault := storage.FaultOf(err, i); fault != nil && !errors.Is(fault, storage.ErrUnstorable) {
 				p.doubt.suspect(w, now)
 			}
 		}
 		err = e.hiding(err)
-		e.storeFault(ctx, keys[0], err)
+		e.storeFaults(ctx, keys, err)
 		return err
 	}
 	e.healed(ctx, observe.StoreFault, observe.StoreOK)
@@ -405,7 +428,7 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how chang
 // mayArrive tells whether what a write was to store may be under way, though the
 // write has come back with this fault.
 func mayArrive(fault error) bool {
-	return fault != nil && fault != errStoreBusy && !errors.Is(fault, storage.ErrRefused) && !errors.Is(fault, storage.ErrQueued)
+	return fault != nil && fault != errStoreBusy && !errors.Is(fault, storage.ErrRefused) && !errors.Is(fault, storage.ErrUnstorable) && !errors.Is(fault, storage.ErrQueued)
 }
 
 // notQueued is the error of those of so many keys that do not merely wait for

@@ -94,9 +94,7 @@ func (e *engine[A, K, V]) peekMany(ctx context.Context, args []A, want bool) (va
 		return values, found
 	}
 	all := e.distinct(ctx, p, args, make([]error, len(args)))
-	if e.lookAll(ctx, p, all) != nil {
-		return values, found
-	}
+	e.lookAll(ctx, p, all)
 	for _, a := range all {
 		if a.current == nil {
 			continue
@@ -170,7 +168,7 @@ func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b bu
 	}
 	s.sets = true
 	if err = e.store(held, p, key, &b, e.time.now(), &s); s.fault != nil {
-		return s, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
+		return s, notStored(s.fault)
 	}
 	e.releaseElsewhere(held, p, key)
 	return s, err
@@ -275,7 +273,7 @@ func (e *engine[A, K, V]) touchHeld(outside context.Context, p *plan[A, K, V], k
 	b.made, b.value, b.created = nil, current.Value, current.Created()
 	s.touch = true
 	if err = e.store(ctx, p, key, &b, e.time.now(), &s); s.fault != nil {
-		return s, false, fmt.Errorf("%w: %w", ErrUnavailable, s.fault)
+		return s, false, notStored(s.fault)
 	}
 	if !s.kept { // invalidated or set meanwhile, by another process
 		return s, false, err

@@ -33,6 +33,7 @@ const (
 	RefreshFailing                 // refreshes fail and stale values are served: Cause, Err, Count; with First alone
 	Unasked                        // a source of many keys returned values of others, which are dropped: Err
 	TooHeavy                       // a value weighs more than the whole capacity and is not kept: Err
+	Unstorable                     // a key or a value can't be written, so it was loaded and not stored: Err
 
 	// Kinds is one more than the last kind there is.
 	Kinds
@@ -44,6 +45,7 @@ var kindNames = [...]string{
 	Evicted: "evicted", Dropped: "dropped", StoreFault: "store fault", StoreOK: "store ok",
 	ConfigChanged: "configuration changed", ConfigRejected: "configuration rejected",
 	Panicked: "panicked", ClockBackwards: "clock backwards", RefreshFailing: "refresh failing", TooHeavy: "too heavy", Unasked: "unasked",
+	Unstorable: "unstorable",
 }
 
 // String is the kind in lower-case words.

@@ -45,7 +45,7 @@ func TestSlogLine(t *testing.T) {
 
 // A state is written when it begins, not every time it is met.
 func TestSlogOncePerState(t *testing.T) {
-	for _, kind := range []observe.Kind{observe.StoreFault, observe.Shed, observe.Runaway, observe.ConfigRejected, observe.ClockBackwards, observe.Failing, observe.RefreshFailing, observe.Panicked} {
+	for _, kind := range []observe.Kind{observe.StoreFault, observe.Shed, observe.Runaway, observe.ConfigRejected, observe.ClockBackwards, observe.Failing, observe.RefreshFailing, observe.Panicked, observe.Unstorable} {
 		var events []observe.Event
 		for i := range 10 {
 			events = append(events, observe.Event{Kind: kind, First: i == 0 || i == 5})

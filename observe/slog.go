@@ -8,9 +8,9 @@ import (
 // Slog writes to a logger, or to slog.Default() of the moment where logger is
 // nil. A trouble is written when it begins and, while it goes on, once a minute
 // with how often it was met and what it looked like last: loads fail, refreshes
-// fail, the storage fails, refreshes are shed, calls fail because of runaway
-// loads, user code panics, a source returns values of keys that it was not asked for,
-// the clock goes back. That loads succeed and the
+// fail, the storage fails, something can't be stored, refreshes are shed, calls fail
+// because of runaway loads, user code panics, a source returns values of keys that it
+// was not asked for, the clock goes back. That loads succeed and the
 // storage answers again is written a minute after the last failure. Changes of
 // the configuration are always written.
 func Slog(logger *slog.Logger) Observer { return slogObserver{logger} }
@@ -29,6 +29,7 @@ var lines = map[Kind]line{
 	RefreshFailing: {slog.LevelWarn, "refreshes fail, stale values are served until they expire", false},
 	Recovered:      {slog.LevelInfo, "loads succeed again", true},
 	StoreFault:     {slog.LevelWarn, "storage fails, values are loaded instead", false},
+	Unstorable:     {slog.LevelWarn, "a key or a value can't be stored, it is loaded each time", false},
 	StoreOK:        {slog.LevelInfo, "storage answers again", true},
 	Shed:           {slog.LevelWarn, "background refreshes are at their limit, stale values are served without one: see config.MaxBackground", false},
 	Runaway:        {slog.LevelError, "superseded loads that still run are at their limit, calls fail: the source should obey its context, see config.MaxRunaway", false},

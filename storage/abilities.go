@@ -9,7 +9,7 @@ import (
 
 // BulkReader is a Storage that reads many entries in one round trip. An empty bulk
 // is no call. Where some keys fail, the error is all of theirs, joined, and the
-// others are returned.
+// others are returned; a fault that is one key's own matter is an *ItemError.
 type BulkReader[K comparable, V any] interface {
 	// GetMany is Get for many keys: the entries in their order, nil where there
 	// is none.
@@ -36,7 +36,8 @@ type Bulk[K comparable, V any] interface {
 type Fenced[K comparable, V any] interface {
 	// Claim claims keys for loads that take no longer than hold, and returns
 	// what is stored for them, in their order. It neither waits for other
-	// claims nor keeps them out.
+	// claims nor keeps them out. Where some keys can't be claimed each is an
+	// *ItemError, joined, and the others are claimed.
 	Claim(ctx context.Context, hold time.Duration, keys ...K) ([]Claim[V], error)
 	// Fill is Offer under claims, and tells which were stored, in their order.
 	Fill(ctx context.Context, fills ...Fill[K, V]) (stored []bool, err error)

@@ -28,7 +28,9 @@ import (
 //
 // An entry's life is told by the store's own clock where it can tell how long a
 // record is kept; where it can't, by the clock of the process that stored
-// it. What more it can do, its Abilities, is what the store beneath can.
+// it. A key without a text and a value that the SerDe does not take are
+// ErrUnstorable, and of several an *ItemError each. What more it can do, its Abilities,
+// is what the store beneath can.
 type Shared[K comparable, V any] struct {
 	store  *Store
 	serde  serde.SerDe[V]
@@ -137,7 +139,7 @@ func (s *Shared[K, V]) KeyText(key K) (string, error) {
 	var room [128]byte
 	text, err := keytext.Append(append(room[:0], s.space...), key)
 	if err != nil {
-		return "", err
+		return "", unstorable(fmt.Errorf("storage: a key of %s can't be written: %w", s, err))
 	}
 	own := text[len(s.space):]
 	braces := ""
@@ -254,7 +256,7 @@ func (s *Shared[K, V]) write(key K, e *entry.Entry[V]) (Item, error) {
 	}
 	value, err := s.serde.Serialize(e)
 	if err != nil {
-		return Item{}, fmt.Errorf("storage: the value for %q can't be written: %w", text, err)
+		return Item{}, unstorable(fmt.Errorf("storage: the value for %q can't be written: %w", text, err))
 	}
 	return Item{Key: text, Value: value, Keep: s.keep(e)}, nil
 }

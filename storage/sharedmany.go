@@ -28,11 +28,12 @@ func (s sharedBulkReader[K, V]) GetMany(ctx context.Context, keys []K) ([]*entry
 		return entries, errors.Join(errs...)
 	}
 	records, err := s.bytes.GetMany(ctx, texts)
-	errs = append(errs, err)
+	errs = append(errs, itemsAt(err, places)...)
 	for i, r := range records {
 		e, err := s.read(texts[i], r)
-		entries[places[i]] = e
-		errs = append(errs, err)
+		if entries[places[i]] = e; err != nil {
+			errs = append(errs, &ItemError{places[i], err})
+		}
 	}
 	return entries, errors.Join(errs...)
 }
@@ -58,10 +59,10 @@ func (s sharedBulk[K, V]) OfferMany(ctx context.Context, keys []K, entries []*en
 }
 
 func (s sharedBulk[K, V]) ReleaseMany(ctx context.Context, keys []K) error {
-	texts, _, errs := s.texts(keys)
+	texts, places, errs := s.texts(keys)
 	if len(texts) > 0 {
 		_, err := s.bytes.DeleteMany(ctx, texts)
-		errs = append(errs, err)
+		errs = append(errs, itemsAt(err, places)...)
 	}
 	return errors.Join(errs...)
 }
@@ -73,7 +74,7 @@ func (s *Shared[K, V]) texts(keys []K) (texts []string, places []int, errs []err
 	for i, key := range keys {
 		text, err := s.KeyText(key)
 		if err != nil {
-			errs = append(errs, err)
+			errs = append(errs, &ItemError{i, err})
 			continue
 		}
 		texts, places = append(texts, text), append(places, i)
@@ -87,20 +88,21 @@ type sharedFenced[K comparable, V any] struct {
 }
 
 func (s sharedFenced[K, V]) Claim(ctx context.Context, hold time.Duration, keys ...K) ([]Claim[V], error) {
-	texts, _, errs := s.texts(keys)
-	if err := errors.Join(errs...); err != nil || len(texts) == 0 {
-		return nil, err
+	claims := make([]Claim[V], len(keys))
+	texts, places, errs := s.texts(keys)
+	if len(texts) == 0 {
+		return claims, errors.Join(errs...)
 	}
 	claimed, err := s.bytes.Claim(ctx, hold, texts...)
-	if err != nil {
-		return nil, err
+	if errs = append(errs, itemsAt(err, places)...); len(claimed) != len(texts) {
+		return nil, errors.Join(errs...)
 	}
-	claims := make([]Claim[V], len(claimed))
 	for i, c := range claimed {
-		claims[i].Token = c.Token
-		claims[i].Entry, claims[i].Err = s.read(texts[i], c.Record)
+		claim := &claims[places[i]]
+		claim.Token = c.Token
+		claim.Entry, claim.Err = s.read(texts[i], c.Record)
 	}
-	return claims, nil
+	return claims, errors.Join(errs...)
 }
 
 func (s sharedFenced[K, V]) Fill(ctx context.Context, fills ...Fill[K, V]) ([]bool, error) {

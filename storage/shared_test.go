@@ -217,7 +217,7 @@ func TestSharedKeysWithoutText(t *testing.T) {
 	_, errs["GetMany of it"] = a.BulkReader.GetMany(ctx, []float64{noText})
 	errs["OfferMany of it"] = a.Bulk.OfferMany(ctx, []float64{noText}, []*entry.Entry[float64]{at(noon, 1)})
 	errs["ReleaseMany of it"] = a.Bulk.ReleaseMany(ctx, []float64{noText})
-	_, errs["Claim"] = a.Fenced.Claim(ctx, time.Hour, 1, noText)
+	_, errs["Claim of it"] = a.Fenced.Claim(ctx, time.Hour, noText)
 	_, errs["Fill of it"] = a.Fenced.Fill(ctx, storage.Fill[float64, float64]{Key: noText, Entry: at(noon, 1)})
 	for call, err := range errs {
 		if err == nil || !strings.Contains(err.Error(), "NaN") || errors.Is(err, errNothing) {
@@ -291,7 +291,7 @@ func TestSharedReturnsFaults(t *testing.T) {
 		t.Errorf("Fill says %v, want the fault of the third", err)
 	}
 	f.fault = nil
-	if claims, err := a.Fenced.Claim(ctx, time.Hour); err != nil || claims != nil {
+	if claims, err := a.Fenced.Claim(ctx, time.Hour); err != nil || len(claims) != 0 {
 		t.Errorf("a claim of nothing: %v, %v", claims, err)
 	}
 }

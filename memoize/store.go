@@ -385,13 +385,13 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how chang
 		}
 		return err
 	}
-	began := e.time.steady() // doubts of what is late are no matter of the wall clock
+	began := e.time.now()
 	writes := make([]writing[K], len(keys))
 	for i, key := range keys {
 		writes[i] = p.doubt.begin(key, how.fences, began)
 	}
 	ended := func(err error, left bool) {
-		now := e.time.steady()
+		now := e.time.now()
 		for i, w := range writes {
 			fault, late := storage.FaultOf(err, i), entry.Instant(0)
 			if how.brings && !p.ordered && mayArrive(fault) {

@@ -1,6 +1,7 @@
 package memoize
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,7 +41,7 @@ type doubts[K comparable] struct {
 	keys map[K]*doubt
 
 	steps  uint64 // writes that have begun or ended
-	tidyAt int    // the length at which those are looked for that are over
+	tidyIn int    // how many more keys to be asked for until those are looked for that are over
 
 	overflowed atomic.Bool
 	before     atomic.Int64 // what was created up to this instant is in doubt, once overflowed
@@ -55,6 +56,9 @@ type doubt struct {
 	late    entry.Instant // until when something may arrive
 	until   entry.Instant // no write that begins before settles anything
 }
+
+// longAgo is before every instant, whatever the clock: nothing arrives late.
+const longAgo entry.Instant = math.MinInt64
 
 // idle tells whether there is nothing left to know.
 func (k *doubt) idle(now entry.Instant) bool { return k.writing == 0 && !k.bad && k.late <= now }
@@ -94,7 +98,7 @@ func (d *doubts[K]) begin(key K, fences bool, now entry.Instant) writing[K] {
 		if d.tidy(now); len(d.keys) >= maxDoubt {
 			return writing[K]{key: key}
 		}
-		k = new(doubt)
+		k = &doubt{late: longAgo, until: longAgo}
 		d.keys[key] = k
 		d.any.Store(true)
 	}
@@ -121,7 +125,7 @@ func (k *doubt) fence(now entry.Instant) {
 // tidy drops the keys of which there is nothing left to know, at a cost that the
 // writes since the last time share.
 func (d *doubts[K]) tidy(now entry.Instant) {
-	if len(d.keys) < max(d.tidyAt, 64) {
+	if d.tidyIn--; d.tidyIn > 0 {
 		return
 	}
 	for key, k := range d.keys {
@@ -129,7 +133,7 @@ func (d *doubts[K]) tidy(now entry.Instant) {
 			delete(d.keys, key)
 		}
 	}
-	d.tidyAt = min(2*len(d.keys), maxDoubt)
+	d.tidyIn = max(64, len(d.keys)) // at the bound too, where each key that finds no room asks
 }
 
 // end is called when a write has come back: acknowledged, if it has changed what

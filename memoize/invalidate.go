@@ -96,13 +96,13 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 		}
 		e.statuses.Free(key, true)
 	}
-	since := p.doubt.clearing(e.time.now())
+	since := p.doubt.clearing(e.time.steady())
 	// It may have to look at every key: it takes the time of a load, and not of a
 	// write.
 	if err := e.budget(ctx, p.timeout, func(error, bool) {}, c.Clear); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	p.doubt.cleared(since, e.time.now())
+	p.doubt.cleared(since, e.time.steady())
 	e.forget(p)
 	return nil
 }

@@ -385,15 +385,15 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how chang
 		}
 		return err
 	}
-	began := e.time.now()
+	began := e.time.steady() // doubts of what is late are no matter of the wall clock
 	writes := make([]writing[K], len(keys))
 	for i, key := range keys {
 		writes[i] = p.doubt.begin(key, how.fences, began)
 	}
 	ended := func(err error, left bool) {
-		now := e.time.now()
+		now := e.time.steady()
 		for i, w := range writes {
-			fault, late := storage.FaultOf(err, i), entry.Instant(0)
+			fault, late := storage.FaultOf(err, i), longAgo
 			if how.brings && !p.ordered && mayArrive(fault) {
 				late = now.Add(lateness)
 			}

@@ -18,11 +18,6 @@ import (
 // much further when it wakes up, and the monotonic clock and the timers are not.
 const asleep = 7 * time.Hour
 
-type credential struct {
-	n    int
-	ends time.Time
-}
-
 // G2: what ended while the machine slept is not served any more, in memory or from
 // a store, and whichever clock calls read.
 func TestG2MachineThatSleeps(t *testing.T) {

@@ -109,7 +109,7 @@ func TestG11AKeptContextKeepsNoValues(t *testing.T) {
 // G11: nor does the context of one load keep those that have run beside it, before it
 // and after it.
 func TestG11AKeptContextKeepsNoNeighbours(t *testing.T) {
-	type value struct{ b [1000]byte }
+	type value [1000]byte
 	var kept context.Context
 	var values []weak.Pointer[value]
 	hold := make(chan struct{})
@@ -163,7 +163,7 @@ func gone(t *testing.T, held func() int) {
 // G11: nor one whose load is given up, nor what was hung onto it, nor one that ends
 // while its load is being given up.
 func TestG11AKeptContextOfALateLoad(t *testing.T) {
-	type value struct{ b [1000]byte }
+	type value [1000]byte
 	var kept, child context.Context
 	var held weak.Pointer[value]
 	synctest.Test(t, func(t *testing.T) {

@@ -56,7 +56,7 @@ type (
 	unexported struct {
 		a any
 		p netip.AddrPort
-		s struct{ netip.Prefix }
+		s struct{ netip.Prefix } //lint:ignore U1000 set by reflection
 	}
 	blanked struct {
 		A int8

@@ -5,6 +5,7 @@ go 1.25.0
 require (
 	github.com/alicebob/miniredis/v2 v2.40.0
 	github.com/anishathalye/porcupine v1.3.1
+	github.com/benbjohnson/clock v1.3.5
 	github.com/go-redis/cache/v9 v9.0.0
 	github.com/perennial-go/perennial v0.0.0
 	github.com/redis/go-redis/v9 v9.7.3
@@ -13,7 +14,6 @@ require (
 )
 
 require (
-	github.com/benbjohnson/clock v1.3.5 // indirect
 	github.com/cespare/xxhash/v2 v2.2.0 // indirect
 	github.com/dgryski/go-rendezvous v0.0.0-20200823014737-9f7001d12a5f // indirect
 	github.com/klauspost/compress v1.18.7 // indirect

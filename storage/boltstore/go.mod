@@ -9,9 +9,6 @@ require (
 	go.uber.org/goleak v1.3.0
 )
 
-require (
-	golang.org/x/sync v0.20.0 // indirect
-	golang.org/x/sys v0.45.0 // indirect
-)
+require golang.org/x/sys v0.45.0 // indirect
 
 replace github.com/perennial-go/perennial => ../..

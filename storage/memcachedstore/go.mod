@@ -9,6 +9,4 @@ require (
 	go.uber.org/goleak v1.3.0
 )
 
-require golang.org/x/sync v0.12.0 // indirect
-
 replace github.com/perennial-go/perennial => ../..

@@ -118,7 +118,8 @@ type FencedBytes interface {
 	// Claim returns the keys' records, in their order, with what Fill needs. A
 	// claim is good for hold, also where the record ends before. It neither waits
 	// for other claims nor keeps them out, never lengthens the time of a record,
-	// and is nothing that Get, Has, Keys, Add, Touch or Delete would find.
+	// and is nothing that Get, Has, Keys, Add, Touch or Delete would find. A key that
+	// comes twice may be claimed once.
 	Claim(ctx context.Context, hold time.Duration, keys ...string) ([]Claimed, error)
 	// Fill is Set for each item that nobody has deleted or set since its claim,
 	// and tells which were stored. It leaves the claims of others good. Of two who

@@ -204,7 +204,7 @@ func (m *model) clear() {
 }
 
 func (m *model) claim() {
-	names, hold := m.some(3), long
+	names, hold := m.different(), long // a key that comes twice may be claimed once
 	if m.s.Exact {
 		hold = m.unit() * time.Duration(1+m.rng.IntN(10))
 	}

@@ -47,6 +47,9 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 	assign(&s.Configured, d.configured)
 	assign(&s.Bypass, d.bypass)
 	assign(&s.FailOnStoreError, d.failOnStoreError)
+	if d.contextValues != nil {
+		fit(&d, "ContextValues", d.contextValues, &s.ContextValues)
+	}
 	assign(&s.MethodTimeout, d.methodTimeout)
 	positive(&d, "MaxLoads", &s.Limits.MaxLoads, d.maxLoads)
 	positive(&d, "QueueTimeout", &s.Limits.QueueTimeout, d.queueTimeout)
@@ -64,6 +67,9 @@ func (s *Settings[A, K, V]) applyEviction(d *draft) {
 		fit(d, "Evict", d.eviction, &s.Eviction)
 		s.resize = nil
 	}
+	if d.eviction != nil || d.capacity != nil {
+		s.unbounded = false
+	}
 	if d.weigh != nil {
 		fit(d, "Weigh", d.weigh, &s.Weigh)
 		s.weights = new(struct{ _ byte })
@@ -78,7 +84,10 @@ func (s *Settings[A, K, V]) applyEviction(d *draft) {
 	case d.capacity != nil:
 		s.Eviction, s.resize = eviction.LeastRecentlyUpdated[K](*d.capacity), nil
 	case s.Eviction == nil:
-		s.Eviction = eviction.LeastRecentlyUpdated[K](DefaultCapacity)
+		s.Eviction, s.unbounded = eviction.LeastRecentlyUpdated[K](DefaultCapacity), true
+	}
+	if s.Weigh != nil && s.unbounded {
+		d.fault("Weigh is given without Capacity, whose default of %d is a count of values: give Capacity the most that all may weigh together", DefaultCapacity)
 	}
 }
 

@@ -18,9 +18,13 @@
 //
 //	Keys, ScopedKeys, IdentityKeys, Postprocess
 //
+// What does a load see of its caller?
+//
+//	ContextValues
+//
 // What of an outage, or a switch?
 //
-//	Configured, Bypass
+//	Configured, Bypass, FailOnStoreError
 //
 // The function itself, fixed once it is made:
 //

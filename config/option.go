@@ -41,6 +41,7 @@ type draft struct {
 	serde                                            any
 	schema                                           *int
 	failOnStoreError                                 *bool
+	contextValues                                    any
 	wiring                                           Wiring
 	errs                                             []error
 }
@@ -120,7 +121,7 @@ func Evict[K comparable](s eviction.Strategy[K]) Option {
 }
 
 // Weigh makes the capacity a limit of what the values weigh together: say their
-// bytes, for a Capacity in bytes. It is called for each value that is about to be
+// bytes, for a Capacity in bytes, which has to be given: the default is a count. It is called for each value that is about to be
 // stored, concurrently and with no lock held, and must return more than zero: else,
 // or if it panics, the load or the Set fails with an error that names the key. One
 // that weighs more than the whole capacity is returned and not kept, which an
@@ -274,7 +275,9 @@ func Bypass(yes bool) Option {
 // what Func.Key returns: in a Store it is part of every key, so there it must stay
 // what it is for what is stored to be found again, and two functions can't have
 // the same. Default: the name of the Go function, which for a closure says little
-// (main.main.func1) and changes with the code around it.
+// (main.main.func1) and changes with the code around it. A method that is bound to a
+// value shares its name with those of all values of the type, and so do the instances
+// of a generic function: over a Store they need a Name, as closures do.
 func Name(name string) Option { return wiring("Name", func(w *Wiring) { w.Name = name }) }
 
 // Clock makes the function live on the clock given, as a test does that drives

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -41,14 +42,18 @@ type Settings[A any, K comparable, V any] struct {
 	// FailOnStoreError true makes a call fail where the storage can't say what
 	// it holds.
 	FailOnStoreError bool
+	// ContextValues makes the context whose values a load sees; nil shows all
+	// of the call's.
+	ContextValues func(call context.Context) context.Context
 	// Limits bounds what may run; fields that are zero have their defaults.
 	Limits Limits
 
-	resize  *int                // the capacity that the strategy is to have, if it was given after the strategy
-	weights *struct{ _ byte }   // another for each Weigh
-	shared  shared[K]           // what options have said of a store
-	life    life                // what options have said of lives, for those that come later
-	plain   entry.Builder[K, V] // Builder before Jitter
+	unbounded bool                // nobody has given the strategy, or its capacity
+	resize    *int                // the capacity that the strategy is to have, if it was given after the strategy
+	weights   *struct{ _ byte }   // another for each Weigh
+	shared    shared[K]           // what options have said of a store
+	life      life                // what options have said of lives, for those that come later
+	plain     entry.Builder[K, V] // Builder before Jitter
 }
 
 // Limits bounds what may run for one function at a time.

@@ -44,8 +44,8 @@ func (e *engine[A, K, V]) preparePlan(s *config.Settings[A, K, V]) (*plan[A, K, 
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if _, ok := s.Storage.(interface{ NeedsName() }); ok && e.unnamed {
-		return nil, fmt.Errorf("memoize: %s is what Go calls a closure today, and %v keeps values under the function's name: give it one with config.Name", e.name, s.Storage)
+	if _, ok := s.Storage.(interface{ NeedsName() }); ok && e.ambiguous {
+		return nil, fmt.Errorf("memoize: %s is what Go calls a closure, a method of any value of the type, or any instance of a generic function, and %v keeps values under the function's name: give it one of its own with config.Name", e.name, s.Storage)
 	}
 	p := newPlan(s, e.dynamicKeys)
 	if c, ok := s.Storage.(storage.Clocked); ok {

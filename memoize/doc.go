@@ -127,6 +127,11 @@
 // been answered. The start of a load is told before the source is asked, and only
 // there a call for the same key waits for the observer itself.
 //
+// A source gets a context with the values of the call that started the load, which
+// serves other callers too and may outlast it. A value that is one caller's alone, such
+// as a transaction, must not decide what the source returns: config.ContextValues says
+// which values a load sees.
+//
 // A source may call the function it is the source of, for other keys. For the
 // key that it loads it would wait for itself: ErrRecursion, if it passes its
 // context on, else the method timeout. Two sources that

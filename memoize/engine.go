@@ -36,6 +36,7 @@ type engine[A any, K comparable, V any] struct {
 	identityKeys  bool
 	dynamicKeys   bool // a key may hold anything, so each is looked at
 	unnamed       bool // its name is that of a closure
+	ambiguous     bool // its name is, or other functions have it too
 	counters      counters
 	loads         loads
 	slots         *slots.Limit  // MaxLoads; apart, for contexts that outlive their loads lead to it
@@ -86,6 +87,7 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	if e.name == "" {
 		e.name = nameOf(fn)
 		e.unnamed = closure.MatchString(e.name)
+		e.ambiguous = e.unnamed || shares(fn)
 	}
 	settings, err := settingsOf(c)
 	errs = append(errs, err)
@@ -230,6 +232,13 @@ func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) (stop func()) {
 
 // closure matches the names that Go gives to functions that have none.
 var closure = regexp.MustCompile(`\.func[0-9]+(\.|$)|^function$`)
+
+// shares tells whether other functions have the name that Go gives to one: methods that
+// are bound to other receivers, and instances of a generic function.
+func shares(fn any) bool {
+	f := runtime.FuncForPC(reflect.ValueOf(fn).Pointer())
+	return f == nil || strings.HasSuffix(f.Name(), "-fm") || strings.Contains(f.Name(), "[")
+}
 
 // nameOf is the name of a Go function as people write it.
 func nameOf(fn any) string {

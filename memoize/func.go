@@ -58,7 +58,8 @@ func (f *Func[A, V]) Result(ctx context.Context, arg A) (Result[V], error) {
 // Refresh loads a new value, whatever is stored, and waits for it. If a load of
 // the key runs already, which may have seen an older state of the world, it
 // waits for the next one, which all who ask meanwhile share. If it fails, what
-// is stored stays. Errors are those of Call.
+// is stored stays; so it does where the source returns NoStore: the new value is
+// returned, and the next Call gets the older one. Errors are those of Call.
 func (f *Func[A, V]) Refresh(ctx context.Context, arg A) (V, error) {
 	r, err := f.verbs.call(ctx, arg, true)
 	return r.Value, err

@@ -60,7 +60,7 @@ func (l *load[A, K, V]) start(ctx context.Context, p *plan[A, K, V]) {
 	if ctx == nil { // a stale hit needs none
 		ctx = context.Background()
 	}
-	l.plan, l.owner, l.slot, l.ctx.Context, l.ctx.apart = p, l, l.slots.Slot(), valuesOf(ctx), l.refresh()
+	l.plan, l.owner, l.slot, l.ctx.Context, l.ctx.apart = p, l, l.slots.Slot(), l.values(ctx, p), l.refresh()
 	l.ctx.postponed.holds.Store(true)
 	work := l.loads.worker // another goroutine may run the load to its end before this one goes on
 	if !l.begin(&l.plan, &l.flight, !l.jobs[0].queued) {

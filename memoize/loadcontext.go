@@ -48,6 +48,40 @@ func valuesOf(ctx context.Context) context.Context {
 	return context.WithoutCancel(ctx)
 }
 
+// values is a context with those values of a call's that a load under the plan may see.
+func (e *engine[A, K, V]) values(ctx context.Context, p *plan[A, K, V]) context.Context {
+	keep := p.settings.ContextValues
+	if keep == nil {
+		return valuesOf(ctx)
+	}
+	kept := context.Background()
+	err := safely(func() error {
+		if c := keep(ctx); c != nil {
+			kept = context.WithoutCancel(c)
+		}
+		return nil
+	})
+	if err != nil {
+		_ = e.panicked(ctx, err)
+	}
+	return keptValues{kept, ctx}
+}
+
+// keptValues is a context with some of a call's values, and with what the engine
+// itself has among them: within which loads the call is made.
+type keptValues struct {
+	context.Context
+	call context.Context
+}
+
+func (c keptValues) Value(key any) any {
+	switch key.(type) {
+	case loadKey, postponedKey:
+		return c.call.Value(key)
+	}
+	return c.Context.Value(key)
+}
+
 // loadKey finds the innermost loadContext among a context's values.
 type loadKey struct{}
 

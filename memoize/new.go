@@ -14,7 +14,11 @@ import (
 // By default a value is served for 30 minutes and refreshed after 10, 4096 of them
 // are kept, and a load may take 2 minutes; values are shared, not copied. A function
 // that nobody uses any more is collected; Close is for waiting until loads have
-// ended. What is to be changed while the function is used takes a configuration
+// ended. The source sees the values of the context of the call that has led to its
+// load, and what it returns is given to everybody: what belongs to one caller alone, as a
+// transaction or a user, must not decide it. See config.ContextValues.
+//
+// What is to be changed while the function is used takes a configuration
 // object: see Memoize.
 //
 // Everything that is wrong with the function or the options is reported at once.

@@ -9,7 +9,7 @@ import (
 // nil. A trouble is written when it begins and, while it goes on, once a minute
 // with how often it was met and what it looked like last: loads fail, refreshes
 // fail, the storage fails, something can't be stored, refreshes are shed, calls fail
-// because of runaway loads, user code panics, a source returns values of keys that it
+// because of runaway loads, user code panics, a value is too heavy to be kept, a source returns values of keys that it
 // was not asked for, the clock goes back. That loads succeed and the
 // storage answers again is written a minute after the last failure. Changes of
 // the configuration are always written.
@@ -36,6 +36,7 @@ var lines = map[Kind]line{
 	ConfigChanged:  {slog.LevelInfo, "configuration changed", true},
 	ConfigRejected: {slog.LevelError, "new configuration can't be used, the old one stays in force", false},
 	Panicked:       {slog.LevelError, "panic in user code", false},
+	TooHeavy:       {slog.LevelWarn, "a value weighs more than the whole capacity and is not kept", false},
 	Unasked:        {slog.LevelWarn, "a source of many keys returns values of keys that it was not asked for", false},
 	ClockBackwards: {slog.LevelWarn, "the clock went back; time stands still until it catches up", false},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -200,10 +201,9 @@ func TestG4DoubtAtTheSecondLook(t *testing.T) {
 func TestG4DoubtWhileAnotherWriteRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		arrives := make(chan struct{})
-		slow := true
+		var offers atomic.Int64
 		s := &mockStorage[string, int]{offer: func(context.Context, string) error {
-			if slow {
-				slow = false
+			if offers.Add(1) == 1 {
 				<-arrives
 			}
 			return nil

@@ -125,7 +125,7 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 			e.loads.expire()
 		}
 	})
-	e.sweeper.init(e.time.clock, e.time.now, func() {
+	e.sweeper.init(&e.time, func() {
 		if e := self.Value(); e != nil {
 			e.sweep()
 		}

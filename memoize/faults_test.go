@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,9 +192,10 @@ func TestSetThatIsGivenUp(t *testing.T) {
 func TestG9HungStorageIsAskedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hold := make(chan struct{})
-		hangs := true
+		var hangs atomic.Bool
+		hangs.Store(true)
 		s := &mockStorage[string, int]{get: func(context.Context, string) error {
-			if hangs {
+			if hangs.Load() {
 				<-hold
 			}
 			return nil
@@ -211,7 +213,7 @@ func TestG9HungStorageIsAskedAgain(t *testing.T) {
 		if asked := asks(many); asked == 0 || asked == many {
 			t.Errorf("a storage that hangs is asked %d times of %d", asked, many)
 		}
-		hangs = false
+		hangs.Store(false)
 		close(hold)
 		synctest.Wait()
 		if asked := asks(many); asked != many {

@@ -44,10 +44,12 @@ func TestG9FailingStorage(t *testing.T) {
 		}
 		s.unblock("get")
 		s.unblock("offer")
+		settled(t, f)
 		time.Sleep(time.Minute)
 		if v, err := f.Call(t.Context(), "k"); v != "loaded" || err != nil {
 			t.Error(v, err)
 		}
+		settled(t, f)
 		if !slices.Equal(kinds, []observe.Kind{observe.StoreFault, observe.StoreOK}) {
 			t.Errorf("state changes: %v", kinds)
 		}

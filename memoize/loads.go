@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/benbjohnson/clock"
 
@@ -25,6 +26,7 @@ type flight struct {
 	late       bool          // it was
 	over       bool          // it has come back
 	expiring   int           // how often its owner is being told of a deadline
+	own        *time.Timer   // in a bubble that the function was not made in
 	prev, next *flight
 	fresh      *flight // the next of those that have no goroutine yet
 }
@@ -100,7 +102,15 @@ func (l *loads) work() {
 // due sets a run's deadline. The lock is held.
 func (l *loads) due(r *flight, now, deadline entry.Instant) {
 	r.deadline = deadline
-	l.arm(now, deadline)
+	switch {
+	case !l.time.elsewhereAt(now):
+		l.arm(now, deadline)
+	case deadline < entry.Never:
+		if r.own != nil {
+			r.own.Stop()
+		}
+		r.own = time.AfterFunc(deadline.Sub(now), l.expire)
+	}
 }
 
 // arm makes sure that the timer comes at the instant given. The lock is held.
@@ -118,11 +128,14 @@ func (l *loads) arm(now, at entry.Instant) {
 // expire gives up the runs whose time is over. It is what the timer does.
 func (l *loads) expire() {
 	now := l.time.steady()
+	elsewhere := l.time.elsewhereAt(now)
 	var late []*flight
 	l.mu.Lock()
-	l.armed = entry.Never
 	nearest := entry.Never
 	for r := l.first; r != nil; r = r.next {
+		if elsewhere != (r.own != nil) {
+			continue // its time is another
+		}
 		if r.deadline <= now {
 			late = append(late, r)
 			r.deadline, r.expired = entry.Never, true
@@ -130,7 +143,10 @@ func (l *loads) expire() {
 		}
 		nearest = min(nearest, r.deadline)
 	}
-	l.arm(now, nearest)
+	if !elsewhere {
+		l.armed = entry.Never
+		l.arm(now, nearest)
+	}
 	l.mu.Unlock()
 	for i, r := range late {
 		if i < len(late)-1 { // nobody waits for the user code of another
@@ -194,6 +210,9 @@ func (l *loads) remove(r *flight) {
 		r.next.prev = r.prev
 	}
 	r.prev, r.next = nil, nil
+	if r.own != nil {
+		r.own.Stop()
+	}
 	if r.expiring == 0 {
 		r.clear()
 	}

@@ -29,9 +29,8 @@ const (
 // them. It is armed for the nearest end, and not at all while nothing is held.
 // A sweep looks at every entry, and where that takes long it comes less often.
 type sweeper struct {
-	clock clock.Clock
-	now   func() entry.Instant
-	fire  func()
+	time *timeline
+	fire func()
 
 	at       atomic.Int64 // what it is armed for, Never while it is not
 	mu       sync.Mutex
@@ -40,8 +39,8 @@ type sweeper struct {
 	stopped  bool
 }
 
-func (s *sweeper) init(c clock.Clock, now func() entry.Instant, fire func()) {
-	s.clock, s.now, s.fire = c, now, fire
+func (s *sweeper) init(t *timeline, fire func()) {
+	s.time, s.fire = t, fire
 	s.at.Store(int64(entry.Never))
 }
 
@@ -54,6 +53,9 @@ func (s *sweeper) arm(end entry.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	end = max(end, s.earliest)
+	if s.time.elsewhere() {
+		return // what is stored there is over as soon as it is looked at outside
+	}
 	if s.stopped || int64(end) >= s.at.Load() {
 		return
 	}
@@ -61,7 +63,7 @@ func (s *sweeper) arm(end entry.Instant) {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	s.timer = s.clock.AfterFunc(max(0, end.Sub(s.now())), s.fire)
+	s.timer = s.time.clock.AfterFunc(max(0, end.Sub(s.time.now())), s.fire)
 }
 
 // begin is called by a sweep: writes arm for the next one from now on.
@@ -75,7 +77,7 @@ func (s *sweeper) begin() {
 func (s *sweeper) rest(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.earliest = s.now().Add(d)
+	s.earliest = s.time.now().Add(d)
 }
 
 func (s *sweeper) stop() {

@@ -18,6 +18,16 @@ type timeline struct {
 	latest    atomic.Int64          // of a clock that was handed in
 	back      atomic.Bool           // it went back
 	backwards func(d time.Duration) // told once each time it does
+	bubble    bool                  // the function was made in a bubble of testing/synctest
+}
+
+// elsewhere tells whether the function is used in a bubble that it was not made in, and
+// so must keep no timer that is made there.
+func (t *timeline) elsewhere() bool { return !t.handed && coarse.Elsewhere(t.bubble) }
+
+// elsewhereAt is elsewhere for who has read steady just now.
+func (t *timeline) elsewhereAt(now entry.Instant) bool {
+	return !t.handed && coarse.BubbleAt(int64(now)) != t.bubble
 }
 
 func (t *timeline) init(c clock.Clock, exact bool, backwards func(time.Duration)) {
@@ -27,7 +37,8 @@ func (t *timeline) init(c clock.Clock, exact bool, backwards func(time.Duration)
 		return
 	}
 	t.clock = clock.New()
-	t.coarse = !exact && !coarse.Bubble()
+	t.bubble = coarse.Bubble()
+	t.coarse = !exact && !t.bubble
 }
 
 // now is the exact time.

@@ -37,12 +37,14 @@ func NewInMemory[K comparable, V any](lockTimeout time.Duration, c clock.Clock) 
 		c = clock.New()
 	}
 	r := &InMemory[K, V]{lockTimeout: lockTimeout, clock: c, seed: maphash.MakeSeed()}
-	r.wakes = &sync.Pool{New: func() any { return make(chan struct{}, 1) }}
+	r.wakes = &sync.Pool{New: func() any { return newWake() }}
 	for i := range r.shards {
 		r.shards[i].records = map[K]*record[K, V]{}
 	}
 	return r
 }
+
+func newWake() chan struct{} { return make(chan struct{}, 1) }
 
 // shard holds the records of a part of the keys under one lock, which is held
 // for a few steps at a time and never while anything is waited for.

@@ -7,6 +7,7 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/coarse"
 )
 
 // phase is how far an update is.
@@ -36,6 +37,7 @@ type update[K comparable, V any] struct {
 
 	released bool          // those who wait have been woken
 	first    chan struct{} // wakes the first who waits, nil while there is none
+	pooled   bool          // it is of the pool, to which those of a bubble must not come
 	done     chan struct{} // that of all others, closed to wake them; nil while there are none
 	outcome  Outcome[V]
 }
@@ -227,7 +229,7 @@ func (u *update[K, V]) Wait(ctx context.Context) (Outcome[V], error) {
 			<-wake // it is there, or on its way
 		}
 	}
-	if first {
+	if first && u.pooled {
 		u.registry.wakes.Put(wake)
 	}
 	return u.outcome, nil
@@ -242,7 +244,11 @@ func (u *update[K, V]) waits() (wake chan struct{}, first bool) {
 	case u.released:
 		return nil, false
 	case u.first == nil:
-		u.first = u.registry.wakes.Get().(chan struct{})
+		if u.pooled = !coarse.Bubble(); u.pooled {
+			u.first = u.registry.wakes.Get().(chan struct{})
+		} else {
+			u.first = newWake()
+		}
 		return u.first, true
 	case u.done == nil:
 		u.done = make(chan struct{})
@@ -257,7 +263,9 @@ func (u *update[K, V]) leaves(first bool) (released bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if first && !u.released {
-		u.registry.wakes.Put(u.first)
+		if u.pooled {
+			u.registry.wakes.Put(u.first)
+		}
 		u.first = nil
 	}
 	return u.released

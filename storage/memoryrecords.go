@@ -9,6 +9,8 @@ import (
 
 	"github.com/benbjohnson/clock"
 
+	"github.com/perennial-go/perennial/internal/coarse"
+
 	"github.com/perennial-go/perennial/entry"
 )
 
@@ -19,6 +21,7 @@ type records struct {
 	clock    clock.Clock
 	base     time.Time // instants are nanoseconds since then
 	capacity int64
+	bubble   bool // it was made in a bubble of testing/synctest
 
 	mu       sync.RWMutex
 	byKey    map[string]*record
@@ -69,7 +72,7 @@ func after(now int64, keep time.Duration) int64 { return int64(entry.Instant(now
 func until(now, at int64) time.Duration { return entry.Instant(at).Sub(entry.Instant(now)) }
 
 func (m *records) init() {
-	m.base = m.clock.Now()
+	m.base, m.bubble = m.clock.Now(), coarse.Bubble()
 	m.byKey = map[string]*record{}
 	m.next = rand.Uint64() // a claim of another store is not good here
 	m.ring.init()

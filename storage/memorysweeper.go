@@ -5,6 +5,8 @@ import (
 	"weak"
 
 	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/internal/coarse"
 )
 
 // sweeper is the timer by which what is over goes without anybody asking for it.
@@ -22,7 +24,7 @@ const sweepRest = time.Second
 // arm makes sure that a sweep comes at the nearest end, or soon after.
 func (m *records) arm() {
 	at := max(m.ends.nearest(), m.sweeper.earliest)
-	if at >= m.sweeper.at {
+	if at >= m.sweeper.at || coarse.Elsewhere(m.bubble) {
 		return
 	}
 	m.sweeper.at = at

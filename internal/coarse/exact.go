@@ -47,10 +47,20 @@ func Monotonic() int64 { return int64(time.Since(base)) }
 // clock has nothing to do with this process's: there the time since the
 // process began appears to be decades.
 func Bubble() bool {
-	const decade = 10 * 365 * 24 * time.Hour
-	since := time.Since(base)
-	return since > decade || since < 0
+	return BubbleAt(Monotonic())
 }
+
+// BubbleAt is Bubble for who has read Monotonic just now.
+func BubbleAt(monotonic int64) bool {
+	const decade = 10 * 365 * 24 * time.Hour
+	return monotonic > int64(decade) || monotonic < 0
+}
+
+// Elsewhere tells whether something was made outside of bubbles and is used in one, or
+// the other way round: inside says where it was made. What it then makes, as a timer or
+// a channel, it must not keep: the runtime ends a program that uses those of a bubble
+// outside of it.
+func Elsewhere(inside bool) bool { return Bubble() != inside }
 
 // look is Exact by both clocks.
 func look() int64 {
@@ -83,9 +93,10 @@ func Step(by time.Duration) (undo func()) {
 
 func follow() {
 	looked.Store(math.MinInt64)
+	now := Exact()
 	mu.Lock()
 	defer mu.Unlock()
 	if reading.Load() != 0 {
-		reading.Store(Exact())
+		reading.Store(now)
 	}
 }

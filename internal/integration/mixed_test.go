@@ -312,17 +312,17 @@ func (m mixed) act(w *world, f *memoize.Func[string, int], client int, h *mixedH
 			h.say("Touch: " + err.Error())
 		}
 	case m.shared: // whose entries outlive the process by themselves
-	case saved.data == nil || w.float() < .5:
-		saved.mu.Lock()
-		defer saved.mu.Unlock()
-		var data bytes.Buffer
-		if _, err := f.Save(ctx, &data); err != nil {
-			h.say("Save: " + err.Error())
-		}
-		saved.data = data.Bytes()
 	default:
 		saved.mu.Lock()
 		defer saved.mu.Unlock()
+		if saved.data == nil || w.float() < .5 {
+			var data bytes.Buffer
+			if _, err := f.Save(ctx, &data); err != nil {
+				h.say("Save: " + err.Error())
+			}
+			saved.data = data.Bytes()
+			return
+		}
 		began := h.clock.Add(1)
 		if _, err := f.Restore(ctx, bytes.NewReader(saved.data)); err != nil {
 			h.say("Restore: " + err.Error())

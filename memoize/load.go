@@ -78,8 +78,7 @@ func (l *load[A, K, V]) start(ctx context.Context, p *plan[A, K, V]) {
 func (l *load[A, K, V]) run() {
 	defer l.cleanUp()
 	defer l.survive()
-	l.startAll()
-	if l.takeSlot() {
+	if l.startAll() && l.takeSlot() {
 		l.loadAll()
 	}
 	l.done = true
@@ -87,18 +86,25 @@ func (l *load[A, K, V]) run() {
 }
 
 // startAll waits until the loads may begin. The method timeout of one that was
-// queued counts from then: what it waits for has one of its own.
-func (l *load[A, K, V]) startAll() {
+// queued counts from then: what it waits for has one of its own. It is false where
+// nothing is to be loaded.
+func (l *load[A, K, V]) startAll() (any bool) {
 	for i := range l.jobs {
 		j := &l.jobs[i]
 		var err error
-		if j.look, err = j.update.Start(&l.ctx, l.plan.limits.MaxRunaway); err != nil {
+		switch j.look, err = j.update.Start(&l.ctx, l.plan.limits.MaxRunaway); err {
+		case nil:
+		case statuses.ErrEnded: // a Set has answered who waited
+			l.end(j, nil, err)
+		default:
 			l.fail(j, err)
 		}
 		if j.queued {
 			l.limit(l.plan, &l.flight)
 		}
+		any = any || !j.ended
 	}
+	return any
 }
 
 // takeSlot waits for one of MaxLoads. It is false where that took too long. The method

@@ -60,6 +60,7 @@ type record[K comparable, V any] struct {
 	key       K
 	current   *update[K, V] // who joins waits on this one
 	next      *update[K, V] // asked for while current ran; starts when it ends
+	older     *update[K, V] // those that were superseded and have not ended, the last one first
 	running   int           // loads that run: current and superseded ones
 	late      int           // those of them that are late
 	fences    int           // invalidations that have not returned
@@ -148,7 +149,7 @@ func (r *InMemory[K, V]) Begin(key K, claim Claim) (Update[V], Role) {
 	case claim == Put:
 		r.fence(rec)
 		u := r.newUpdate(s, rec)
-		u.phase, u.began = loading, rec.floor
+		u.phase, u.put, u.began = loading, true, rec.floor
 		rec.current, rec.next = u, rec.current // what waits to load finds the value put
 		s.settle(rec)
 		return u, Lead
@@ -222,7 +223,38 @@ func (r *InMemory[K, V]) fence(rec *record[K, V]) {
 	if u.loads {
 		r.superseded.Add(1)
 	}
+	u.older, rec.older = rec.older, u
 	rec.detach(u)
+}
+
+// answer gives those who wait, and waited when a Set began, what it has brought:
+//
+//	a call    begins, its load runs ................ the Set's value ..... the load ends
+//	Set                              begins  stores  ends
+//
+// What began after it is not answered: it may do so since something newer than the Set
+// has come. A load of those runs on, and may still be late. The lock is held.
+func (rec *record[K, V]) answer(put *update[K, V], o Outcome[V]) {
+	o.Fenced = true
+	for u := rec.older; u != nil; u = u.older {
+		if u.began < put.began {
+			u.release(o)
+		}
+	}
+	if u := rec.next; rec.current == put && u != nil && !u.forced {
+		u.release(o) // it waits for superseded loads, and need not load any more
+		rec.next = nil
+	}
+}
+
+// forget takes an update that has ended from the superseded ones. The lock is held.
+func (rec *record[K, V]) forget(u *update[K, V]) {
+	for at := &rec.older; *at != nil; at = &(*at).older {
+		if *at == u {
+			*at, u.older = u.older, nil
+			return
+		}
+	}
 }
 
 // detach makes room for the key's next update.

@@ -78,7 +78,9 @@ type Update[V any] interface {
 	// are the context's, and ErrEnded.
 	Yield(ctx context.Context) (overtaken bool, err error)
 	// End ends the update and wakes everybody who waits. It must be called,
-	// also by the leader of an update that is late.
+	// also by the leader of an update that is late. That of a Put also wakes those
+	// who waited when it began, for what it has superseded and for an update that
+	// only needs a value and has not begun to load. They get its outcome, Fenced.
 	End(e *entry.Entry[V], err error)
 	// Late ends the update for those who wait and lets the key be loaded
 	// again, while its load still runs. It does nothing to an update that
@@ -105,6 +107,7 @@ var (
 	ErrRunaway = errors.New("statuses: too many superseded loads still run: make the source obey its context, or raise the limit with config.MaxRunaway")
 	// ErrLockTimeout says that an update took longer than the registry allows.
 	ErrLockTimeout = errors.New("statuses: the update took longer than the registry's lock timeout: make the lock timeout longer than the method timeout")
-	// ErrEnded says that an update was ended by another than its leader.
+	// ErrEnded says that an update was ended by another than its leader: from Start,
+	// that a Put has answered those who wait, so that there is nothing to load.
 	ErrEnded = errors.New("statuses: the update has ended")
 )

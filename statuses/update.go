@@ -30,10 +30,12 @@ type update[K comparable, V any] struct {
 	phase  phase
 	forced bool   // it must load, whatever is stored
 	fenced bool   // an invalidation or a Set superseded it
-	late   bool   // its waiters were released before its end
+	late   bool   // it took too long for those who waited
 	loads  bool   // it is counted among the record's running loads
+	put    bool   // it is a Set's
 	began  uint64 // where its start stands among all starts and fences
 	timer  *clock.Timer
+	older  *update[K, V] // the next of the record's superseded ones
 
 	released bool          // those who wait have been woken
 	first    chan struct{} // wakes the first who waits, nil while there is none
@@ -60,8 +62,11 @@ func (u *update[K, V]) Start(ctx context.Context, maxRunaway int) (look bool, er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
-		if u.released {
+		switch {
+		case u.late || u.phase == ended:
 			return false, cmp.Or(u.outcome.Err, ErrEnded)
+		case u.released: // by a Set
+			return false, ErrEnded
 		}
 		if rec.current == u {
 			full := rec.running > 1 || rec.running == 1 && r.superseded.Load() > int64(maxRunaway)
@@ -148,7 +153,15 @@ func (u *update[K, V]) End(e *entry.Entry[V], err error) {
 	}
 	u.phase = ended
 	rec.open--
-	u.release(Outcome[V]{Entry: e, Err: err, Fenced: u.fenced})
+	if u.timer != nil {
+		u.timer.Stop()
+	}
+	outcome := Outcome[V]{Entry: e, Err: err, Fenced: u.fenced}
+	u.release(outcome)
+	if u.put {
+		rec.answer(u, outcome)
+	}
+	rec.forget(u)
 	if u.loads {
 		rec.running--
 		if u.late {
@@ -171,8 +184,11 @@ func (u *update[K, V]) Late(err error) bool {
 	s, rec := u.shard, u.rec
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u.released || u.phase == publishing {
+	if u.late || u.phase >= publishing || u.released && !u.loads {
 		return false
+	}
+	if u.timer != nil {
+		u.timer.Stop()
 	}
 	u.release(Outcome[V]{Err: err, Fenced: u.fenced})
 	u.late = true
@@ -199,9 +215,6 @@ func (u *update[K, V]) release(o Outcome[V]) {
 		return
 	}
 	u.released, u.outcome = true, o
-	if u.timer != nil {
-		u.timer.Stop()
-	}
 	if u.first != nil {
 		u.first <- struct{}{}
 	}

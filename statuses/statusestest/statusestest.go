@@ -54,6 +54,9 @@ var suite = []check{
 	{Name: "Start ends with its context", Run: startEnds},
 	{Name: "Put supersedes what runs", Run: putSupersedes},
 	{Name: "Put is joined", Run: putIsJoined},
+	{Name: "Put answers who waited before it", Run: putAnswers},
+	{Name: "Put answers who waits for a load that has not begun", Run: putAnswersUnbegun},
+	{Name: "Put answers nobody who came after something newer", Run: putAnswersNoneAfter},
 	{Name: "Put waits for one who publishes", Run: putWaits},
 	{Name: "Yield tells whether something newer has published", Run: putYields},
 	{Name: "Yield waits for one who publishes, and others for it", Run: yieldExcludes},
@@ -403,9 +406,7 @@ func putSupersedes(t checks.TB, r registry) {
 	mustNotPublish(t, old, statuses.ErrFenced)
 	publishes(t, put)
 	put.End(made(2), nil)
-	late := made(1)
-	old.End(late, nil)
-	ended(t, old, statuses.Outcome[int]{Entry: late, Fenced: true})
+	old.End(made(1), nil)
 	u := leads(t, r)
 	publishes(t, u)
 	u.End(made(3), nil)
@@ -418,6 +419,94 @@ func putIsJoined(t checks.TB, r registry) {
 	publishes(t, put)
 	put.End(want, nil)
 	ended(t, joins, statuses.Outcome[int]{Entry: want})
+	quiet(t, r)
+}
+
+// A load that was superseded goes on, and may still be late.
+func putAnswers(t checks.TB, r registry) {
+	old := leads(t, r)
+	joins := claims(t, r, statuses.Need, statuses.Join)
+	invalidated := old
+	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
+	r.Free(key, true)
+	old = leads(t, r)
+	next := claims(t, r, statuses.Force, statuses.Queued)
+	put, want := claims(t, r, statuses.Put, statuses.Lead), made(2)
+	waiting := func(ctx context.Context) error {
+		_, err := old.Wait(ctx)
+		return err
+	}
+	waits(t, "Wait for what a Put has superseded, before its end", waiting)
+	publishes(t, put)
+	put.End(want, nil)
+	for _, u := range []update{invalidated, joins, old} {
+		ended(t, u, statuses.Outcome[int]{Entry: want, Fenced: true})
+	}
+	waits(t, "Wait for a load that was asked for and has not begun", func(ctx context.Context) error {
+		_, err := next.Wait(ctx)
+		return err
+	})
+	if !old.Late(errStub) {
+		t.Errorf("Late does nothing to a load that runs on after a Put has answered")
+	}
+	mustNotPublish(t, old, statuses.ErrFenced, statuses.ErrSuperseded)
+	for _, u := range []update{old, invalidated} {
+		u.End(made(1), nil)
+		ended(t, u, statuses.Outcome[int]{Entry: want, Fenced: true})
+	}
+	starts(t, next)
+	publishes(t, next)
+	next.End(made(3), nil)
+	quiet(t, r)
+}
+
+func putAnswersUnbegun(t checks.TB, r registry) {
+	for _, err := range []error{nil, errStub} { // what a Put brings may stand in an error
+		u := claims(t, r, statuses.Need, statuses.Lead)
+		put, want := claims(t, r, statuses.Put, statuses.Lead), made(1)
+		publishes(t, put)
+		if err != nil {
+			want = nil
+		}
+		put.End(want, err)
+		ended(t, u, statuses.Outcome[int]{Entry: want, Err: err, Fenced: true})
+		if u.Late(errors.New("another")) {
+			t.Errorf("Late does something to an update that need not load")
+		}
+		passes(t, "Start", func(ctx context.Context) error {
+			if _, err := u.Start(ctx, many); err != statuses.ErrEnded {
+				t.Errorf("Start of an update that need not load returns %v, want ErrEnded", err)
+			}
+			return ctx.Err()
+		})
+		newer := leads(t, r)
+		u.End(nil, nil) // ends no other
+		waits(t, "Wait for a newer update", func(ctx context.Context) error {
+			_, err := newer.Wait(ctx)
+			return err
+		})
+		newer.End(made(2), nil)
+	}
+	quiet(t, r)
+}
+
+// Who calls then knows of what is newer.
+func putAnswersNoneAfter(t checks.TB, r registry) {
+	put := claims(t, r, statuses.Put, statuses.Lead)
+	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
+	r.Free(key, true)
+	newer := leads(t, r)
+	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
+	r.Free(key, true)
+	unbegun := claims(t, r, statuses.Need, statuses.Lead)
+	put.End(made(1), nil)
+	for _, u := range []update{newer, unbegun} {
+		waits(t, "Wait for an update that began after a Put", func(ctx context.Context) error {
+			_, err := u.Wait(ctx)
+			return err
+		})
+		u.End(made(2), nil)
+	}
 	quiet(t, r)
 }
 

@@ -223,6 +223,38 @@ func TestSuiteFindsBrokenRegistries(t *testing.T) {
 				return r.Begin(key, c)
 			}}
 		},
+		"Put answers who waited before it": func() *broken {
+			return &broken{wait: func(u update, ctx context.Context) (statuses.Outcome[int], error) {
+				end, err := u.Wait(ctx)
+				end.Fenced = false
+				return end, err
+			}}
+		},
+		"Put answers who waits for a load that has not begun": func() *broken {
+			return &broken{start: func(u update, ctx context.Context, most int) (bool, error) {
+				look, err := u.Start(ctx, most)
+				if err == statuses.ErrEnded {
+					err = nil
+				}
+				return look, err
+			}}
+		},
+		"Put answers nobody who came after something newer": func() *broken {
+			var all []update
+			return &broken{
+				begin: func(r registry, key string, c statuses.Claim) (update, statuses.Role) {
+					u, role := r.Begin(key, c)
+					all = append(all, u)
+					return u, role
+				},
+				end: func(_ registry, u update, e *entry.Entry[int], err error) {
+					u.End(e, err)
+					for _, other := range all {
+						other.Late(err)
+					}
+				},
+			}
+		},
 		"Put waits for one who publishes": func() *broken { return &broken{publish: publishesAtOnce} },
 		"Yield tells whether something newer has published": func() *broken {
 			return &broken{yield: func(u update, ctx context.Context) (bool, error) {

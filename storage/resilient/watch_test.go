@@ -355,8 +355,8 @@ func TestWhatGoesUntoldIsSeenInTime(t *testing.T) {
 		if err := b.memory.Set(t.Context(), "theirs", []byte("1"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // until it is told: what is read while it is told is looked at again
 		holds(t, s, "theirs", "1")
-		synctest.Wait()
 		b.blind.Store(true)
 		for _, key := range []string{"mine", "theirs"} {
 			if _, err := b.memory.Delete(t.Context(), key); err != nil {

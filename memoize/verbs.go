@@ -141,6 +141,9 @@ func (e *engine[A, K, V]) set(ctx context.Context, arg A, value V) error {
 // put publishes a value. Whoever joins gets the value even if the Set fails by its own
 // context: it is what the caller says is true.
 func (e *engine[A, K, V]) put(ctx context.Context, p *plan[A, K, V], key K, b built[V]) (s stored[K, V], err error) {
+	if err := ctx.Err(); err != nil { // a write under it could arrive all the same
+		return s, e.notSet(key, err)
+	}
 	held, events := hold(ctx)
 	defer events.tell()
 	update, _ := e.statuses.Begin(key, statuses.Put)

@@ -1,6 +1,10 @@
 package statuses_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/perennial-go/perennial/internal/checks"
+)
 
 // Sets that supersede one another, and what a superseded Set has to do before it
 // returns, as a model whose every interleaving is visited.
@@ -147,6 +151,9 @@ func (p sets) check() (worlds int, wrong string) {
 }
 
 func TestModelG4Sets(t *testing.T) {
+	if checks.Race {
+		t.Skip("it runs on one goroutine")
+	}
 	for _, c := range []struct {
 		name  string
 		p     sets

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"testing"
+
+	"github.com/perennial-go/perennial/internal/checks"
 )
 
 // The protocol of updates, invalidations and Sets for one key, as a model whose
@@ -292,6 +294,9 @@ func (w world) wrong() string {
 }
 
 func TestModelG4(t *testing.T) {
+	if checks.Race {
+		t.Skip("it runs on one goroutine")
+	}
 	for _, c := range []struct {
 		name  string
 		p     protocol

@@ -78,9 +78,10 @@ type Update[V any] interface {
 	// are the context's, and ErrEnded.
 	Yield(ctx context.Context) (overtaken bool, err error)
 	// End ends the update and wakes everybody who waits. It must be called,
-	// also by the leader of an update that is late. That of a Put also wakes those
-	// who waited when it began, for what it has superseded and for an update that
-	// only needs a value and has not begun to load. They get its outcome, Fenced.
+	// also by the leader of an update that is late. That of a Put whose
+	// Publish or Yield was granted also wakes those who waited when it began, for
+	// what it has superseded and for an update that only needs a value and has not
+	// begun to load. They get its outcome, Fenced.
 	End(e *entry.Entry[V], err error)
 	// Late ends the update for those who wait and lets the key be loaded
 	// again, while its load still runs. It does nothing to an update that

@@ -148,7 +148,8 @@ func (u *update[K, V]) End(e *entry.Entry[V], err error) {
 	if u.phase == ended {
 		return
 	}
-	if u.phase == publishing {
+	published := u.phase == publishing
+	if published {
 		rec.busy = false
 	}
 	u.phase = ended
@@ -158,7 +159,7 @@ func (u *update[K, V]) End(e *entry.Entry[V], err error) {
 	}
 	outcome := Outcome[V]{Entry: e, Err: err, Fenced: u.fenced}
 	u.release(outcome)
-	if u.put {
+	if u.put && published {
 		rec.answer(u, outcome)
 	}
 	rec.forget(u)

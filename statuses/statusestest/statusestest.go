@@ -492,13 +492,26 @@ func putAnswersUnbegun(t checks.TB, r registry) {
 
 // Who calls then knows of what is newer.
 func putAnswersNoneAfter(t checks.TB, r registry) {
+	publishing := leads(t, r)
+	publishes(t, publishing)
 	put := claims(t, r, statuses.Put, statuses.Lead)
+	put.End(made(1), nil) // it is given up
+	waits(t, "Wait for an update that publishes, after a Put was given up", func(ctx context.Context) error {
+		_, err := publishing.Wait(ctx)
+		return err
+	})
+	publishing.End(made(0), nil)
+	put = claims(t, r, statuses.Put, statuses.Lead)
 	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
 	r.Free(key, true)
 	newer := leads(t, r)
 	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
 	r.Free(key, true)
 	unbegun := claims(t, r, statuses.Need, statuses.Lead)
+	passes(t, "Yield", func(ctx context.Context) error {
+		_, err := put.Yield(ctx)
+		return err
+	})
 	put.End(made(1), nil)
 	for _, u := range []update{newer, unbegun} {
 		waits(t, "Wait for an update that began after a Put", func(ctx context.Context) error {

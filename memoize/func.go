@@ -99,7 +99,9 @@ func (f *Func[A, V]) Has(ctx context.Context, arg A) bool { return f.verbs.has(c
 
 // Set stores a value as if the source had returned it now. A load that runs is
 // superseded, so that it can't replace the value; whoever calls meanwhile gets
-// the value. The error is ErrUnavailable if the storage failed.
+// the value, and so does who waits already, as soon as it is stored. A Refresh whose
+// load has not begun yet still gets what that brings. The errors are ErrUnavailable if
+// the storage failed, and the context's: under one that has ended nothing is stored.
 func (f *Func[A, V]) Set(ctx context.Context, arg A, value V) error {
 	return f.verbs.set(ctx, arg, value)
 }

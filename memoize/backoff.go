@@ -18,7 +18,7 @@ const maxDelayed = 1 << 16
 type backoff[K comparable] struct {
 	count  atomic.Int64 // spares the lock while nothing fails
 	mu     sync.Mutex
-	failed map[K]failure
+	failed map[digest]failure
 	sweep  int // how many records to hold before the next look for useless ones
 }
 
@@ -33,9 +33,10 @@ func (b *backoff[K]) until(key K) (entry.Instant, bool) {
 	if b.count.Load() == 0 {
 		return 0, false
 	}
+	of := digestOf(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f, ok := b.failed[key]
+	f, ok := b.failed[of]
 	return f.until, ok
 }
 
@@ -44,12 +45,13 @@ func (b *backoff[K]) until(key K) (entry.Instant, bool) {
 // quarter of that time; chance takes off up to a half.
 func (b *backoff[K]) delay(key K, stale *entry.Meta, now entry.Instant) (entry.Instant, time.Duration) {
 	window := max(0, stale.ExpiresAfter().Sub(stale.UpdateAfter()))
+	of := digestOf(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.failed == nil {
-		b.failed = map[K]failure{}
+		b.failed = map[digest]failure{}
 	}
-	f, known := b.failed[key]
+	f, known := b.failed[of]
 	if !known {
 		b.makeRoom(now)
 	}
@@ -62,7 +64,7 @@ func (b *backoff[K]) delay(key K, stale *entry.Meta, now entry.Instant) (entry.I
 	}
 	d = d/2 + time.Duration(rand.Int64N(int64(d/2)+1))
 	f = failure{times: f.times + 1, until: now.Add(d), end: stale.ExpiresAfter()}
-	b.failed[key] = f
+	b.failed[of] = f
 	b.count.Store(int64(len(b.failed)))
 	return f.until, d
 }
@@ -72,9 +74,10 @@ func (b *backoff[K]) clear(key K) {
 	if b.count.Load() == 0 {
 		return
 	}
+	of := digestOf(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.failed, key)
+	delete(b.failed, of)
 	b.count.Store(int64(len(b.failed)))
 }
 
@@ -82,16 +85,16 @@ func (b *backoff[K]) clear(key K) {
 // one at the bound. The lock is held.
 func (b *backoff[K]) makeRoom(now entry.Instant) {
 	if len(b.failed) >= max(b.sweep, 64) {
-		for key, f := range b.failed {
+		for of, f := range b.failed {
 			if f.end <= now {
-				delete(b.failed, key)
+				delete(b.failed, of)
 			}
 		}
 		b.sweep = 2 * len(b.failed)
 	}
 	if len(b.failed) >= maxDelayed {
-		for key := range b.failed {
-			delete(b.failed, key)
+		for of := range b.failed {
+			delete(b.failed, of)
 			break
 		}
 	}

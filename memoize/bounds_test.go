@@ -2,11 +2,15 @@ package memoize
 
 import (
 	"context"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/statuses"
 )
 
@@ -47,6 +51,35 @@ func TestG11DoubtIsBounded(t *testing.T) {
 	if d.reject(entry.Instant(3 * maxDoubt)) {
 		t.Error("what was created after the last failure is in doubt")
 	}
+}
+
+// Keys of any length cost as much there as short ones.
+func TestG11LongKeysInTrouble(t *testing.T) {
+	if checks.Race {
+		t.Skip("it has a heap of its own")
+	}
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	var d doubts[[2]string]
+	var b backoff[[2]string]
+	before := heap()
+	m := &entry.Restore(0, 0, 0, entry.Instant(time.Hour)).Meta
+	for i := range maxDoubt {
+		key := [2]string{strconv.Itoa(i), strings.Repeat("x", 1<<10)}
+		w := d.begin(key, false, 0)
+		d.suspect(w, 0)
+		d.end(w, false, 0, 0)
+		b.delay(key, m, 0)
+	}
+	if grown := heap() - before; grown > 24<<20 {
+		t.Errorf("%d doubts and delays of keys of 1 KiB take %d MiB", maxDoubt, grown>>20)
+	}
+	runtime.KeepAlive(&d)
+	runtime.KeepAlive(&b)
 }
 
 func TestG11RegistryHoldsWhatRunsAlone(t *testing.T) {

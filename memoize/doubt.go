@@ -38,7 +38,7 @@ const lateness = time.Minute
 type doubts[K comparable] struct {
 	any  atomic.Bool // spares the lock while nothing is written or in doubt
 	mu   sync.Mutex
-	keys map[K]*doubt
+	keys map[digest]*doubt
 
 	steps  uint64 // writes that have begun or ended
 	tidyIn int    // how many more keys to be asked for until those are looked for that are over
@@ -64,8 +64,8 @@ const longAgo entry.Instant = math.MinInt64
 func (k *doubt) idle(now entry.Instant) bool { return k.writing == 0 && !k.bad && k.late <= now }
 
 // writing is one write. of is nil where there was no room to follow it.
-type writing[K comparable] struct {
-	key   K
+type writing struct {
+	key   digest
 	of    *doubt
 	alone bool // no other was on its way when it began, nor can be any more
 }
@@ -74,9 +74,10 @@ func (d *doubts[K]) has(key K) bool {
 	if !d.any.Load() {
 		return false
 	}
+	of := digestOf(key)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	k := d.keys[key]
+	k := d.keys[of]
 	return k != nil && k.bad
 }
 
@@ -87,19 +88,20 @@ func (d *doubts[K]) reject(created entry.Instant) bool {
 
 // begin is called before a write. fences says that what was stored before must not
 // be found any more.
-func (d *doubts[K]) begin(key K, fences bool, now entry.Instant) writing[K] {
+func (d *doubts[K]) begin(key K, fences bool, now entry.Instant) writing {
+	of := digestOf(key)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.keys == nil {
-		d.keys = map[K]*doubt{}
+		d.keys = map[digest]*doubt{}
 	}
-	k := d.keys[key]
+	k := d.keys[of]
 	if k == nil {
 		if d.tidy(now); len(d.keys) >= maxDoubt {
-			return writing[K]{key: key}
+			return writing{}
 		}
 		k = &doubt{late: longAgo, until: longAgo}
-		d.keys[key] = k
+		d.keys[of] = k
 		d.any.Store(true)
 	}
 	d.step(k)
@@ -107,7 +109,7 @@ func (d *doubts[K]) begin(key K, fences bool, now entry.Instant) writing[K] {
 	if fences {
 		k.fence(now)
 	}
-	return writing[K]{key: key, of: k, alone: k.writing == 1 && k.until <= now}
+	return writing{key: of, of: k, alone: k.writing == 1 && k.until <= now}
 }
 
 func (d *doubts[K]) step(k *doubt) {
@@ -138,7 +140,7 @@ func (d *doubts[K]) tidy(now entry.Instant) {
 
 // end is called when a write has come back: acknowledged, if it has changed what
 // is stored. What it was to store may arrive until late.
-func (d *doubts[K]) end(w writing[K], acknowledged bool, now, late entry.Instant) {
+func (d *doubts[K]) end(w writing, acknowledged bool, now, late entry.Instant) {
 	if w.of == nil {
 		return
 	}
@@ -169,7 +171,7 @@ func (d *doubts[K]) pending() bool {
 }
 
 // suspect is called when a write has failed or been left.
-func (d *doubts[K]) suspect(w writing[K], now entry.Instant) {
+func (d *doubts[K]) suspect(w writing, now entry.Instant) {
 	if w.of == nil {
 		d.distrust(now)
 		return

@@ -386,7 +386,7 @@ func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how chang
 		return err
 	}
 	began := e.time.steady() // doubts of what is late are no matter of the wall clock
-	writes := make([]writing[K], len(keys))
+	writes := make([]writing, len(keys))
 	for i, key := range keys {
 		writes[i] = p.doubt.begin(key, how.fences, began)
 	}

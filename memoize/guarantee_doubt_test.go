@@ -284,6 +284,9 @@ func TestG4AnInvalidateAllThatFailsIsOneForThisProcess(t *testing.T) {
 		if err := one.InvalidateAll(ctx); !errors.Is(err, memoize.ErrUnavailable) {
 			t.Fatalf("InvalidateAll returns %v", err)
 		}
+		if s := one.Stats(); s.StoreFaults != 1 {
+			t.Errorf("%d faults of the store are counted", s.StoreFaults)
+		}
 		if _, found := one.Peek(ctx, "b"); found {
 			t.Error("Peek finds what is to be forgotten")
 		}

@@ -100,6 +100,7 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 	// It may have to look at every key: it takes the time of a load, and not of a
 	// write.
 	if err := e.budget(ctx, p.timeout, func(error, bool) {}, c.Clear); err != nil {
+		e.storageFault(ctx, "", err)
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	p.doubt.cleared(since, e.time.steady())

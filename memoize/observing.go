@@ -143,8 +143,13 @@ func (o *observing[K]) storeFault(ctx context.Context, key K, err error) {
 		o.troubled(ctx, observe.Event{Kind: observe.Unstorable, Err: err, Key: o.show(key)})
 		return
 	}
+	o.storageFault(ctx, o.show(key), err)
+}
+
+// storageFault is storeFault of what concerns no key, or the one that is shown.
+func (o *observing[K]) storageFault(ctx context.Context, shown string, err error) {
 	o.counters.storeFaults.Add(1)
-	o.troubled(ctx, observe.Event{Kind: observe.StoreFault, Err: brief(err), Key: o.show(key)})
+	o.troubled(ctx, observe.Event{Kind: observe.StoreFault, Err: brief(err), Key: shown})
 }
 
 // storeFaults tells of the faults of one operation for several keys: of each that

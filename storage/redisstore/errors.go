@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -57,6 +58,9 @@ var clientSays = []remedy{
 
 // explain wraps an error with what was being done, and what to do about it.
 func explain(ctx context.Context, verb, key string, err error) error {
+	if errors.Is(err, redisask.ErrLength) {
+		return fmt.Errorf("%w: %s: %w", ErrTooLarge, verb, err)
+	}
 	says := clientSays
 	var server redis.Error
 	if errors.As(err, &server) && !strings.HasPrefix(err.Error(), "redis: ") { // of a sentinel, wrapped by go-redis

@@ -51,10 +51,16 @@ func (s *redisServer) acquire(ctx context.Context, p place, owner string, hold t
 	if err != nil {
 		return 0, 0, explain(ctx, "acquire", p, err)
 	}
-	if len(said) != 2 {
+	if len(said) != 2 || said[0] < 0 {
 		return 0, 0, explain(ctx, "acquire", p, errAnswer)
 	}
-	return said[0], time.Duration(min(said[1], math.MaxInt64/int64(time.Millisecond))) * time.Millisecond, nil
+	return said[0], left(said[1]), nil
+}
+
+// left is a time that the server tells, in ms: less than 0 is without end.
+func left(ms int64) time.Duration {
+	const longest = math.MaxInt64 / int64(time.Millisecond)
+	return time.Duration(min(max(ms, -1), longest)) * time.Millisecond
 }
 
 func (s *redisServer) renew(ctx context.Context, p place, owner string, token int64, hold time.Duration) (bool, error) {

@@ -175,6 +175,9 @@ func left(ms int64) time.Duration {
 	if ms == forever || ms > longest {
 		return storage.Forever
 	}
+	if ms < 0 {
+		return 0
+	}
 	return time.Duration(ms) * time.Millisecond
 }
 

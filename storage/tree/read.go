@@ -81,7 +81,7 @@ func (t *Tree) find(ctx context.Context, verb string, path []string, text, from 
 	}
 	seconds, err1 := strconv.ParseInt(said[last-1], 10, 64)
 	micros, err2 := strconv.ParseInt(said[last], 10, 64)
-	if err1 != nil || err2 != nil {
+	if err1 != nil || err2 != nil || seconds < 0 || seconds > math.MaxInt64/2000 || micros < 0 || micros >= 1e6 {
 		return found{}, unexpected(verb, path)
 	}
 	if server == nil {

@@ -65,8 +65,8 @@ func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) 
 		case err == nil:
 			failed = 0
 			next := a.soon(left)
-			if least := time.Millisecond << min(soon, mostSoon); next <= least { // it ends now, says the server, once more
-				next = least
+			if next < time.Millisecond<<mostSoon { // it ends now, says the server, once more
+				next = max(next, time.Millisecond<<min(soon, mostSoon))
 				soon++
 			} else {
 				soon = 0

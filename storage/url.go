@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -45,6 +46,9 @@ func parseURL(text string) (*URL, error) {
 		if u.Path, err = url.PathUnescape("/" + path); err != nil {
 			return nil, u.unescaped("path")
 		}
+		if before, _, at := strings.Cut(u.Path, "@"); at && strings.Contains(before, ":") {
+			return nil, fmt.Errorf("storage: the path of the %s URL has what may be a password in it: write user:password@ before the host, with / and ? as %%2F and %%3F", u.Scheme)
+		}
 	}
 	if u.query, err = url.ParseQuery(query); err != nil {
 		return nil, fmt.Errorf("storage: the parameters of the %s URL can't be read: %w", u.Scheme, err)
@@ -74,6 +78,16 @@ func (u *URL) readAuthority(text string) (err error) {
 	}
 	if u.Host, err = url.PathUnescape(text); err != nil {
 		return u.unescaped("host")
+	}
+	for host := range strings.SplitSeq(u.Host, ",") {
+		if inside, _, ok := strings.Cut(strings.TrimPrefix(host, "["), "]"); ok {
+			if _, err := netip.ParseAddr(inside); err != nil {
+				return fmt.Errorf("storage: what is in brackets in the %s URL is no address of IPv6: write [::1]:6379", u.Scheme)
+			}
+		}
+	}
+	if u.Host != text && (strings.ContainsAny(u.Host, "@/?#") || !hasPorts(u.Host)) { // a user and a password, all of it escaped
+		return fmt.Errorf("storage: the host in the %s URL has more in it than a name and a port: escape only what is in the user and the password", u.Scheme)
 	}
 	return nil
 }

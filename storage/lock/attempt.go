@@ -19,6 +19,10 @@ type attempt struct {
 // chance up to a half more often.
 const poll = time.Second
 
+// mostSoon is how often the time doubles after which who waits asks again, from 1 ms
+// on, where the lock is said to end at once and does not.
+const mostSoon = 6
+
 // acquire asks, and waits if it has to. Who has waited for its turn expects to
 // find the lock held, and subscribes first.
 func (a *attempt) acquire(ctx context.Context, waited bool) (*Lock, error) {
@@ -44,7 +48,7 @@ func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) 
 	again := time.NewTimer(first)
 	defer again.Stop()
 	var last error
-	for failed := 0; ; {
+	for failed, soon := 0, 0; ; {
 		select {
 		case <-ctx.Done():
 			return nil, timeout(ctx, a.place, last)
@@ -60,7 +64,14 @@ func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) 
 			return nil, timeout(ctx, a.place, cmp.Or(last, err)) // the last may say no more than that
 		case err == nil:
 			failed = 0
-			again.Reset(a.soon(left))
+			next := a.soon(left)
+			if next < time.Millisecond<<mostSoon { // it ends now, says the server, once more
+				next = max(next, time.Millisecond<<min(soon, mostSoon))
+				soon++
+			} else {
+				soon = 0
+			}
+			again.Reset(next)
 		case transient(err):
 			again.Reset(a.locks.chance.backOff(failed))
 			failed++

@@ -61,4 +61,8 @@
 //
 // Nothing runs while nobody waits or holds, and no goroutine while one is held,
 // but for the moment of a renewal: timers are enough.
+//
+// What is no answer of a Redis server is an error of the call. But the client believes
+// a server that says that far more is to come than memory holds, and some clients panic
+// on goroutines of their own: give it redisstore.Guard where that matters.
 package lock

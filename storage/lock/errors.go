@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/internal/redisask"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -85,9 +87,10 @@ func explain(ctx context.Context, verb string, p place, err error) error {
 	what := fmt.Sprintf("lock: %s %q", verb, string(p))
 	for _, r := range remedies {
 		if strings.Contains(err.Error(), r.says) {
-			return fmt.Errorf("%s: %w: %s", what, err, r.do)
+			return fmt.Errorf("%s: %w: %s", what, redisask.Plain(err, string(p)), r.do)
 		}
 	}
+	err = redisask.Plain(err, string(p))
 	var network net.Error
 	switch over := ended(ctx); {
 	case over != nil && !errors.Is(err, over):

@@ -28,10 +28,12 @@ type Lock struct {
 	failed   error     // of the last renewal, if it failed
 	ends     *time.Timer
 	renews   *time.Timer
+
+	turn chan struct{} // has room for one, who releases it
 }
 
 func newLock(ctx context.Context, a *attempt, token int64, asked time.Time) *Lock {
-	l := &Lock{locks: a.locks, place: a.place, owner: a.owner, token: token}
+	l := &Lock{locks: a.locks, place: a.place, owner: a.owner, token: token, turn: make(chan struct{}, 1)}
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.mu.Lock() // the timers wait until they are there
 	defer l.mu.Unlock()
@@ -84,8 +86,19 @@ func (l *Lock) Left() time.Duration {
 // held no more, because it was released before or lost, is ErrNotHeld, and
 // nobody else's is released. Where the server can't be told, or the context has
 // ended, that is an error: it is tried once more in the background, and the lock
-// ends with its hold, if nothing else ends it. It may be called again then.
+// ends with its hold, if nothing else ends it. It may be called again then. Of several
+// calls at once one releases it, and the others are told that it was released.
 func (l *Lock) Release(ctx context.Context) error {
+	select {
+	case l.turn <- struct{}{}:
+	default:
+		select {
+		case l.turn <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("lock: release %q: %w: another call is releasing it", l.place, ctx.Err())
+		}
+	}
+	defer func() { <-l.turn }()
 	l.mu.Lock()
 	over, released := l.over, l.released
 	l.stop()

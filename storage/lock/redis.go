@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/internal/redisask"
 )
 
 // redisServer keeps locks in Redis.
@@ -49,10 +51,16 @@ func (s *redisServer) acquire(ctx context.Context, p place, owner string, hold t
 	if err != nil {
 		return 0, 0, explain(ctx, "acquire", p, err)
 	}
-	if len(said) != 2 {
+	if len(said) != 2 || said[0] < 0 {
 		return 0, 0, explain(ctx, "acquire", p, errAnswer)
 	}
-	return said[0], time.Duration(min(said[1], math.MaxInt64/int64(time.Millisecond))) * time.Millisecond, nil
+	return said[0], left(said[1]), nil
+}
+
+// left is a time that the server tells, in ms: less than 0 is without end.
+func left(ms int64) time.Duration {
+	const longest = math.MaxInt64 / int64(time.Millisecond)
+	return time.Duration(min(max(ms, -1), longest)) * time.Millisecond
 }
 
 func (s *redisServer) renew(ctx context.Context, p place, owner string, token int64, hold time.Duration) (bool, error) {
@@ -96,7 +104,16 @@ func (s *redisServer) run(ctx context.Context, script *redis.Script, keys []stri
 		cmd.SetErr(err)
 		return cmd
 	}
-	return script.Run(ctx, s.redis, keys, args...)
+	var cmd *redis.Cmd
+	err := redisask.Do(func() error {
+		cmd = script.Run(ctx, s.redis, keys, args...)
+		return nil // it is in the command
+	})
+	if err != nil {
+		cmd = redis.NewCmd(ctx)
+		cmd.SetErr(err)
+	}
+	return cmd
 }
 
 func (s *redisServer) subscribe() subscription {
@@ -110,12 +127,13 @@ type redisSubscription struct {
 
 func (s *redisSubscription) change(ctx context.Context, more, less []string) error {
 	if len(more) > 0 {
-		if err := s.pubsub.Subscribe(ctx, s.channels(more)...); err != nil {
+		err := redisask.Do(func() error { return s.pubsub.Subscribe(ctx, s.channels(more)...) })
+		if err != nil {
 			return err
 		}
 	}
 	if len(less) > 0 {
-		return s.pubsub.Unsubscribe(ctx, s.channels(less)...)
+		return redisask.Do(func() error { return s.pubsub.Unsubscribe(ctx, s.channels(less)...) })
 	}
 	return nil
 }
@@ -135,14 +153,18 @@ const silence = 5 * time.Second
 func (s *redisSubscription) receive(ctx context.Context) (string, place, error) {
 	asked := false
 	for {
-		said, err := s.pubsub.ReceiveTimeout(ctx, silence)
+		var said any
+		err := redisask.Do(func() (err error) {
+			said, err = s.pubsub.ReceiveTimeout(ctx, silence)
+			return err
+		})
 		var network net.Error
 		switch {
 		case err == nil:
 			asked = false
 		case errors.As(err, &network) && network.Timeout() && !asked:
 			asked = true
-			err = s.pubsub.Ping(ctx)
+			err = redisask.Do(func() error { return s.pubsub.Ping(ctx) })
 		}
 		if err != nil {
 			return "", "", err

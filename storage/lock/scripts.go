@@ -103,6 +103,7 @@ return 1
 if holder(KEYS[2]) ~= ARGV[1] then
 	return redis.call('HGET', KEYS[1], 'released') == ARGV[1] and 1 or 0
 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2]) -- first: a server whose memory is full lets who has written go on
 redis.call('HSET', KEYS[1], 'released', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('DEL', KEYS[2])

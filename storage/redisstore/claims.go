@@ -54,7 +54,7 @@ func (e *Entries) claimed(ctx context.Context, key string, cmd *redis.Cmd) (c st
 	value, valueOK := said[3].(string)
 	number, numberOK := said[4].(int64)
 	stored, storedOK := said[5].(int64)
-	if !untilOK || !gOK || !msOK || !valueOK || !numberOK || !storedOK {
+	if !untilOK || !gOK || !msOK || !valueOK || !numberOK || !storedOK || ms < forever {
 		return c, fmt.Errorf("redisstore: claim %q: %w", key, errAnswer)
 	}
 	c.Token = fmt.Sprintf("%s.%d.%d.%s", until, number, stored, g)

@@ -155,8 +155,13 @@
 //	        perennial:*; PSUBSCRIBE and PING to watch; TIME, GET and SET of the key
 //	        perennial:state to tell whether the server has lost its data
 //
-// The server is trusted with memory: a value over max-value is refused only once
-// it has come, for to ask for its length first would be another round trip, or
-// another command in each. Redis itself sends no more than its
-// proto-max-bulk-len, 512 MiB by default.
+// # What answers that is no Redis server
+//
+// A value over max-value is refused once it has come, for to ask for its length first
+// would be another round trip, or another command in each. What says that far more is
+// to come, or is no answer, costs a connection that storage.Open has made: see [Guard].
+// A client that is handed in believes what it is told. Whatever makes it panic is an
+// error of the call; but an array of a million million elements ends the program, for
+// want of memory, and so does a panic on the goroutines that a client of a cluster or of
+// sentinels has of its own. Give it Guard.
 package redisstore

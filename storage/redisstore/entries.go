@@ -2,11 +2,11 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -138,7 +138,7 @@ func (e *Entries) each(ctx context.Context, verb, sha string, keys []string, arg
 	return said, f.err()
 }
 
-var errAnswer = errors.New("the server's answer is not one of ours: see whether it is a Redis server")
+var errAnswer = redisask.ErrAnswer
 
 // yes runs scripts that say yes or no.
 func (e *Entries) yes(ctx context.Context, verb string, cmds []*redis.Cmd, f *faults) []bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -55,8 +56,22 @@ var clientSays = []remedy{
 	{says: "no such file", do: "there is no such socket: start the server, or correct the path"},
 }
 
+// remedied is an error with what to do about it. It wraps nothing, so that the remedy
+// is shown also where keys are hidden, and with them what others have wrapped.
+type remedied struct {
+	err error
+	do  string
+}
+
+func (r remedied) Error() string        { return r.err.Error() + ": " + r.do }
+func (r remedied) Is(target error) bool { return errors.Is(r.err, target) }
+func (r remedied) As(target any) bool   { return errors.As(r.err, target) }
+
 // explain wraps an error with what was being done, and what to do about it.
 func explain(ctx context.Context, verb, key string, err error) error {
+	if errors.Is(err, redisask.ErrLength) {
+		return fmt.Errorf("%w: %s: %w", ErrTooLarge, verb, err)
+	}
 	says := clientSays
 	var server redis.Error
 	if errors.As(err, &server) && !strings.HasPrefix(err.Error(), "redis: ") { // of a sentinel, wrapped by go-redis
@@ -64,12 +79,14 @@ func explain(ctx context.Context, verb, key string, err error) error {
 	}
 	for _, r := range says {
 		if strings.Contains(err.Error(), r.says) {
+			err := redisask.Plain(err, key)
 			if r.key {
 				verb = fmt.Sprintf("%s %q", verb, key)
 			}
-			explained := fmt.Errorf("redisstore: %s: %w: %s", verb, err, r.do)
+			err = remedied{err, r.do}
+			explained := fmt.Errorf("redisstore: %s: %w", verb, err)
 			if r.is != nil {
-				explained = fmt.Errorf("redisstore: %s: %w: %w: %s", verb, r.is, err, r.do)
+				explained = fmt.Errorf("redisstore: %s: %w: %w", verb, r.is, err)
 			}
 			if r.refused {
 				return storage.Refused(explained)
@@ -77,6 +94,7 @@ func explain(ctx context.Context, verb, key string, err error) error {
 			return explained
 		}
 	}
+	err = redisask.Plain(err, key)
 	var network net.Error
 	switch over := ended(ctx); {
 	case server != nil:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -170,13 +171,16 @@ func (s *Fields) scanFields(ctx context.Context, verb, prefix string) iter.Seq2[
 			}
 			var both []string // names and values in turn
 			var err error
-			both, cursor, err = s.redis.HScan(ctx, s.hash, cursor, plain(prefix), batch).Result()
+			err = redisask.Do(func() (err error) {
+				both, cursor, err = s.redis.HScan(ctx, s.hash, cursor, plain(prefix), batch).Result()
+				return err
+			})
 			if err != nil {
 				yield(nil, explain(ctx, verb, s.hash, err))
 				return
 			}
 			keys := make([]string, 0, len(both)/2)
-			for i := 0; i < len(both); i += 2 {
+			for i := 0; i+1 < len(both); i += 2 {
 				keys = append(keys, both[i])
 			}
 			if len(keys) > 0 && !yield(keys, nil) || cursor == 0 {

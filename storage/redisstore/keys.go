@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/internal/redisask"
 )
 
 // batch is about how many keys are asked for at once.
@@ -35,7 +37,10 @@ func (c *client) scan(ctx context.Context, verb, prefix string) iter.Seq2[[]stri
 		for _, server := range servers {
 			for cursor := uint64(0); ; {
 				var keys []string
-				keys, cursor, err = server.Scan(ctx, cursor, plain(prefix), batch).Result()
+				err = redisask.Do(func() (err error) {
+					keys, cursor, err = server.Scan(ctx, cursor, plain(prefix), batch).Result()
+					return err
+				})
 				if err != nil {
 					yield(nil, explain(ctx, verb, prefix, err))
 					return
@@ -65,11 +70,13 @@ func (c *client) servers(ctx context.Context) ([]scanner, error) {
 	}
 	var mu sync.Mutex
 	var masters []scanner
-	err := cluster.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
-		mu.Lock()
-		defer mu.Unlock()
-		masters = append(masters, master)
-		return nil
+	err := redisask.Do(func() error {
+		return cluster.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
+			mu.Lock()
+			defer mu.Unlock()
+			masters = append(masters, master)
+			return nil
+		})
 	})
 	return masters, err
 }

@@ -144,6 +144,7 @@ return 1
 	// ARGV: k.
 	touchScript = newScript(clock + record + `
 if ends == 0 then return 0 end
+redis.call('HDEL', key, '') -- deletes nothing: a server whose memory is full lets who has written go on
 if ARGV[1] == '0' then redis.call('DEL', key) else keep(ARGV[1]) end
 return 1
 `)

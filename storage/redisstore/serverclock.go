@@ -18,6 +18,9 @@ type serverClock struct {
 // by NTP, by at most 500 ppm each.
 const drift = 1e-3
 
+// latest is an instant of a server's clock that none says, in ms.
+const latest = 1 << 62
+
 // least is what the server's clock says at an instant at least.
 func (c *serverClock) least(t time.Time) float64 {
 	since := float64(t.Sub(c.seen)) / float64(time.Millisecond)
@@ -47,5 +50,5 @@ func (c *serverClock) by(deadline time.Time) (ms int64, ok bool) {
 	}
 	// Our reading may be behind by the time that an answer takes, so what has less than
 	// that left would be refused.
-	return int64(c.least(deadline)), deadline.After(now)
+	return int64(min(max(c.least(deadline), -latest), latest)), deadline.After(now)
 }

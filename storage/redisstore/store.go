@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -125,7 +126,15 @@ func (c *client) send(ctx context.Context, cmds ...redis.Cmder) {
 	for _, cmd := range cmds {
 		_ = pipe.Process(ctx, cmd) // is put in the queue
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	err := redisask.Do(func() error {
+		_, err := pipe.Exec(ctx)
+		return err
+	})
+	switch {
+	case err == nil:
+	case errors.Is(err, errAnswer): // what was read of some of the answers may be another's
+		blame(cmds, err)
+	default:
 		for _, cmd := range cmds {
 			if cmd.Err() != nil {
 				return
@@ -165,6 +174,9 @@ func ms(d time.Duration) int64 {
 func left(ms int64) time.Duration {
 	if ms == forever || ms > longest {
 		return storage.Forever
+	}
+	if ms < 0 {
+		return 0
 	}
 	return time.Duration(ms) * time.Millisecond
 }

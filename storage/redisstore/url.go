@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -37,8 +38,8 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 			u.Fault(`layout=field needs the name of the hash: add hash=NAME`)
 		}
 	}
-	opts := []Option{MaxValue(u.Int("max-value", defaultMaxValue, 1))}
 	o := readOptions(u)
+	opts := []Option{MaxValue(o.maxValue)}
 	connect := o.single
 	kind, secure := strings.CutPrefix(u.Scheme, "rediss")
 	if secure {
@@ -81,7 +82,7 @@ type options struct {
 	user, password                 string
 	db                             int
 	timeout                        time.Duration
-	pool, retries                  int
+	pool, retries, maxValue        int
 	tls                            *tls.Config
 	master                         string
 	sentinelUser, sentinelPassword string
@@ -101,6 +102,7 @@ func readOptions(u *storage.URL) *options {
 		password: u.Password,
 		timeout:  u.Duration("timeout", time.Second),
 		pool:     u.Int("pool", 0, 1),
+		maxValue: u.Int("max-value", defaultMaxValue, 1),
 	}
 	if o.pool > mostPool {
 		u.Fault("parameter pool=%d: give at most %d", o.pool, mostPool)
@@ -194,6 +196,9 @@ func readTLS(u *storage.URL) *tls.Config {
 	return c
 }
 
+// dialer connects, and trusts nobody with memory.
+func (o *options) dialer() redisask.Dialer { return Guard(o.dial, o.maxValue) }
+
 // dial connects, under the caller's context with TLS too.
 func (o *options) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := &net.Dialer{Timeout: o.timeout}
@@ -208,28 +213,35 @@ func (o *options) dial(ctx context.Context, network, addr string) (net.Conn, err
 const protocol = 2
 
 func (o *options) single() redis.UniversalClient {
-	return redis.NewClient(later(&redis.Options{
+	return hooked(redis.NewClient(later(&redis.Options{
 		Network: o.network, Addr: o.addrs[0], DB: o.db, Username: o.user, Password: o.password,
-		Dialer: o.dial, DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
+		Dialer: o.dialer(), DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
 		ContextTimeoutEnabled: true, MaxRetries: o.maxRetries(), PoolSize: o.pool, Protocol: protocol,
-	}))
+	})))
+}
+
+// hooked is a client that panics nowhere.
+func hooked(rdb *redis.Client) *redis.Client {
+	rdb.AddHook(redisask.Hook{})
+	return rdb
 }
 
 func (o *options) cluster() redis.UniversalClient {
 	return redis.NewClusterClient(later(&redis.ClusterOptions{
 		Addrs: o.addrs, Username: o.user, Password: o.password,
-		Dialer: o.dial, DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
+		Dialer: o.dialer(), DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
 		ContextTimeoutEnabled: true, MaxRedirects: o.retries, PoolSize: o.pool, Protocol: protocol,
+		NewClient: func(opts *redis.Options) *redis.Client { return hooked(redis.NewClient(opts)) },
 	}))
 }
 
 func (o *options) sentinel() redis.UniversalClient {
-	return redis.NewFailoverClient(later(&redis.FailoverOptions{
+	return hooked(redis.NewFailoverClient(later(&redis.FailoverOptions{
 		MasterName: o.master, SentinelAddrs: o.addrs, SentinelUsername: o.sentinelUser, SentinelPassword: o.sentinelPassword,
 		DB: o.db, Username: o.user, Password: o.password,
-		Dialer: o.dial, DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
+		Dialer: o.dialer(), DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
 		ContextTimeoutEnabled: true, MaxRetries: o.maxRetries(), PoolSize: o.pool, Protocol: protocol,
-	}))
+	})))
 }
 
 // maxRetries is the retries as go-redis has them: 0 stands for its default.

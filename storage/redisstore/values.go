@@ -133,6 +133,8 @@ func (v *Values) left(ctx context.Context, verb, key string, g *glimpse) (int64,
 	}
 	p := g.time.Val()
 	switch {
+	case p < absent:
+		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, errAnswer)
 	case k == forever:
 		return forever, nil
 	case p == forever || p == absent:

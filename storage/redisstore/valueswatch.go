@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -80,13 +81,13 @@ func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.
 	}()
 	channel := v.channel()
 	connecting, cancel := context.WithTimeout(ctx, watchPing)
-	err = safely(func() error { return sub.PSubscribe(connecting, plain(channel+prefix)) })
+	err = redisask.Do(func() error { return sub.PSubscribe(connecting, plain(channel+prefix)) })
 	cancel()
 	_, relayed := v.redis.(*redis.ClusterClient)
 	missed, asked := time.Now(), true // whether an answer is due
 	for err == nil {
 		var said any
-		err = safely(func() (err error) {
+		err = redisask.Do(func() (err error) {
 			said, err = sub.ReceiveTimeout(ctx, watchPing)
 			return err
 		})
@@ -101,7 +102,7 @@ func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.
 		case asked:
 			return began, errSilent
 		default:
-			asked, err = true, safely(func() error { return sub.Ping(ctx) })
+			asked, err = true, redisask.Do(func() error { return sub.Ping(ctx) })
 		}
 		switch said := said.(type) {
 		case *redis.Subscription:
@@ -116,14 +117,4 @@ func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.
 		}
 	}
 	return began, err
-}
-
-// safely asks the client for something: what is no answer at all makes go-redis panic.
-func safely(ask func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errAnswer, p)
-		}
-	}()
-	return ask()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
@@ -112,7 +113,8 @@ func (s *settings) resolve(getenv func(string) string) (where, prefix string, er
 		if port < 1 || port > 65535 {
 			return "", "", fmt.Errorf("the port %d is none: give one from 1 to 65535", port)
 		}
-		if strings.ContainsAny(host, "@/?#\\ \t\r\n") { // and may be of a URL with a password in it
+		_, notIP := netip.ParseAddr(host)
+		if strings.ContainsAny(host, "@/?#\\ \t\r\n") || strings.Contains(host, ":") && notIP != nil { // and may be of a URL with a password in it
 			return "", "", errHost
 		}
 		where = "redis://" + net.JoinHostPort(url.PathEscape(host), strconv.Itoa(port))

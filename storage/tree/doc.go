@@ -68,4 +68,8 @@
 //	EVALSHA EVAL MULTI EXEC UNLINK
 //	TIME ZCARD ZRANGEBYLEX ZRANGEBYSCORE ZREVRANGE ZADD ZREM ZREMRANGEBYLEX
 //	HGET HSET HDEL HINCRBY DEL PEXPIRE PEXPIREAT PERSIST
+//
+// What is no answer of a Redis server is an error of the call. But the client believes
+// a server that says that far more is to come than memory holds, and some clients panic
+// on goroutines of their own: give it redisstore.Guard where that matters.
 package tree

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -94,11 +95,13 @@ func explain(ctx context.Context, verb string, path []string, err error) error {
 		if !strings.Contains(err.Error(), r.says) {
 			continue
 		}
+		err := redisask.Plain(err, Text(path))
 		if r.is != nil {
 			return fmt.Errorf("%s: %w: %w: %s", what, r.is, err, r.do)
 		}
 		return fmt.Errorf("%s: %w: %s", what, err, r.do)
 	}
+	err = redisask.Plain(err, Text(path))
 	var network net.Error
 	switch over := ended(ctx); {
 	case server != nil:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -60,7 +61,10 @@ func (t *Tree) find(ctx context.Context, verb string, path []string, text, from 
 	leaves := redis.NewStringSliceCmd(ctx, "zrangebylex", t.keys[0], from, "("+text+above, "limit", 0, most)
 	_ = both.Process(ctx, now) // is put in the queue
 	_ = both.Process(ctx, leaves)
-	_, err := both.Exec(ctx)
+	err := redisask.Do(func() error {
+		_, err := both.Exec(ctx)
+		return err
+	})
 	var server redis.Error
 	if errors.As(err, &server) {
 		now, err = run(ctx, t, verb, getScript, path, redis.NewStringSliceCmd, from, most)
@@ -77,7 +81,7 @@ func (t *Tree) find(ctx context.Context, verb string, path []string, text, from 
 	}
 	seconds, err1 := strconv.ParseInt(said[last-1], 10, 64)
 	micros, err2 := strconv.ParseInt(said[last], 10, 64)
-	if err1 != nil || err2 != nil {
+	if err1 != nil || err2 != nil || seconds < 0 || seconds > math.MaxInt64/2000 || micros < 0 || micros >= 1e6 {
 		return found{}, unexpected(verb, path)
 	}
 	if server == nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/internal/redisask"
 )
 
 // Tree is values at paths, shared by all who make a tree of the same prefix over
@@ -74,11 +76,11 @@ func run[C redis.Cmder](ctx context.Context, t *Tree, verb string, s script, pat
 	}
 	words := t.words(s, append([]any{text}, args...)...)
 	cmd = as(ctx, words...)
-	err = t.redis.Process(ctx, cmd)
+	err = redisask.Do(func() error { return t.redis.Process(ctx, cmd) })
 	if redis.HasErrorPrefix(err, "NOSCRIPT") { // it never knew it, was restarted, or was told to forget it
 		words[0], words[1] = "eval", s.text
 		cmd = as(ctx, words...)
-		err = t.redis.Process(ctx, cmd)
+		err = redisask.Do(func() error { return t.redis.Process(ctx, cmd) })
 	}
 	if err != nil {
 		return cmd, explain(ctx, verb, path, err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -54,7 +55,7 @@ func (t *Tree) Clear(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("tree: clear: %w", err)
 	}
-	if err := t.redis.Unlink(ctx, t.keys[:]...).Err(); err != nil {
+	if err := redisask.Do(func() error { return t.redis.Unlink(ctx, t.keys[:]...).Err() }); err != nil {
 		return explain(ctx, "clear", Root, err)
 	}
 	return nil

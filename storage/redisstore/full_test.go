@@ -1,0 +1,53 @@
+package redisstore_test
+
+import (
+	"crypto/rand"
+	"testing"
+	"time"
+
+	"github.com/perennial-go/perennial/internal/servers"
+	"github.com/perennial-go/perennial/storage"
+)
+
+// What frees memory, or ends something, works on a server whose memory is full.
+func TestEndsOnAFullServer(t *testing.T) {
+	t.Parallel()
+	for _, layout := range layouts {
+		s := servers.Redis(t)
+		b := open(t, "redis://%s?layout=%s", s.Addr(), layout).Bytes()
+		for _, key := range []string{"a", "b", "c", "d", "e"} {
+			noError(t, b.Set(t.Context(), key, []byte("value"), time.Hour))
+		}
+		s.Command("CONFIG", "SET", "maxmemory", "1")
+		if existed, err := b.Delete(t.Context(), "a"); !existed || err != nil {
+			t.Errorf("%s: Delete says %v, %v", layout, existed, err)
+		}
+		if err := b.Set(t.Context(), "b", nil, 0); err != nil {
+			t.Errorf("%s: Set for no time says %v", layout, err)
+		}
+		if b, ok := b.(storage.ToucherBytes); ok {
+			for _, keep := range []time.Duration{0, time.Minute} {
+				if had, err := b.Touch(t.Context(), keep, "c"); !had[0] || err != nil {
+					t.Logf("%s: Touch for %v says %v, %v", layout, keep, had, err)
+				}
+				noError(t, err2(b.Touch(t.Context(), keep, "d")))
+			}
+		}
+		if b, ok := b.(storage.VersionedBytes); ok {
+			seen, err := b.Look(t.Context(), "e")
+			noError(t, err)
+			if made, err := b.Swap(t.Context(), storage.Change{Item: storage.Item{Key: "e"}, Was: seen[0].Version, Becomes: rand.Text()}); err != nil || !made[0] {
+				t.Errorf("%s: a Swap for nothing says %v, %v", layout, made, err)
+			}
+		}
+	}
+}
+
+func err2[T any](_ T, err error) error { return err }
+
+func noError(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,50 @@
+package redisstore_test
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/internal/servers"
+	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/redisstore"
+)
+
+// What a server quotes of a command is in no error, and the remedy is an error of its
+// own, as all is that is shown where keys are hidden.
+func TestArgumentsThatTheServerQuotes(t *testing.T) {
+	t.Parallel()
+	addr := servers.Fake(t, func(to net.Conn, command []string) bool {
+		if servers.Hello(to, command) {
+			return true
+		}
+		_, err := io.WriteString(to, "-ERR unknown command '"+strings.ToUpper(command[0])+"', with args beginning with: '"+strings.Join(command[1:], "' 's3cr3t' '")+"'\r\n")
+		return err == nil
+	})
+	rdb := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1})
+	defer closes(t, rdb)
+	for _, b := range []storage.Bytes{redisstore.New(rdb), redisstore.NewStrings(rdb), redisstore.NewFields(rdb, "h"), redisstore.NewValues(rdb)} {
+		for call, err := range everyCall(t.Context(), b) {
+			if err == nil || strings.Contains(err.Error(), "s3cr3t") || !strings.Contains(strings.Join(leaves(err), "; "), "lacks a command") {
+				t.Errorf("%v, %s: %v", b, call, err)
+			}
+		}
+	}
+}
+
+// leaves are the texts of the errors that wrap none.
+func leaves(err error) (texts []string) {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			texts = append(texts, leaves(err)...)
+		}
+		return texts
+	case interface{ Unwrap() error }:
+		return leaves(e.Unwrap())
+	}
+	return []string{err.Error()}
+}

@@ -28,6 +28,7 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 	if u.User != "" || u.Password != "" {
 		u.Fault("user and password are not known to memcached's text protocol: leave them out, and let nobody else reach the server")
 	}
+	maxValue := u.Int("max-value", defaultMaxValue, 1)
 	names := strings.Split(u.Host, ",")
 	switch {
 	case u.Host == "" && strings.Trim(u.Path, "/") != "":
@@ -49,5 +50,5 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 	if err := u.Check(); err != nil {
 		return nil, err
 	}
-	return newStore(nodes, nil), nil
+	return newStore(nodes, []Option{MaxValue(maxValue)}), nil
 }

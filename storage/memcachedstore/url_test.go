@@ -47,7 +47,7 @@ func TestURL(t *testing.T) {
 
 		"memcached://a?pool=9223372036854775807": "at most 65536",
 		"memcached://a?timeout=0s":               "above zero",
-		"memcached://a?time=1s&password=x":       "those known are pool, prefix, serde, timeout",
+		"memcached://a?time=1s&password=x":       "those known are max-value, pool, prefix, serde, timeout",
 	} {
 		_, err := storage.Open(context.Background(), url)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "s3cr3t") {

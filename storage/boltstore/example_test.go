@@ -69,7 +69,7 @@ func ExampleOpen() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := errors.Join(s.Close(), os.Truncate(path, 20_500)); err != nil { // as a full disk may
+	if err := errors.Join(s.Close(), os.Truncate(path, int64(5*os.Getpagesize()+1))); err != nil { // as a full disk may
 		log.Fatal(err)
 	}
 	s, err = boltstore.Open(context.Background(), path, options)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // URL says where a store is and how it is used, to a Driver. Its methods read
@@ -72,9 +73,15 @@ func (u *URL) readAuthority(text string) (err error) {
 	if !hasPorts(text) { // what is no port may be a password that lacks its @
 		return fmt.Errorf("storage: the port in the %s URL is no number: write host:6379, or user:password@host:6379, and escape other colons as %%3A", u.Scheme)
 	}
-	if u.Host, err = url.PathUnescape(text); err != nil {
+	host, err := url.PathUnescape(text)
+	if err != nil {
 		return u.unescaped("host")
 	}
+	// What was escaped may be a user and a password, which nothing is to print.
+	if strings.Contains(host, "@") || !hasPorts(host) || strings.ContainsFunc(host, unicode.IsControl) {
+		return fmt.Errorf("storage: the host in the %s URL has an escaped @, colon or control character in it: write user:password@host:6379, where that is known, and a file so named as ./file", u.Scheme)
+	}
+	u.Host = host
 	return nil
 }
 
@@ -192,8 +199,12 @@ func (u *URL) Check() error {
 }
 
 // String is the URL without user, password and parameters, fit for logs: what
-// can't be printed is escaped.
+// can't be printed is escaped, and of a path with an @ only what follows it is shown.
 func (u *URL) String() string {
-	text := strconv.Quote(u.Scheme + "://" + u.Host + u.Path)
+	path := u.Path
+	if at := strings.LastIndexByte(path, '@'); at >= 0 {
+		path = "/..." + path[at:]
+	}
+	text := strconv.Quote(u.Scheme + "://" + u.Host + path)
 	return text[1 : len(text)-1]
 }

@@ -34,7 +34,7 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 	case u.Host == "" && strings.Trim(u.Path, "/") != "":
 		names = []string{u.Path}
 	case strings.Trim(u.Path, "/") != "":
-		u.Fault("path %q is of no use beside hosts: write memcached://host1:11211,host2:11211, or memcached:///path/of.socket", u.Path)
+		u.Fault("a path is of no use beside hosts: write memcached://host1:11211,host2:11211, or memcached:///path/of.socket")
 	}
 	var nodes []*node
 	for _, name := range names {

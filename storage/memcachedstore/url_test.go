@@ -37,13 +37,21 @@ func TestURL(t *testing.T) {
 		}
 	}
 	for url, says := range map[string]string{
-		"memcached://":              "a host is missing",
-		"memcached://a,,b":          "a host is missing",
-		"memcached://a,a:11211":     "named twice",
-		"memcached://a/0":           "of no use",
-		"memcached://user:s3cr3t@a": "leave them out",
-		"memcached://a?pool=0":      "at least 1",
-		"memcached://a?pool=65537":  "at most 65536",
+		"memcached://":                               "a host is missing",
+		"memcached://a,,b":                           "a host is missing",
+		"memcached://a,a:11211":                      "named twice",
+		"memcached://a/0":                            "of no use",
+		"memcached://user:s3cr3t@a":                  "leave them out",
+		"memcached://user%3As3cr3t%40h:11211":        "escaped @",
+		"memcached://user%3As3cr3t%40h":              "escaped @",
+		"memcached://a,user%3As3cr3t":                "escaped @",
+		"memcached://h%0As3cr3t":                     "control character",
+		"memcached://h%00s3cr3t:1":                   "control character",
+		"memcached://u%253As3cr3t@h":                 "leave them out",
+		"memcached:///user%3As3cr3t%40h/x?nothing=1": "is unknown",
+		"memcached://h/user%3As3cr3t%40h?nothing=1":  "is unknown",
+		"memcached://a?pool=0":                       "at least 1",
+		"memcached://a?pool=65537":                   "at most 65536",
 
 		"memcached://a?pool=9223372036854775807": "at most 65536",
 		"memcached://a?timeout=0s":               "above zero",

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // URL says where a store is and how it is used, to a Driver. Its methods read
@@ -78,8 +77,8 @@ func (u *URL) readAuthority(text string) (err error) {
 		return u.unescaped("host")
 	}
 	// What was escaped may be a user and a password, which nothing is to print.
-	if strings.Contains(host, "@") || !hasPorts(host) || strings.ContainsFunc(host, unicode.IsControl) {
-		return fmt.Errorf("storage: the host in the %s URL has an escaped @, colon or control character in it: write user:password@host:6379, where that is known, and a file so named as ./file", u.Scheme)
+	if strings.Contains(host, "@") || !hasPorts(host) {
+		return fmt.Errorf("storage: the host in the %s URL has an escaped @ or colon in it: write user:password@host:6379, where that is known, and a file so named as ./file", u.Scheme)
 	}
 	u.Host = host
 	return nil
@@ -199,10 +198,11 @@ func (u *URL) Check() error {
 }
 
 // String is the URL without user, password and parameters, fit for logs: what
-// can't be printed is escaped, and of a path with an @ only what follows it is shown.
+// can't be printed is escaped, and of a path that may
+// hold a password only what follows that is shown.
 func (u *URL) String() string {
 	path := u.Path
-	if at := strings.LastIndexByte(path, '@'); at >= 0 {
+	if at := strings.LastIndexByte(path, '@'); at >= 0 && strings.Contains(path[:at], ":") { // a user and a password, perhaps
 		path = "/..." + path[at:]
 	}
 	text := strconv.Quote(u.Scheme + "://" + u.Host + path)

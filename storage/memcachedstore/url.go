@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/perennial-go/perennial/storage"
 )
@@ -35,6 +36,9 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 		names = []string{u.Path}
 	case strings.Trim(u.Path, "/") != "":
 		u.Fault("a path is of no use beside hosts: write memcached://host1:11211,host2:11211, or memcached:///path/of.socket")
+	}
+	if strings.ContainsFunc(u.Host+u.Path, unicode.IsControl) {
+		u.Fault("there is a control character in a host or a path: leave it out")
 	}
 	var nodes []*node
 	for _, name := range names {

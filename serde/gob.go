@@ -21,6 +21,15 @@ import (
 // interface may hold has to be known to gob.Register. A nil pointer, slice, map
 // or interface is a value, but none may stand within a slice or map.
 //
+// A store is shared, and a record may be anything, so it is looked through before
+// encoding/gob reads it: one that says that it holds more than it has bytes for, is
+// nested deeper than 10,000 levels or describes more than 65,536 fields is refused.
+// A value costs no more than the size of its type for each byte of its record.
+// That does not hold for a V that reaches an interface and lacks fields that the
+// record describes with another interface in them: gob skips those by a count that
+// it does not check. Nor does it for methods GobDecode and UnmarshalBinary, which
+// are given what the record says. Take JSON where others write to the store.
+//
 // It is an error if V is a channel, a function or a struct without exported
 // fields that does not write itself.
 func Gob[V any]() (Codec[V], error) { return codecOf[V](gobFunctions) }
@@ -38,6 +47,9 @@ func writeGob(value any) ([]byte, error) {
 }
 
 func readGob(data []byte, value any) error {
+	if err := checkGob(data); err != nil {
+		return err
+	}
 	r := bytes.NewReader(data)
 	if err := gob.NewDecoder(r).Decode(value); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 // old one, but for ErrSnapshotPartial and where the error says that it was replaced. Of two that write one file
 // at a time the later holds. The file is the owner's alone to read; its directory
 // must be writable. A crash may leave a file of the same name behind it, with a
-// dot before and .tmp after.
+// dot before and .tmp after. What is no regular file is ErrNotRegular and stays.
 func (s Snapshot[K, V]) WriteFile(ctx context.Context, path string, entries iter.Seq2[K, *entry.Entry[V]]) (n int, err error) {
 	var partial error
 	err = replaceFile(path, func(w io.Writer) (err error) {
@@ -33,9 +33,10 @@ func (s Snapshot[K, V]) WriteFile(ctx context.Context, path string, entries iter
 	return n, partial
 }
 
-// ReadFile is Read from a file. That there is none is fs.ErrNotExist.
+// ReadFile is Read from a file. That there is none is fs.ErrNotExist. What is no
+// regular file is ErrNotRegular, at once.
 func (s Snapshot[K, V]) ReadFile(ctx context.Context, path string, each func(key K, e *entry.Entry[V]) bool) (n int, err error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return 0, fmt.Errorf("storage: the snapshot can't be read: %w", err)
 	}
@@ -46,6 +47,9 @@ func (s Snapshot[K, V]) ReadFile(ctx context.Context, path string, each func(key
 // replaceFile puts what write writes in the place of a file. The directory is
 // synced last, for it is what says which of the two files has the name.
 func replaceFile(path string, write func(w io.Writer) error) error {
+	if err := replaceable(path); err != nil {
+		return fmt.Errorf("storage: the snapshot can't be written: %w", err)
+	}
 	dir, name := filepath.Split(path)
 	if dir == "" {
 		dir = "."

@@ -76,19 +76,22 @@ func (u *URL) readAuthority(text string) (err error) {
 	if !hasPorts(text) { // what is no port may be a password that lacks its @
 		return fmt.Errorf("storage: the port in the %s URL is no number: write host:6379, or user:password@host:6379, and escape other colons as %%3A", u.Scheme)
 	}
-	if u.Host, err = url.PathUnescape(text); err != nil {
+	host, err := url.PathUnescape(text)
+	if err != nil {
 		return u.unescaped("host")
 	}
-	for host := range strings.SplitSeq(u.Host, ",") {
-		if inside, _, ok := strings.Cut(strings.TrimPrefix(host, "["), "]"); ok {
+	for each := range strings.SplitSeq(host, ",") {
+		if inside, _, ok := strings.Cut(strings.TrimPrefix(each, "["), "]"); ok {
 			if _, err := netip.ParseAddr(inside); err != nil {
 				return fmt.Errorf("storage: what is in brackets in the %s URL is no address of IPv6: write [::1]:6379", u.Scheme)
 			}
 		}
 	}
-	if u.Host != text && (strings.ContainsAny(u.Host, "@/?#") || !hasPorts(u.Host)) { // a user and a password, all of it escaped
-		return fmt.Errorf("storage: the host in the %s URL has more in it than a name and a port: escape only what is in the user and the password", u.Scheme)
+	// What was escaped may be a user and a password, which nothing is to print.
+	if strings.Contains(host, "@") || host != text && (strings.ContainsAny(host, "/?#") || !hasPorts(host)) {
+		return fmt.Errorf("storage: the host in the %s URL has an escaped @, colon or slash in it: write user:password@host:6379, where that is known, and escape only what is in the user and the password; and a file so named as ./file", u.Scheme)
 	}
+	u.Host = host
 	return nil
 }
 

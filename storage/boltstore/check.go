@@ -19,9 +19,6 @@ func check(ctx context.Context, f *os.File) (isNew bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("boltstore: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return false, fmt.Errorf("boltstore: %s is no regular file: give another path", f.Name())
-	}
 	if info.Size() == 0 {
 		return true, nil
 	}

@@ -200,7 +200,8 @@ func TestDamageIsLogged(t *testing.T) {
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	defer slog.SetDefault(old)
 	path := filepath.Join(t.TempDir(), "store.db")
-	if err := os.WriteFile(path, []byte("nothing like it"), 0o600); err != nil {
+	b := sample(t)
+	if err := os.WriteFile(path, b[:len(b)-1], 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s, err := Open(context.Background(), path, Options{})

@@ -8,8 +8,13 @@
 // capacity is the most bytes that keys and values may take (default 256 MiB),
 // timeout how long to wait for another process to let go of the file (default
 // 1 s), sync whether writes wait for the disk (default true). The directory must
-// exist; the file is made, readable for its owner alone. [Open] does the same
-// without a URL.
+// exist; the file is made, readable for its owner alone. One that is there and has
+// another mode keeps it, with a warning of slog. [Open] does the same without a URL.
+//
+// A file that no store has written is [ErrForeign] and is not touched; nor is one
+// that is empty, or so damaged that nothing in it tells that it was a store's. A
+// process that is killed just when it makes its file may leave such a one: delete
+// it.
 //
 // # What is atomic
 //
@@ -51,7 +56,7 @@
 // it and is overwritten by the next Set. The file's structure is checked when it
 // is opened, all of it, before bbolt maps it: a file that is cut short or
 // overwritten would crash the process otherwise. That reads the whole file
-// once. A file that does not hold is renamed to FILE.damaged-TIME, a new one
+// once. A store's file that does not hold is renamed to FILE.damaged-TIME, a new one
 // takes its place, and that is reported: to Options.OnDamage, by a warning of
 // slog where there is none, and by [Store.Damage]. Damage that is met later is
 // reported in the same way, and renames the file; this Store then fails, and the

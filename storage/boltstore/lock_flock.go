@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// nonblock has open not wait for the other end of a FIFO.
+const nonblock = syscall.O_NONBLOCK
+
 // tryLock takes the lock that bbolt takes too, which does not mind that its own
 // file has it already; locked is false where somebody else has it.
 func tryLock(f *os.File) (locked bool, err error) {

@@ -68,8 +68,9 @@ func init() {
 
 // Open opens the file, or makes it. It reads all of it once: a few hundred
 // milliseconds for a file of 256 MiB that the system has in memory. Its errors
-// match ErrInUse, ErrForeign, the context's, or those of the file system. A
-// damaged file is no error, see Options.OnDamage and Store.Damage, unless it
+// match ErrInUse, ErrForeign, the context's, or those of the file system. Whatever
+// is there that no store has written is ErrForeign and stays as it is: other files,
+// empty ones too, directories, devices. A damaged file of a store is no error, see Options.OnDamage and Store.Damage, unless it
 // can't be renamed: that is a *DamageError.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Capacity < 0 || o.Timeout < 0 {
@@ -88,6 +89,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("boltstore: %w", err)
 	}
+	if target, err := filepath.EvalSymlinks(path); err == nil { // a link is not ours to rename
+		path = target
+	}
 	s := &Store{path: path, options: o, capacity: o.Capacity, claims: newClaims(o.Clock), turn: make(chan struct{}, 1)}
 	if err = s.open(ctx); errors.Is(err, errDamaged) && s.damage != nil && s.damage.Aside != "" {
 		err = s.open(ctx) // a new file
@@ -104,8 +108,12 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	isNew, err := check(ctx, f)
+	isNew := false
+	if err = refuseForeign(ctx, f); err == nil {
+		isNew, err = check(ctx, f)
+	}
 	if err == nil {
+		warnOfMode(f)
 		s.file = f
 		err = s.start(f, isNew)
 	}

@@ -57,15 +57,21 @@ func TestOpenByURL(t *testing.T) {
 		}
 	}
 	for url, says := range map[string]string{
-		"bolt://":                         "the file is missing",
-		"bolt://a.db?capacity=0":          "at least 1",
-		"bolt://a.db?capacity=1MB":        "whole number",
-		"bolt://a.db?timeout=1":           "duration",
-		"bolt://a.db?sync=perhaps":        "true or false",
-		"bolt://a.db?sink=true":           "capacity, prefix, serde, sync, timeout",
-		"bolt://secret:s3cr3t@a.db":       "no user",
-		"bolt://no/such/directory/a.db":   "directory must exist",
-		"bolt://" + filepath.ToSlash(dir): "directory",
+		"bolt://":                               "the file is missing",
+		"bolt://a.db?capacity=0":                "at least 1",
+		"bolt://a.db?capacity=1MB":              "whole number",
+		"bolt://a.db?timeout=1":                 "duration",
+		"bolt://a.db?sync=perhaps":              "true or false",
+		"bolt://a.db?sink=true":                 "capacity, prefix, serde, sync, timeout",
+		"bolt://secret:s3cr3t@a.db":             "no user",
+		"bolt://user%3As3cr3t%40h:11211":        "escaped @",
+		"bolt://user%3As3cr3t%40h":              "escaped @",
+		"bolt://a,user%3As3cr3t":                "escaped @",
+		"bolt://u%253As3cr3t@h":                 "leave them out",
+		"bolt:///user%3As3cr3t%40h/x?nothing=1": "may be a password",
+		"bolt://h/user%3As3cr3t%40h?nothing=1":  "may be a password",
+		"bolt://no/such/directory/a.db":         "directory must exist",
+		"bolt://" + filepath.ToSlash(dir):       "directory",
 	} {
 		_, err := storage.Open(ctx, url)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "s3cr3t") {

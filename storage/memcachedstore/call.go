@@ -62,6 +62,18 @@ func call[T any](ctx context.Context, s *Store, n *node, f func(*memcache.Client
 	}
 }
 
+// close waits for the trips to a server, and takes their places for good.
+func (n *node) close(ctx context.Context) error {
+	for ended := range cap(n.places) {
+		select {
+		case n.places <- struct{}{}:
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("memcachedstore: %s: %d trips go on though their time is over: the client's DialContext or its connections don't keep to it", n.name, cap(n.places)-ended), n.client.Close())
+		}
+	}
+	return n.client.Close()
+}
+
 // try makes a trip once.
 func try[T any](n *node, f func(*memcache.Client) (T, error)) (got T, err error) {
 	defer func() {

@@ -107,6 +107,9 @@ func (s *Store) fill(ctx context.Context, k string, fill storage.Filling) (store
 	if !ok {
 		return false, ctx.Err()
 	}
+	if err := s.fits(fill.Value); err != nil {
+		return false, err
+	}
 	for range attempts {
 		item, r, err := s.get(ctx, k)
 		if errors.Is(err, ErrForeign) || err == nil && item == nil {

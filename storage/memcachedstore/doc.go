@@ -5,9 +5,10 @@
 //	memcached://host1:11211,host2:11211,host3?timeout=250ms&pool=16
 //	memcached:///run/memcached.sock
 //
-// timeout is how long a server may take to answer, and as long to be connected to
-// (default 250 ms), pool how many trips to each server may be under way at a time,
-// and how many connections are kept (default 16). Nothing connects before it is needed,
+// timeout is how long a server may take to answer in full, and as long to be
+// connected to (default 250 ms), pool how many trips to each server may be under way
+// at a time, and how many connections are kept (default 16), max-value the largest
+// value in bytes, and the most of all values of one answer (default 67108864). Nothing connects before it is needed,
 // and names are resolved whenever something connects. [New] takes a client that
 // you have set up yourself, say for TLS.
 //
@@ -60,10 +61,19 @@
 // pool. A write that was left so may take effect until then, or not at all. A
 // connection that was cut is replaced, and what was asked on it asked once more.
 //
+// # What a server can do
+//
+// A server is not trusted. A trip ends with the timeout, counted once from the
+// request to the last byte of the answer, however slowly that comes. Values that
+// were not asked for, and that have more than max-value bytes together, are
+// [ErrAnswer]: they are not read, nor is memory taken for what they only promise.
+// So a server can cost pool times max-value bytes at most. Panics of a client are
+// errors. [Store.Close] returns whatever goes on. A client of your own gets the same
+// bounds by [New], as far as it says there.
+//
 // # How it is run
 //
 //	memcached -m 1024 -c 1024
 //
 // It has no password here and no encryption: let nobody reach it but the service.
-// What it answers is believed as far as sizes go.
 package memcachedstore

@@ -17,8 +17,8 @@ import (
 var (
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("memcachedstore: the store is closed: open it again")
-	// ErrTooLarge says that a value is larger than the server takes.
-	ErrTooLarge = errors.New("memcachedstore: the value is larger than the server takes: start memcached with a larger -I (say -I 8m; its default is 1m), compress values (serde=json%2Bzstd), or make them smaller")
+	// ErrTooLarge says that a value is larger than the server takes, or MaxValue.
+	ErrTooLarge = errors.New("memcachedstore: the value is too large: start memcached with a larger -I (say -I 8m; its default is 1m), raise MaxValue (max-value in a URL) where that is less, compress values (serde=json%2Bzstd), or make them smaller")
 	// ErrContended says that others changed a record whenever it was tried to.
 	ErrContended = errors.New("memcachedstore: too many change the same record at once: try again")
 )
@@ -32,6 +32,7 @@ const attempts = 100
 type Store struct {
 	nodes   []*node
 	clock   clock.Clock
+	max     int
 	closed  chan struct{}
 	closing sync.Once
 }
@@ -50,10 +51,33 @@ type Option struct{ set func(s *Store) }
 // set to the present for times beyond 30 days. Default: the real clock.
 func Clock(c clock.Clock) Option { return Option{func(s *Store) { s.clock = c }} }
 
+// MaxValue is the largest value, in bytes, that is stored, and the most that the
+// values of one answer may have together: an answer that says more is ErrAnswer and
+// is not read. Each trip may take so much memory. Default: 64 MiB. With zero or less
+// it is 1 GiB, which is the most that memcached takes.
+func MaxValue(bytes int) Option {
+	return Option{func(s *Store) {
+		if s.max = bytes; bytes <= 0 || bytes > mostValue {
+			s.max = mostValue
+		}
+	}}
+}
+
+const (
+	defaultMaxValue = 64 << 20
+	mostValue       = 1 << 30
+)
+
 // New makes a store of a client that you have set up; storage.Share takes it. As
 // many calls run at a time as the client keeps idle connections, its MaxIdleConns:
 // set that, for gomemcache's default is 2. Set its Timeout too: calls that were
 // left keep their places so long. Close closes the client's connections.
+//
+// New puts its bounds in time and bytes (see the package's documentation) on the
+// connections that the client opens from then on, by a DialContext around the one
+// that it has: hand it over before anybody uses it, and set its fields before that.
+// A DialContext that does not return when its context ends, and connections that
+// don't keep to deadlines, can't be bounded: they hold their places.
 func New(client *memcache.Client, opts ...Option) *Store {
 	places := client.MaxIdleConns
 	if places <= 0 {
@@ -63,9 +87,12 @@ func New(client *memcache.Client, opts ...Option) *Store {
 }
 
 func newStore(nodes []*node, opts []Option) *Store {
-	s := &Store{nodes: nodes, clock: clock.New(), closed: make(chan struct{})}
+	s := &Store{nodes: nodes, clock: clock.New(), max: defaultMaxValue, closed: make(chan struct{})}
 	for _, o := range opts {
 		o.set(s)
+	}
+	for _, n := range nodes {
+		bound(n.client, s.max+headerSize)
 	}
 	return s
 }
@@ -86,23 +113,36 @@ func (s *Store) get(ctx context.Context, k string) (item *memcache.Item, r recor
 	if errors.Is(err, memcache.ErrCacheMiss) {
 		return nil, record{}, nil
 	}
-	if err == nil {
-		r, err = recordIn(k, item)
+	if err != nil {
+		return nil, record{}, err // the client may have an item, and more that it could not read
 	}
+	r, err = recordIn(k, item)
 	return item, r, err
 }
 
-// Set stores a value, in one trip. It is ErrTooLarge where the server has no room
-// for one so large; nothing is there then.
+// Set stores a value, in one trip. It is ErrTooLarge over MaxValue and where the
+// server has no room for one so large; nothing is there then.
 func (s *Store) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	k := onServer(key)
 	if keep <= 0 {
 		_, err := s.drop(ctx, k)
 		return about(key, err)
 	}
+	if err := s.fits(value); err != nil {
+		_, dropped := s.drop(ctx, k)
+		return about(key, errors.Join(err, dropped))
+	}
 	now := s.clock.Now()
 	item := newRecord(now, value, keep).item(k, now)
 	return about(key, s.write(ctx, k, func(c *memcache.Client) error { return c.Set(item) }))
+}
+
+// fits is ErrTooLarge for a value over MaxValue.
+func (s *Store) fits(value []byte) error {
+	if len(value) > s.max {
+		return fmt.Errorf("%w: it has %d bytes, MaxValue is %d", ErrTooLarge, len(value), s.max)
+	}
+	return nil
 }
 
 // write is a trip that brings nothing back.
@@ -137,6 +177,9 @@ func (s *Store) drop(ctx context.Context, k string) (dropped bool, err error) {
 // Add is Set where Get would find nothing. It is ErrForeign where there is
 // something else.
 func (s *Store) Add(ctx context.Context, key string, value []byte, keep time.Duration) (added bool, err error) {
+	if err := s.fits(value); err != nil {
+		return false, about(key, err)
+	}
 	k := onServer(key)
 	now := s.clock.Now()
 	mine := newRecord(now, value, keep)
@@ -191,18 +234,28 @@ func (s *Store) String() string {
 }
 
 // Close waits for the trips that are under way and closes the connections. Calls
-// that come later return ErrClosed. It may be called again.
+// that come later return ErrClosed. It may be called again. It waits for four times
+// the timeout, which is what two attempts to connect and two trips may take, and a
+// second more: what goes on after that is an error.
 func (s *Store) Close() (err error) {
 	s.closing.Do(func() {
 		close(s.closed)
+		ctx, cancel := context.WithTimeout(context.Background(), s.patience())
+		defer cancel()
 		for _, n := range s.nodes {
-			for range cap(n.places) {
-				n.places <- struct{}{}
-			}
-			err = errors.Join(err, n.client.Close())
+			err = errors.Join(err, n.close(ctx))
 		}
 	})
 	return err
+}
+
+// patience is how long Close waits.
+func (s *Store) patience() time.Duration {
+	var timeout time.Duration
+	for _, n := range s.nodes {
+		timeout = max(timeout, timeoutOf(n.client))
+	}
+	return 4*min(timeout, time.Hour) + time.Second
 }
 
 // about names the key, quoted and cut, of an error.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/perennial-go/perennial/storage"
 )
@@ -28,12 +29,16 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 	if u.User != "" || u.Password != "" {
 		u.Fault("user and password are not known to memcached's text protocol: leave them out, and let nobody else reach the server")
 	}
+	maxValue := u.Int("max-value", defaultMaxValue, 1)
 	names := strings.Split(u.Host, ",")
 	switch {
 	case u.Host == "" && strings.Trim(u.Path, "/") != "":
 		names = []string{u.Path}
 	case strings.Trim(u.Path, "/") != "":
-		u.Fault("path %q is of no use beside hosts: write memcached://host1:11211,host2:11211, or memcached:///path/of.socket", u.Path)
+		u.Fault("a path is of no use beside hosts: write memcached://host1:11211,host2:11211, or memcached:///path/of.socket")
+	}
+	if strings.ContainsFunc(u.Host+u.Path, unicode.IsControl) {
+		u.Fault("there is a control character in a host or a path: leave it out")
 	}
 	var nodes []*node
 	for _, name := range names {
@@ -49,5 +54,5 @@ func open(_ context.Context, u *storage.URL) (storage.Bytes, error) {
 	if err := u.Check(); err != nil {
 		return nil, err
 	}
-	return newStore(nodes, nil), nil
+	return newStore(nodes, []Option{MaxValue(maxValue)}), nil
 }

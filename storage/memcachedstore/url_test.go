@@ -37,17 +37,25 @@ func TestURL(t *testing.T) {
 		}
 	}
 	for url, says := range map[string]string{
-		"memcached://":              "a host is missing",
-		"memcached://a,,b":          "a host is missing",
-		"memcached://a,a:11211":     "named twice",
-		"memcached://a/0":           "of no use",
-		"memcached://user:s3cr3t@a": "leave them out",
-		"memcached://a?pool=0":      "at least 1",
-		"memcached://a?pool=65537":  "at most 65536",
+		"memcached://":                               "a host is missing",
+		"memcached://a,,b":                           "a host is missing",
+		"memcached://a,a:11211":                      "named twice",
+		"memcached://a/0":                            "of no use",
+		"memcached://h%0Ax":                          "control character",
+		"memcached:///h%1B[0m":                       "control character",
+		"memcached://user:s3cr3t@a":                  "leave them out",
+		"memcached://user%3As3cr3t%40h:11211":        "escaped @",
+		"memcached://user%3As3cr3t%40h":              "escaped @",
+		"memcached://a,user%3As3cr3t":                "escaped @",
+		"memcached://u%253As3cr3t@h":                 "leave them out",
+		"memcached:///user%3As3cr3t%40h/x?nothing=1": "may be a password",
+		"memcached://h/user%3As3cr3t%40h?nothing=1":  "may be a password",
+		"memcached://a?pool=0":                       "at least 1",
+		"memcached://a?pool=65537":                   "at most 65536",
 
 		"memcached://a?pool=9223372036854775807": "at most 65536",
 		"memcached://a?timeout=0s":               "above zero",
-		"memcached://a?time=1s&password=x":       "those known are pool, prefix, serde, timeout",
+		"memcached://a?time=1s&password=x":       "those known are max-value, pool, prefix, serde, timeout",
 	} {
 		_, err := storage.Open(context.Background(), url)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "s3cr3t") {

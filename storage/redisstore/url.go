@@ -168,7 +168,7 @@ func database(u *storage.URL, text string) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		u.Fault("%q is no number of a database: write 0, 1 and so on", text)
+		u.Fault("the path is no number of a database: write /0, /1 and so on")
 	}
 	return n
 }

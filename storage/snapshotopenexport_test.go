@@ -1,0 +1,4 @@
+package storage
+
+// OpenNow is what opens a file that was a regular one a moment ago.
+var OpenNow = openNow

@@ -32,7 +32,8 @@ func (f *Func[A, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOpti
 
 // SaveFile is Save to a file, in place of the one that was saved before: it is
 // replaced as a whole or not at all, also in a crash. With an error other than
-// storage.ErrSnapshotPartial it is as it was. See storage.Snapshot.WriteFile.
+// storage.ErrSnapshotPartial it is as it was. What is there and is no regular file is
+// left alone: storage.ErrNotRegular. See storage.Snapshot.WriteFile.
 func (f *Func[A, V]) SaveFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
 	return f.verbs.saveFile(ctx, path, opts)
 }
@@ -61,7 +62,8 @@ func (f *Func[A, V]) Restore(ctx context.Context, r io.Reader, opts ...SnapshotO
 }
 
 // RestoreFile is Restore from a file. That there is none, as before the first
-// Save, is fs.ErrNotExist.
+// Save, is fs.ErrNotExist. What is no regular file, as a FIFO that nobody writes to, is
+// not read: storage.ErrNotRegular.
 func (f *Func[A, V]) RestoreFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
 	return f.verbs.restoreFile(ctx, path, opts)
 }

@@ -334,8 +334,12 @@ func (e *engine[A, K, V]) waitLoads(ctx context.Context) error {
 }
 
 func outerLoads(ctx context.Context) map[*flight]bool {
+	inner := outerLoad(ctx)
+	if inner == nil {
+		return nil
+	}
 	outer := map[*flight]bool{}
-	for l := range chain(ctx) {
+	for l := range inner.chain() {
 		outer[l] = true
 	}
 	return outer

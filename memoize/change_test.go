@@ -140,15 +140,15 @@ func (j *journal) hears(t *testing.T, want ...string) {
 	j.reset()
 }
 
-// bare is a storage in memory that can't be cleared.
-type bare struct {
+// listed is a storage in memory that can't be cleared.
+type listed struct {
 	of     *storage.InMemory[string, int]
 	ranged int
 	seen   func(key string)
 }
 
-func newBare(keys ...string) *bare {
-	s := &bare{of: storage.NewInMemory[string, int]()}
+func newListed(keys ...string) *listed {
+	s := &listed{of: storage.NewInMemory[string, int]()}
 	for i, key := range keys {
 		now := entry.At(time.Now()).Add(-time.Duration(len(keys)-i) * time.Millisecond) // each is younger than those before
 		s.of.Put(key, 10+i, now, now.Add(time.Minute), now.Add(time.Hour))
@@ -156,16 +156,16 @@ func newBare(keys ...string) *bare {
 	return s
 }
 
-func (s *bare) AnswersAtOnce() {}
-func (s *bare) Len() int       { return s.of.Len() }
-func (s *bare) Get(ctx context.Context, key string) (*entry.Entry[int], error) {
+func (s *listed) AnswersAtOnce() {}
+func (s *listed) Len() int       { return s.of.Len() }
+func (s *listed) Get(ctx context.Context, key string) (*entry.Entry[int], error) {
 	return s.of.Get(ctx, key)
 }
-func (s *bare) Offer(ctx context.Context, key string, e *entry.Entry[int]) error {
+func (s *listed) Offer(ctx context.Context, key string, e *entry.Entry[int]) error {
 	return s.of.Offer(ctx, key, e)
 }
-func (s *bare) Release(ctx context.Context, key string) error { return s.of.Release(ctx, key) }
-func (s *bare) Range(ctx context.Context) iter.Seq2[string, *entry.Entry[int]] {
+func (s *listed) Release(ctx context.Context, key string) error { return s.of.Release(ctx, key) }
+func (s *listed) Range(ctx context.Context) iter.Seq2[string, *entry.Entry[int]] {
 	s.ranged++
 	return func(yield func(string, *entry.Entry[int]) bool) {
 		for key, e := range s.of.Range(ctx) {
@@ -179,18 +179,18 @@ func (s *bare) Range(ctx context.Context) iter.Seq2[string, *entry.Entry[int]] {
 	}
 }
 
-// remote is a storage elsewhere that can list its entries and drop them all.
-type remote struct {
+// afar is a storage elsewhere that can list its entries and drop them all.
+type afar struct {
 	mockStorage[string, int]
-	inner *bare
+	inner *listed
 }
 
-func (s *remote) Range(ctx context.Context) iter.Seq2[string, *entry.Entry[int]] {
+func (s *afar) Range(ctx context.Context) iter.Seq2[string, *entry.Entry[int]] {
 	s.add("range")
 	return s.inner.Range(ctx)
 }
 
-func (s *remote) Clear(context.Context) error {
+func (s *afar) Clear(context.Context) error {
 	s.add("clear")
 	return nil
 }
@@ -268,7 +268,7 @@ func TestStrategyThatStaysForgetsAnotherStorage(t *testing.T) {
 			f, live, told := changing(t, config.Evict[string](s))
 			each(t, f, "a", "b")
 			s.hears(t, "written a", "written b")
-			next := newBare("y", "x")
+			next := newListed("y", "x")
 			noError(t, live.Apply(config.Storage[string, int](next)))
 			got := s.all()
 			if name == "emptied" {
@@ -290,7 +290,7 @@ func TestStrategyThatStaysForgetsAnotherStorage(t *testing.T) {
 func TestChangesLeaveStoragesElsewhereAlone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		strategy := new(row)
-		one, two := &remote{inner: newBare("x")}, &remote{inner: newBare("y")}
+		one, two := &afar{inner: newListed("x")}, &afar{inner: newListed("y")}
 		_, live, told := changing(t, config.Storage[string, int](one), config.Evict[string](strategy))
 		noError(t, live.Apply(config.Storage[string, int](two)))
 		noError(t, live.Apply(config.Evict[string](new(row))))
@@ -305,7 +305,7 @@ func TestChangesLeaveStoragesElsewhereAlone(t *testing.T) {
 // A change of anything else leaves both alone, and the strategy knows what it knew.
 func TestChangesOfOtherSettingsTellNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		strategy, s := new(resettable), newBare()
+		strategy, s := new(resettable), newListed()
 		f, live, told := changing(t, config.Storage[string, int](s), config.Evict[string](strategy))
 		each(t, f, "a")
 		strategy.hears(t, "written a")
@@ -433,13 +433,13 @@ func TestPanicsInAChange(t *testing.T) {
 	}
 }
 
-// clearable is a storage in memory that may fail to be cleared.
-type clearable struct {
+// stubborn is a storage in memory that may fail to be cleared.
+type stubborn struct {
 	*storage.InMemory[string, int]
 	clear func() error
 }
 
-func (s *clearable) Clear(ctx context.Context) error {
+func (s *stubborn) Clear(ctx context.Context) error {
 	if err := s.clear(); err != nil {
 		return err
 	}
@@ -450,7 +450,7 @@ func (s *clearable) Clear(ctx context.Context) error {
 func TestStorageThatCantBeClearedComesIntoForce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f, live, told := changing(t)
-		s := &clearable{storage.NewInMemory[string, int](), func() error { return errOutage }}
+		s := &stubborn{storage.NewInMemory[string, int](), func() error { return errOutage }}
 		noError(t, live.Apply(config.Storage[string, int](s)))
 		told.hears(t, "store fault: outage", "configuration changed")
 		each(t, f, "a")
@@ -485,7 +485,7 @@ func TestTwoChangesToTheSameParts(t *testing.T) {
 			strategy := new(resettable)
 			f, live, told := changing(t, config.Evict[string](strategy))
 			each(t, f, "a")
-			s := &clearable{InMemory: storage.NewInMemory[string, int]()}
+			s := &stubborn{InMemory: storage.NewInMemory[string, int]()}
 			nested := false
 			s.clear = func() error {
 				if !nested {
@@ -512,13 +512,13 @@ func TestChangeWhileAStrategyLearns(t *testing.T) {
 		option func() config.Option
 		want   []string
 	}{
-		"of the storage":  {func() config.Option { return config.Storage[string, int](newBare("y")) }, []string{"reset", "reset", "written y"}},
+		"of the storage":  {func() config.Option { return config.Storage[string, int](newListed("y")) }, []string{"reset", "reset", "written y"}},
 		"of a timeout":    {func() config.Option { return config.MethodTimeout(time.Second) }, []string{"reset", "written x"}},
-		"of the strategy": {func() config.Option { return config.Evict[string](new(row)) }, []string{"reset"}},
+		"of the strategy": {nil, []string{"reset"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				s := new(resettable)
+				s, another := new(resettable), new(row)
 				f, live, told := changing(t, config.Evict[string](s))
 				each(t, f, "a")
 				s.reset()
@@ -526,11 +526,18 @@ func TestChangeWhileAStrategyLearns(t *testing.T) {
 				s.hook = func(string) {
 					if !nested {
 						nested = true
-						noError(t, live.Apply(c.option()))
+						option := config.Evict[string](another)
+						if c.option != nil {
+							option = c.option()
+						}
+						noError(t, live.Apply(option))
 					}
 				}
-				noError(t, live.Apply(config.Storage[string, int](newBare("x"))))
+				noError(t, live.Apply(config.Storage[string, int](newListed("x"))))
 				s.hears(t, c.want...)
+				if c.option == nil {
+					another.hears(t, "written x")
+				}
 				told.hears(t, "configuration changed", "configuration changed")
 			})
 		})
@@ -541,7 +548,7 @@ func TestChangeWhileAStrategyLearns(t *testing.T) {
 // a load that runs meanwhile is not kept out.
 func TestStrategyIsToldOfWhatIsThere(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		store := newBare()
+		store := newListed()
 		live := mutable(with(config.Storage[string, int](store))...)
 		source := returning[string](1)
 		f := memoize.Must(memoize.Memoize(source.load, live, config.Logger(discardLog)))
@@ -564,8 +571,8 @@ func TestStrategyIsToldOfWhatIsThere(t *testing.T) {
 		allWant(t, 2, finish())
 		settled(t, f)
 		wants(t, 2)(f.Call(t.Context(), "c"))
-		if n := f.Stats().Fenced; n != 0 {
-			t.Errorf("%d were fenced", n)
+		if s := f.Stats(); s.Fenced != 0 || s.Evicted != 0 {
+			t.Errorf("%d were fenced and %d evicted", s.Fenced, s.Evicted)
 		}
 		noError(t, f.Close(t.Context()))
 	})
@@ -664,7 +671,7 @@ func TestPartsOfAChangeThatFailsAreFree(t *testing.T) {
 
 // timed is a storage that wants to know the time.
 type timed struct {
-	*bare
+	*listed
 	ticks func() entry.Instant
 }
 
@@ -675,7 +682,7 @@ func TestPartsAreGivenTheTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		mock := clock.NewMock()
 		for name, opts := range map[string][]config.Option{"of the machine": nil, "that is handed in": {config.Clock(mock)}} {
-			one, two := &timed{bare: newBare()}, &timed{bare: newBare()}
+			one, two := &timed{listed: newListed()}, &timed{listed: newListed()}
 			first, second := new(row), new(row)
 			live := mutable(config.Storage[string, int](one), config.Evict[string](first))
 			f := memoize.Must(memoize.Memoize(returning[string](1).load, live, opts...))
@@ -816,4 +823,69 @@ func TestPartsAreFreeAfterEveryVerb(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was written at one instant a strategy is told of in the storage's order.
+func TestStrategyLearnsInTheOrderOfTheStorage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f, live, _ := changing(t, config.Storage[string, int](newLooked()))
+		var want []string
+		for i := range 60 {
+			key := fmt.Sprintf("%02d", i)
+			noError(t, f.Set(t.Context(), key, i))
+			want = append(want, "written "+key)
+		}
+		strategy := new(row)
+		noError(t, live.Apply(config.Evict[string](strategy)))
+		strategy.hears(t, want...)
+	})
+}
+
+// cleared is a storage elsewhere that can be cleared.
+type cleared struct{ mockStorage[string, int] }
+
+func (s *cleared) Clear(context.Context) error {
+	s.add("clear")
+	s.stored.Clear()
+	return nil
+}
+
+// A strategy forgets what a storage held that is cleared.
+func TestStrategyForgetsWhatIsCleared(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, strategy := new(cleared), new(resettable)
+		f, _, _ := changing(t, config.Storage[string, int](s), config.Evict[string](strategy))
+		each(t, f, "a")
+		noError(t, f.InvalidateAll(t.Context()))
+		each(t, f, "a")
+		wants(t, 1)(f.Refresh(t.Context(), "a"))
+		settled(t, f)
+		strategy.hears(t, "written a", "reset", "written a", "written a again")
+		s.exactly(t, "clear", 1)
+	})
+}
+
+// Parts that a load runs under when they are replaced are free once it has ended.
+func TestPartsAreFreeOnceALoadHasEnded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := storage.NewInMemory[string, int]()
+		live := mutable(with(config.Storage(s))...)
+		source := returning[string](1)
+		f := memoize.Must(memoize.Memoize(source.load, live, config.Logger(discardLog)))
+		open := source.holds()
+		finish := begin(1, func() (int, error) { return f.Call(t.Context(), "a") })
+		noError(t, live.Apply(config.Storage(storage.NewInMemory[string, int]())))
+		another := func() error {
+			_, err := memoize.New(returning[string](1).load, config.Storage(s), config.Name("another"))
+			return err
+		}
+		if another() == nil {
+			t.Error("a storage serves two functions")
+		}
+		open()
+		allWant(t, 1, finish())
+		settled(t, f)
+		noError(t, another())
+		noError(t, f.Close(t.Context()))
+	})
 }

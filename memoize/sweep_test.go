@@ -7,6 +7,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,10 +26,10 @@ import (
 type looked struct {
 	*storage.InMemory[string, int]
 	journal
-	began   time.Time
-	takes   time.Duration
-	seen    func(key string) // called before an entry is yielded
-	release func(key string) error
+	began time.Time
+	takes atomic.Int64                     // nanoseconds for each
+	seen  atomic.Pointer[func(key string)] // called before an entry is yielded
+	stuck atomic.Bool                      // nothing can be dropped
 }
 
 func newLooked() *looked {
@@ -39,9 +41,9 @@ func (s *looked) Range(ctx context.Context) iter.Seq2[string, *entry.Entry[int]]
 		s.add("%v", time.Since(s.began))
 		held := maps.Collect(s.InMemory.Range(ctx))
 		for _, key := range slices.Sorted(maps.Keys(held)) {
-			time.Sleep(s.takes)
-			if s.seen != nil {
-				s.seen(key)
+			time.Sleep(time.Duration(s.takes.Load()))
+			if seen := s.seen.Load(); seen != nil {
+				(*seen)(key)
 			}
 			if !yield(key, held[key]) {
 				return
@@ -51,10 +53,8 @@ func (s *looked) Range(ctx context.Context) iter.Seq2[string, *entry.Entry[int]]
 }
 
 func (s *looked) Release(ctx context.Context, key string) error {
-	if s.release != nil {
-		if err := s.release(key); err != nil {
-			return err
-		}
+	if s.stuck.Load() {
+		return errOutage
 	}
 	return s.InMemory.Release(ctx, key)
 }
@@ -101,7 +101,7 @@ func TestSweepsComeForTheNearestEnd(t *testing.T) {
 		s := newLooked()
 		f := lives(t, s)
 		s.reset()
-		s.takes = 10 * time.Millisecond
+		s.takes.Store(int64(10 * time.Millisecond))
 		calls(t, f, "1h", "10m", "1m", "1m1s")
 		time.Sleep(time.Minute - 1)
 		s.since(t)
@@ -129,7 +129,7 @@ func TestSweepOfWhatStaysIsFollowedByRest(t *testing.T) {
 		s := newLooked()
 		f := lives(t, s)
 		s.reset()
-		s.takes = 10 * time.Millisecond
+		s.takes.Store(int64(10 * time.Millisecond))
 		calls(t, f, "1m", "1h")
 		noError(t, f.Invalidate(t.Context(), "1m"))
 		time.Sleep(time.Minute + 11*time.Millisecond)
@@ -149,7 +149,7 @@ func TestSweepOfWhatGoesRestsForItsTime(t *testing.T) {
 		s := newLooked()
 		f := lives(t, s)
 		s.reset()
-		s.takes = 10 * time.Millisecond
+		s.takes.Store(int64(10 * time.Millisecond))
 		calls(t, f, "1m")
 		time.Sleep(time.Minute + 11*time.Millisecond)
 		calls(t, f, "2ms")
@@ -171,12 +171,12 @@ func TestSweepSeesTheTimePass(t *testing.T) {
 		for i := range 128 {
 			calls(t, f, fmt.Sprintf("1m30.%03ds", i))
 		}
-		s.takes = time.Second
+		s.takes.Store(int64(time.Second))
 		time.Sleep(time.Minute + 129*time.Second + 1)
 		if f.Len() != 62 { // the first goes, and those from the 64th on
 			t.Errorf("%d entries are left after a sweep of 129", f.Len())
 		}
-		s.takes = 0
+		s.takes.Store(0)
 		time.Sleep(2 * time.Hour)
 		if f.Len() != 0 {
 			t.Errorf("%d entries are left in the end", f.Len())
@@ -196,7 +196,7 @@ func TestSweepDropsWhatItHasSeen(t *testing.T) {
 			}
 		})))
 		calls(t, f, "1m", "60s", "3600s", "60000ms")
-		s.seen = func(key string) {
+		changes := func(key string) {
 			switch key {
 			case "1m":
 				noError(t, f.Set(t.Context(), key, 2))
@@ -204,9 +204,10 @@ func TestSweepDropsWhatItHasSeen(t *testing.T) {
 				noError(t, f.Invalidate(t.Context(), key))
 			}
 		}
+		s.seen.Store(&changes)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		s.seen = nil
+		s.seen.Store(nil)
 		if got := dropped.all(); !slices.Equal(got, []string{`"60000ms"`}) || f.Stats().Expired != 1 {
 			t.Errorf("%q were dropped, %d are counted", got, f.Stats().Expired)
 		}
@@ -228,7 +229,7 @@ func TestSweepWithFaultyParts(t *testing.T) {
 		f = lives(t, s, config.Observe(observe.Func(func(ctx context.Context, e observe.Event) {
 			switch e.Kind {
 			case observe.StoreFault:
-				s.release = nil
+				s.stuck.Store(false)
 				noError(t, f.Invalidate(ctx, "1m"))
 				told.add("%s can't be dropped: %v", e.Key, errors.Is(e.Err, errOutage))
 			case observe.Panicked, observe.Dropped:
@@ -237,16 +238,17 @@ func TestSweepWithFaultyParts(t *testing.T) {
 		})))
 		calls(t, f, "1m", "2m", "1h")
 		s.reset()
-		s.release = func(string) error { return errOutage }
+		s.stuck.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if f.Stats().Expired != 0 || f.Stats().StoreFaults != 1 || f.Len() != 2 {
 			t.Errorf("%+v", f.Stats())
 		}
-		s.seen = func(string) { panic("oops") }
+		panics := func(string) { panic("oops") }
+		s.seen.Store(&panics)
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		s.seen = nil
+		s.seen.Store(nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		s.since(t, "1m0s", "2m0s", "2m1s")
@@ -312,5 +314,51 @@ func TestSweptStorageIsFreeAfterAChange(t *testing.T) {
 		g, err := memoize.New(returning[string](1).load, config.Storage(s), config.Evict(strategy), config.Name("another"))
 		noError(t, err)
 		calls(t, g, "key")
+	})
+}
+
+// What a storage holds when it comes into force goes at its end, though nobody writes.
+func TestSweepOfWhatWasThereBefore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newListed("a", "b")
+		f := memoize.Must(memoize.New(returning[string](1).load, config.Storage[string, int](s), config.Logger(discardLog)))
+		wants(t, 10)(f.Call(t.Context(), "a"))
+		time.Sleep(time.Hour)
+		if n := f.Stats().Expired; f.Len() != 0 || n != 2 {
+			t.Errorf("%d entries, %d are counted as expired", f.Len(), n)
+		}
+	})
+}
+
+// A change of the storage amid a sweep is no matter: what it looks at is swept to the
+// end, and the next one sweeps the other.
+func TestSweepAmidAChangeOfTheStorage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, next := newLooked(), newLooked()
+		live := mutable(config.ExpireAfter(time.Minute), config.UpdateAfter(time.Minute), config.Storage[string, int](s))
+		f := memoize.Must(memoize.Memoize(returning[string](1).load, live, config.Logger(discardLog)))
+		calls(t, f, "a", "b")
+		var once sync.Once
+		change := func(string) {
+			once.Do(func() {
+				s.seen.Store(nil)
+				noError(t, live.Apply(config.Storage[string, int](next)))
+				wants(t, 1)(f.Call(t.Context(), "c"))
+			})
+		}
+		s.seen.Store(&change)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s.Len() != 0 || f.Len() != 1 {
+			t.Errorf("%d entries are left of the first storage, %d are held", s.Len(), f.Len())
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if f.Len() != 0 {
+			t.Errorf("%d entries", f.Len())
+		}
+		noError(t, live.Apply(config.Storage[string, int](&mockStorage[string, int]{})))
+		calls(t, f, "d")
+		noError(t, f.Close(t.Context()))
 	})
 }

@@ -27,7 +27,8 @@ type fencing struct {
 	floor   map[string]int
 	between func(op string) error // called first in each claim, fill and read of many
 	short   map[string]bool       // operations that answer for one key less
-	many    bool                  // it is asked for many at once
+	after   func()                // called last in each fill
+	unread  error                 // of what each claim finds
 }
 
 func newFencing() *fencing { return &fencing{floor: map[string]int{}, short: map[string]bool{}} }
@@ -89,7 +90,7 @@ func (s *fencing) Claim(ctx context.Context, hold time.Duration, keys ...string)
 	for _, key := range keys {
 		s.mu.Lock()
 		s.token++
-		c := storage.Claim[int]{Token: fmt.Sprint(s.token)}
+		c := storage.Claim[int]{Token: fmt.Sprint(s.token), Err: s.unread}
 		s.mu.Unlock()
 		if e, ok := s.stored.Load(key); ok {
 			c.Entry = e.(*entry.Entry[int])
@@ -128,6 +129,9 @@ func (s *fencing) Fill(ctx context.Context, fills ...storage.Fill[string, int]) 
 	}
 	if s.short["fill"] {
 		kept = kept[1:]
+	}
+	if s.after != nil {
+		s.after()
 	}
 	return kept, nil
 }
@@ -490,4 +494,172 @@ func TestReadOfManyThatIsShort(t *testing.T) {
 			t.Errorf("found %v, %v", values, found)
 		}
 	})
+}
+
+// Who joins a load whose value is being stored may have begun after another process has
+// invalidated that: it looks again, and where the storage does not answer has the value.
+func TestWhoJoinsALoadThatIsBeingStored(t *testing.T) {
+	for name, c := range map[string]struct {
+		life   time.Duration // of what another process has stored meanwhile; negative is nothing
+		get    error         // of the second look
+		value  int
+		why    memoize.Why
+		loads  int // for each key
+		faults int
+	}{
+		"nothing":            {-1, nil, 2, memoize.Miss, 2, 0},
+		"a new one":          {time.Minute, nil, 7, memoize.Hit, 1, 0},
+		"a stale one":        {0, nil, 7, memoize.Stale, 2, 0},
+		"no answer":          {time.Minute, errOutage, 1, memoize.Joined, 1, 1},
+		"what can't be read": {-1, storage.ErrUnreadable, 2, memoize.Miss, 2, 0},
+	} {
+		for kind, keys := range map[string]int{"one": 1, "one that may be many": 1, "many": 3, "many at once": 3} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					s, source := newFencing(), returning[string](1)
+					var where storage.Storage[string, int] = s
+					if kind == "many at once" || kind == "one that may be many" {
+						where = reading{s}
+					}
+					f, told := fenced(t, where, source, config.StoreBudget(time.Hour, time.Hour))
+					args := []string{"a", "b", "c"}[:keys]
+					hold := make(chan struct{})
+					s.after = func() { <-hold }
+					leaders := begin(1, func() (int, error) { return 0, lastOf(f.CallMany(t.Context(), args)) })
+					s.stored.Clear() // another process invalidates, once the value is stored
+					source.returns(2)
+					joiner := begin(1, func() ([]int, error) {
+						if keys > 1 {
+							return f.CallMany(t.Context(), args)
+						}
+						r, err := f.Result(t.Context(), "a")
+						if r.Why != c.why {
+							t.Errorf("it came by the value by %v, want %v", r.Why, c.why)
+						}
+						return []int{r.Value}, err
+					})
+					now := entry.At(time.Now())
+					for _, key := range args {
+						if c.life >= 0 {
+							s.fence(key)
+							s.stored.Store(key, entry.New(7, now, entry.Life{UpdateAfter: c.life + 1, ExpireAfter: time.Hour}))
+						}
+					}
+					time.Sleep(time.Millisecond)
+					s.does(func(op string) error {
+						if op == "get" || op == "get many" {
+							return c.get
+						}
+						return nil
+					})
+					s.after = nil
+					close(hold)
+					allWant(t, 0, leaders())
+					r := joiner()[0]
+					settled(t, f)
+					want := slices.Repeat([]int{c.value}, keys)
+					if r.err != nil || !slices.Equal(r.value, want) {
+						t.Errorf("got %v, %v; want %v", r.value, r.err, want)
+					}
+					wantCalls(t, source, c.loads*keys)
+					faults := c.faults
+					if kind == "many" {
+						faults *= keys
+					}
+					if st := f.Stats(); int(st.StoreFaults) != faults || st.Fenced != 0 || st.Calls != uint64(2*keys) {
+						t.Errorf("%d faults, %d fenced, %d calls; told: %q", st.StoreFaults, st.Fenced, st.Calls, told.all())
+					}
+				})
+			})
+		}
+	}
+}
+
+// Who has looked again does so no third time: what it joins then has begun after it.
+func TestWhoJoinsRefusedLoadsLooksOnceMore(t *testing.T) {
+	for kind, keys := range map[string]int{"one": 1, "many": 2} {
+		t.Run(kind, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, source := reading{newFencing()}, returning[string](1)
+				f, _ := fenced(t, s, source)
+				source.takes = time.Second
+				args := []string{"a", "b"}[:keys]
+				s.does(func(op string) error {
+					if op == "fill" { // another process is always faster
+						s.fence("a")
+						s.fence("b")
+					}
+					return nil
+				})
+				for _, r := range together(3, func() ([]int, error) {
+					if keys > 1 {
+						return f.CallMany(t.Context(), args)
+					}
+					return nil, lastOf(f.Call(t.Context(), "a"))
+				}) {
+					noError(t, r.err)
+				}
+				settled(t, f)
+				wantCalls(t, source, 2*keys)
+			})
+		})
+	}
+}
+
+// What a claim can't read of a key is nothing to touch, and a fault.
+func TestTouchOfWhatAClaimCantRead(t *testing.T) {
+	for fails, err := range map[bool]error{false: storage.ErrUnreadable, true: errOutage} {
+		bubble(t, func(t *testing.T) {
+			s := newFencing()
+			f, told := fenced(t, s, returning[string](1), config.FailOnStoreError(fails))
+			noError(t, f.Set(t.Context(), "a", 7))
+			s.unread = err
+			ok, got := f.Touch(t.Context(), "a")
+			if ok || fails != errors.Is(got, memoize.ErrUnavailable) || !fails && got != nil {
+				t.Errorf("%v, %v", ok, got)
+			}
+			if n := f.Stats().StoreFaults; n != 1 || len(told.all()) != 1 {
+				t.Errorf("%d faults; told: %q", n, told.all())
+			}
+			s.unread = nil
+			if ok, err := f.Touch(t.Context(), "a"); !ok || err != nil {
+				t.Errorf("%v, %v", ok, err)
+			}
+		})
+	}
+}
+
+// A fill that panics, or says nothing of those that it has no fault of, costs nobody
+// the value.
+func TestFillsThatSayNothing(t *testing.T) {
+	for name, fill := range map[string]func() error{
+		"panics":  func() error { panic("oops") },
+		"is away": func() error { return errOutage },
+		"of one":  func() error { return &storage.ItemError{Item: 1, Err: errOutage} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := newFencing()
+				f, err := memoize.NewBatched(func(_ context.Context, keys []string) (map[string]int, error) {
+					return map[string]int{"a": 1, "b": 1, "c": 1}, nil
+				}, with(config.Storage[string, int](s), config.Logger(discardLog))...)
+				noError(t, err)
+				s.does(func(op string) error {
+					if op == "fill" {
+						return fill()
+					}
+					return nil
+				})
+				values, err := f.CallMany(t.Context(), []string{"a", "b", "c"})
+				if err != nil || !slices.Equal(values, []int{1, 1, 1}) {
+					t.Errorf("%v, %v", values, err)
+				}
+				settled(t, f)
+				if st := f.Stats(); st.StoreFaults != 1 || st.Panics != 0 || st.LoadsFailed != 0 {
+					t.Errorf("%+v", st)
+				}
+				noError(t, f.Close(t.Context()))
+			})
+		})
+	}
 }

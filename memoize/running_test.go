@@ -224,7 +224,7 @@ func (named) load(_ context.Context, arg string) (int, error) { return len(arg),
 // Functions are named as people write them.
 func TestNamesOfFunctions(t *testing.T) {
 	for want, f := range map[string]*memoize.Func[string, int]{
-		"memoize_test.anyOf":    memoize.Must(memoize.New(anyOf[int])),
+		"memoize_test.anyOf":      memoize.Must(memoize.New(anyOf[int])),
 		"memoize_test.named.load": memoize.Must(memoize.New(named{}.load)),
 		"other":                   memoize.Must(memoize.New(anyOf[int], config.Name("other"))),
 	} {
@@ -359,4 +359,109 @@ func TestCallManyOfKeysThatCantBeRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The start of a load is told before the source is asked, and its end at once where
+// nobody is held up; a batch is no one key's.
+func TestWhenLoadsAreTold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var told journal
+		watch := config.Observe(observe.Func(func(_ context.Context, e observe.Event) {
+			if e.Kind == observe.LoadStarted || e.Kind == observe.LoadEnded {
+				told.add("%v %q of %d", e.Kind, e.Key, e.Count)
+			}
+		}))
+		f := memoize.Must(memoize.NewBatched(func(_ context.Context, keys []string) (map[string]int, error) {
+			told.add("asked for %d", len(keys))
+			found := map[string]int{}
+			for _, key := range keys {
+				found[key] = 1
+			}
+			return found, nil
+		}, watch))
+		if _, err := f.CallMany(t.Context(), []string{"a", "b"}); err != nil {
+			t.Error(err)
+		}
+		settled(t, f)
+		told.hears(t, `load started "" of 2`, "asked for 2", `load ended "" of 2`)
+		calls(t, f, "c")
+		told.hears(t, `load started "\"c\"" of 1`, "asked for 1", `load ended "\"c\"" of 1`)
+		g := memoize.Must(memoize.New(func(context.Context, string) (int, error) {
+			told.add("asked")
+			return 1, nil
+		}, watch))
+		calls(t, g, "c")
+		told.hears(t, `load started "\"c\"" of 1`, "asked", `load ended "\"c\"" of 1`)
+		noError(t, f.Close(t.Context()))
+		noError(t, g.Close(t.Context()))
+	})
+}
+
+// An observer that is told of the end of a load's goroutine may call for its key.
+func TestGoexitIsToldOnceTheLoadHasEnded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		exits, told := true, 0
+		var f *memoize.Func[string, int]
+		f = memoize.Must(memoize.New(func(context.Context, string) (int, error) {
+			if exits {
+				exits = false
+				runtime.Goexit()
+			}
+			return 1, nil
+		}, config.Observe(observe.Func(func(_ context.Context, e observe.Event) {
+			if e.Kind == observe.Panicked {
+				told++
+				wants(t, 1)(f.Call(context.Background(), "a"))
+			}
+		}))))
+		began := time.Now()
+		_, err := f.Call(t.Context(), "a")
+		loadError(t, err, memoize.Failed, memoize.ErrGoexit)
+		settled(t, f)
+		if took := time.Since(began); took != 0 || told != 1 {
+			t.Errorf("it took %v, and was told %d times", took, told)
+		}
+		noError(t, f.Close(t.Context()))
+	})
+}
+
+// What is not to be stored is not fenced, and what is fenced is so once.
+func TestWhatIsNotStored(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, source := newFencing(), returning[string](1)
+		f, told := fenced(t, s, source)
+		source.fails(memoize.NoStore)
+		for range 2 {
+			if _, err := f.Call(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+		}
+		settled(t, f)
+		s.hears(t, "get a", "claim a for "+held2m, "get a", "claim a for "+held2m)
+		told.hears(t)
+		source.returns(1)
+		open := source.holds()
+		finish := begin(1, func() (int, error) { return f.Call(t.Context(), "a") })
+		noError(t, f.Invalidate(t.Context(), "a"))
+		open()
+		allWant(t, 1, finish())
+		settled(t, f)
+		told.hears(t, `fenced "a"`)
+		if n := f.Stats().Fenced; n != 1 {
+			t.Errorf("%d are counted as fenced", n)
+		}
+		// A stale value whose refresh could not be stored is refreshed again at once.
+		calls(t, f, "b")
+		time.Sleep(time.Minute)
+		s.does(func(op string) error {
+			if op == "claim" {
+				return errOutage
+			}
+			return nil
+		})
+		before := source.count()
+		calls(t, f, "b")
+		calls(t, f, "b")
+		wantCalls(t, source, before+2)
+	})
 }

@@ -15,16 +15,17 @@ import (
 )
 
 // cached runs a test over a server and a cache on it.
-func cached(t *testing.T, f func(t *testing.T, at *server, c *resilient.BulkCache, seen *events)) {
+func cached(t *testing.T, f func(t *testing.T, at *server, c *resilient.BulkCache, seen *events), opts ...resilient.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		at, seen := newServer(), &events{}
-		c, err := resilient.NewBulkCache(at, resilient.Observe(seen.add))
+		c, err := resilient.NewBulkCache(at, append([]resilient.Option{resilient.Observe(seen.add)}, opts...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		f(t, at, c, seen)
 		at.start()
+		at.set(func(s *server) { s.hangs, s.fault, s.unheard, s.unsaid = false, nil, 0, 0 })
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 		defer cancel()
 		if err := c.Close(ctx); err != nil {

@@ -101,11 +101,16 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 	s.mu.Lock()
 	defer s.unlock()
 	s.lands(j.key, flight)
+	p := j.pending
+	mine := s.queue.has(p) && p.sent == j.sent
 	if err != nil {
+		if verdict == Unwilling && !again && mine { // it was answered, and is in no doubt
+			s.queue.setSent(p, nil)
+			p.unbase(j.sent)
+		}
 		return false, fault{verdict, err}
 	}
-	p := j.pending
-	if !s.queue.has(p) || p.sent != j.sent {
+	if !mine {
 		return made, nil
 	}
 	s.queue.setSent(p, nil)
@@ -113,9 +118,7 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 		p.adapt(j.sent.covers, made)
 	}
 	if !made {
-		if j.sent.based { // nor was it before
-			p.base = slices.DeleteFunc(slices.Clone(p.base), func(is string) bool { return is == versionOf(j.sent.change) })
-		}
+		p.unbase(j.sent) // nor was it before
 		return false, nil
 	}
 	if is := versionOf(j.sent.change); j.sent.covers > 0 || slices.Contains(p.base, is) {
@@ -127,6 +130,13 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 		s.delivered(p, n)
 	}
 	return true, nil
+}
+
+// unbase takes away what a change that was not made would have made.
+func (p *pending) unbase(sent *attempt) {
+	if sent.based {
+		p.base = slices.DeleteFunc(slices.Clone(p.base), func(is string) bool { return is == versionOf(sent.change) })
+	}
 }
 
 // adapt has fewer parts made one change where others were faster, and more where they

@@ -165,9 +165,7 @@ func (s *Store) writeAgain(c *copied, until time.Time, takes ...string) bool {
 	switch {
 	case p.sent == nil || waits:
 	case p.sent.isLost(takes):
-		if p.sent.based {
-			p.base = slices.DeleteFunc(slices.Clone(p.base), func(is string) bool { return is == versionOf(p.sent.change) })
-		}
+		p.unbase(p.sent)
 		p.sent = nil
 	default: // it may be that it was made; then it has come first
 		p.sent.covers++

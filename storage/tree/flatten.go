@@ -14,7 +14,8 @@ var (
 	// Nothing is changed by a call that returns it.
 	ErrValue = errors.New("tree: the value can't be stored")
 	// ErrTooLarge says that a value has more leaves than MaxLeaves allows, or more
-	// bytes than MaxBytes does. Nothing is changed by a call that returns it.
+	// bytes than MaxBytes does, or that so many leaves are at a path and below it.
+	// Nothing is changed by a call that returns it.
 	ErrTooLarge = errors.New("tree: the value is too large")
 )
 

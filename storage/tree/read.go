@@ -123,7 +123,9 @@ func Get[T any](ctx context.Context, t *Tree, path []string) (T, error) {
 	return value, nil
 }
 
-// Exists tells whether Get would find anything: a leaf, or a node.
+// Exists tells whether Get would find anything: a leaf, or a node. Where more leaves
+// than MaxLeaves have ended and lie about, and come before one that has not, it is
+// ErrTooLarge.
 func (t *Tree) Exists(ctx context.Context, path []string) (bool, error) {
 	left, err := t.number(ctx, "look for", lifeScript, path, "1")
 	return err == nil && left != missing, err
@@ -131,7 +133,8 @@ func (t *Tree) Exists(ctx context.Context, path []string) (bool, error) {
 
 // TimeToLive is how long there will be something at the path: for a node, until
 // the last of what is below it ends. It is storage.Forever where there is no end.
-// Nothing at all is ErrNotFound.
+// Nothing at all is ErrNotFound, and more leaves than MaxLeaves, if the first so many
+// all have an end, ErrTooLarge.
 func (t *Tree) TimeToLive(ctx context.Context, path []string) (time.Duration, error) {
 	left, err := t.number(ctx, "ask the end of", lifeScript, path, "0")
 	switch {

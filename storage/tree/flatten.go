@@ -9,7 +9,7 @@ import (
 
 var (
 	// ErrValue says that a value can't be stored: something in it has no JSON, as
-	// a channel, NaN or text that is no UTF-8, or a map has keys that are no text
+	// a channel, NaN or text that is no UTF-8 or half of a letter, or a map has keys that are no text
 	// or are empty, or it is nested too deeply. The error says at which path.
 	// Nothing is changed by a call that returns it.
 	ErrValue = errors.New("tree: the value can't be stored")

@@ -20,7 +20,8 @@ import (
 // map[string]any, or a number: an int64 or uint64 where an integer fits, a float64
 // where there is a fraction or an exponent, a json.Number where none of them can
 // hold it. Nothing at all is ErrNotFound. More leaves than MaxLeaves are
-// ErrTooLarge, and what is no tree storage.ErrUnreadable. The value is the
+// ErrTooLarge. What is no tree, or has text in it that is no UTF-8 or an escape of half
+// a letter, such as \ud800, is storage.ErrUnreadable. The value is the
 // caller's to change.
 func (t *Tree) Get(ctx context.Context, path []string) (any, error) {
 	return t.get(ctx, path, valueOf)

@@ -86,7 +86,7 @@ func (s entryJSON[V, R]) Deserialize(data []byte) (*entry.Entry[V], error) {
 		return nil, fmt.Errorf("%w: there is no value", ErrCorrupt)
 	}
 	var form R
-	if err := json.Unmarshal(fields.Value, &form); err != nil {
+	if err := unmarshalJSON(fields.Value, &form); err != nil {
 		return nil, ofValue("json", err)
 	}
 	value, err := s.from(form)

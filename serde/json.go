@@ -7,6 +7,8 @@ import (
 	"errors"
 	"reflect"
 	"unicode/utf8"
+
+	"github.com/perennial-go/perennial/internal/jsontext"
 )
 
 // JSON is the codec of encoding/json, and the one that is used where nothing
@@ -14,11 +16,12 @@ import (
 // that are not exported are lost, as in Gob, and numbers in an any become float64,
 // which Gob leaves as they are. Text that is not UTF-8 is an error, wherever in the
 // value it stands: JSON has no form for it. Gob, Raw and a []byte, which becomes
-// base64, keep it.
+// base64, keep it. It is an error too where it is read, and so is an escape of half a
+// letter, such as \ud800: other languages write both.
 func JSON[V any]() Codec[V] { return &codec[V]{functions: jsonFunctions} }
 
 var jsonFunctions = func() *functions {
-	f := pair("json", marshalJSON, json.Unmarshal)
+	f := pair("json", marshalJSON, unmarshalJSON)
 	f.remedy = jsonRemedy
 	return f
 }()
@@ -31,10 +34,18 @@ func marshalJSON(message any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !utf8.Valid(data) || bytes.Contains(data, replaced) && !comesBack(message, data) {
+	if jsontext.Exact(data) != nil || bytes.Contains(data, replaced) && !comesBack(message, data) {
 		return nil, errNotUTF8
 	}
 	return data, nil
+}
+
+// unmarshalJSON is json.Unmarshal, or an error where that would change text.
+func unmarshalJSON(data []byte, message any) error {
+	if err := jsontext.Exact(data); err != nil {
+		return err
+	}
+	return json.Unmarshal(data, message)
 }
 
 var errNotUTF8 = errors.New("there is text in it that is not UTF-8, which JSON can't hold: make it a []byte, or take gob, or raw for strings")

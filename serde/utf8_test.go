@@ -77,6 +77,7 @@ func TestJSONKeepsTextOrRefusesIt(t *testing.T) {
 	refusesText(t, selfMade{[]byte(bad)})
 	refusesText(t, verbatim{[]byte(`"` + bad + `"`)})
 	refusesText(t, json.RawMessage(`"`+bad+`"`))
+	refusesText(t, json.RawMessage(`"\ud800"`))
 
 	for _, text := range []string{"", escape, character, "\U0001FAE9 <&>\u2028", `\\ufffd`, `"\ufffd"`} {
 		keepsText(t, text)
@@ -90,6 +91,24 @@ func TestJSONKeepsTextOrRefusesIt(t *testing.T) {
 	keepsText(t, []byte(bad))
 	keepsText(t, json.RawMessage(`["\ufffd","`+character+`"]`))
 	keepsText(t, inside{I: json.RawMessage(`"\ufffd"`)})
+}
+
+// What another program has written is not changed either.
+func TestJSONReadsTextAsItIsOrRefusesIt(t *testing.T) {
+	for _, text := range []string{`"\ud800"`, `"a\udc00\ud800b"`, `["a", {"\ud800": 1}]`, "\"a\xff\""} {
+		if value, err := serde.JSON[any]().Decode([]byte(text)); err == nil {
+			t.Errorf("%s is read as %q", text, value)
+		}
+		record := `{"created":1,"update_after":2,"expires_after":3,"value":` + text + `}`
+		if e, err := serde.EntryJSON[any]().Deserialize([]byte(record)); !errors.Is(err, serde.ErrValue) {
+			t.Errorf("%s is read as %v, %v", record, e, err)
+		}
+	}
+	for text, want := range map[string]string{`"\ud83d\ude00"`: "\U0001F600", `"\\ud800"`: `\ud800`, `"\ufffd"`: "\ufffd"} {
+		if value, err := serde.JSON[string]().Decode([]byte(text)); err != nil || value != want {
+			t.Errorf("%s is read as %q, %v", text, value, err)
+		}
+	}
 }
 
 // textCodecs are those that write text as JSON does.

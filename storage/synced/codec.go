@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
-	"unicode/utf8"
 
 	"github.com/perennial-go/perennial/serde"
 )
 
 // plainJSON is the codec where none is given: serde.JSON, but that it does not
-// take null for a zero, nor read what is no UTF-8.
+// take null for a zero.
 type plainJSON[T any] struct {
 	serde.Codec[T]
 	null bool // T has a way to be null
@@ -26,17 +25,11 @@ func newJSON[T any]() serde.Codec[T] {
 	return plainJSON[T]{serde.JSON[T](), reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())}
 }
 
-var (
-	errNull   = errors.New("null is stored")
-	errNoUTF8 = errors.New("what is stored is no UTF-8, and so no JSON")
-)
+var errNull = errors.New("null is stored")
 
 func (c plainJSON[T]) Decode(data []byte) (value T, err error) {
 	if !c.null && string(bytes.TrimSpace(data)) == "null" {
 		return value, errNull
-	}
-	if !utf8.Valid(data) {
-		return value, errNoUTF8
 	}
 	return c.Codec.Decode(data)
 }

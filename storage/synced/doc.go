@@ -70,7 +70,8 @@
 // JSON is read and written in the process and never by the server, whose cjson
 // makes {} of [] and a float of a large number. Text that is no UTF-8, which JSON would
 // change, is refused with ErrValue: keep it as []byte, or give a
-// Codec, such as that of serde.Gob.
+// Codec, such as that of serde.Gob. Where another program has written such text, or an
+// escape of half a letter, such as \ud800, reading it is ErrForeign.
 //
 // To delete a value by hand, use what tells those who watch: Delete, or a Remove. A DEL
 // on the server tells nobody: who watches serves the value for up to a minute more

@@ -3,6 +3,7 @@ package synced_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -65,9 +66,22 @@ func TestTextThatIsNoUTF8(t *testing.T) {
 		if _, err := synced.NewVar(m, "d", synced.Default(bad)); !errors.Is(err, synced.ErrValue) {
 			t.Errorf("Default: %v", err)
 		}
-		s.write(t, "foreign", `"a`+bad+`"`) // by another program
-		_, err := variable[string](t, m, "foreign").Get(t.Context())
-		matches(t, err, synced.ErrForeign)
+		for name, text := range map[string]string{"bytes": `"a` + bad + `"`, "half": `"\ud800"`, "other half": `"\ud83d\ud83d\ude00"`} { // by another program
+			s.write(t, name, text)
+			s.write(t, name+" list", "["+text+"]")
+			s.write(t, name+" dict", "{"+text+":"+text+"}")
+			_, err := variable[string](t, m, name).Get(t.Context())
+			matches(t, err, synced.ErrForeign)
+			if !strings.Contains(fmt.Sprint(err), "has to write") {
+				t.Errorf("there is no remedy in %v", err)
+			}
+			matches(t, last(list[string](t, m, name+" list").Pop(t.Context())), synced.ErrForeign)
+			matches(t, last(dict[string](t, m, name+" dict").All(t.Context())), synced.ErrForeign)
+		}
+		for text, want := range map[string]string{`"\ud83d\ude00"`: "\U0001F600", `"\\ud800"`: `\ud800`} {
+			s.write(t, want, text)
+			wantValue(t, variable[string](t, m, want), want)
+		}
 		codec, err := serde.Raw[string]()
 		done(t, err)
 		raw := variable(t, m, "raw", synced.Codec(codec))

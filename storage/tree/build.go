@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/perennial-go/perennial/internal/jsontext"
 )
 
 // node is a map whose elements are nodes too, or what has been made of leaves.
@@ -101,7 +103,7 @@ func jsonOf(l leaf) (any, error) {
 	if !json.Valid(text) {
 		return nil, errLeaf
 	}
-	return text, nil
+	return text, jsontext.Exact(text)
 }
 
 func valueOf(l leaf) (any, error) { return decodeValue(l.json) }

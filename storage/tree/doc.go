@@ -44,9 +44,31 @@
 //
 // A call is one script on the server, or one transaction, and the server answers
 // nobody else meanwhile. It takes some µs, and for each leaf of the subtree less than
-// 1 µs to read and 1 to 7 µs to write. MaxLeaves keeps Set and Get within bounds;
-// Children and Leaves, for what is larger, go by 500 at a time. Delete and Expire
-// have no bound: of what is very large, delete the children one by one.
+// 1 µs to read and 1 to 7 µs to write. MaxLeaves keeps every call within bounds;
+// Children and Leaves, for what is larger, go by 500 at a time.
+//
+// # Large subtrees
+//
+// What has more leaves than MaxLeaves is not got, replaced, deleted or given an end:
+// that is ErrTooLarge. It is deleted branch by branch, which is no longer one step:
+//
+//	func deleteAll(ctx context.Context, t *tree.Tree, path []string) error {
+//		if _, err := t.Delete(ctx, path); !errors.Is(err, tree.ErrTooLarge) {
+//			return err
+//		}
+//		for child, err := range t.Children(ctx, path) {
+//			if err != nil {
+//				return err
+//			}
+//			if err := deleteAll(ctx, t, append(slices.Clip(path), child)); err != nil {
+//				return err
+//			}
+//		}
+//		_, err := t.Delete(ctx, path) // what has ended
+//		return err
+//	}
+//
+// The same goes for Expire. Clear drops a whole tree at once, of whatever size.
 //
 // # What is lost when
 //
@@ -66,7 +88,7 @@
 // {PREFIX}*:
 //
 //	EVALSHA EVAL MULTI EXEC UNLINK
-//	TIME ZCARD ZRANGEBYLEX ZRANGEBYSCORE ZREVRANGE ZADD ZREM ZREMRANGEBYLEX
+//	TIME ZCARD ZLEXCOUNT ZRANGEBYLEX ZRANGEBYSCORE ZREVRANGE ZADD ZREM ZREMRANGEBYLEX
 //	HGET HSET HDEL HINCRBY DEL PEXPIRE PEXPIREAT PERSIST
 //
 // What is no answer of a Redis server is an error of the call. But the client believes

@@ -49,6 +49,7 @@ const (
 // of a script may stand after where in the script it came from.
 var serverSays = []remedy{
 	{says: "NOTANINTEGER", do: "see by Get what it is, and replace it by Set", is: ErrNotInteger},
+	{says: "TOOLARGE", do: "do it to its children one by one, or raise MaxLeaves", is: ErrTooLarge},
 	{says: "FOREIGN", do: doClear, is: storage.ErrUnreadable},
 	{says: "WRONGTYPE", do: "something else is stored under the tree's keys: " + doClear, is: storage.ErrUnreadable},
 	{says: "WRONGPASS", do: "user or password is wrong: set both as the server has them", is: ErrRefused},

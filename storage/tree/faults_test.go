@@ -141,7 +141,7 @@ func faulty(t *testing.T, call string, err, is error, says, password string) {
 func TestListedCommands(t *testing.T) {
 	t.Parallel()
 	s := servers.Redis(t)
-	const listed = "evalsha eval multi exec unlink time zrangebylex zrangebyscore zrevrange zcard zadd zrem zremrangebylex del pexpireat persist hget hset hdel hincrby pexpire"
+	const listed = "evalsha eval multi exec unlink time zlexcount zrangebylex zrangebyscore zrevrange zcard zadd zrem zremrangebylex del pexpireat persist hget hset hdel hincrby pexpire"
 	s.Command(append([]string{"ACL", "SETUSER", "user", "reset", "on", ">secret", "~{tree:}*", "+hello"}, strings.Fields("+"+strings.ReplaceAll(listed, " ", " +"))...)...)
 	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), Username: "user", Password: "secret", DialTimeout: patient, ReadTimeout: patient})
 	defer func() { noError(t, rdb.Close()) }()

@@ -9,12 +9,13 @@ import (
 
 var (
 	// ErrValue says that a value can't be stored: something in it has no JSON, as
-	// a channel, NaN or text that is no UTF-8, or a map has keys that are no text
+	// a channel, NaN or text that is no UTF-8 or half of a letter, or a map has keys that are no text
 	// or are empty, or it is nested too deeply. The error says at which path.
 	// Nothing is changed by a call that returns it.
 	ErrValue = errors.New("tree: the value can't be stored")
 	// ErrTooLarge says that a value has more leaves than MaxLeaves allows, or more
-	// bytes than MaxBytes does. Nothing is changed by a call that returns it.
+	// bytes than MaxBytes does, or that so many leaves are at a path and below it.
+	// Nothing is changed by a call that returns it.
 	ErrTooLarge = errors.New("tree: the value is too large")
 )
 

@@ -69,6 +69,9 @@ func TestForeignLeaves(t *testing.T) {
 		"below an empty":    {"\x01a\x01b\x00 {}", "\x01a\x01b\x01c\x00 1"},
 		"below another":     {"\x01a\x01b\x00 1", "\x01a\x01b\x01c\x00 1"},
 		"twice":             {"\x01a\x01b\x00 1", "\x01a\x01b\x00 2"},
+		"no UTF-8":          {"\x01a\x00 \"\xff\""},
+		"half a pair":       {"\x01a\x00 \"\\ud800\""},
+		"half a pair below": {"\x01a\x01b\x00 [\"\\ude00\\ud83d\"]"},
 		"deep":              {strings.Repeat("\x01a", 1000) + "\x00 1"},
 	} {
 		for _, member := range members {

@@ -20,7 +20,8 @@ import (
 // map[string]any, or a number: an int64 or uint64 where an integer fits, a float64
 // where there is a fraction or an exponent, a json.Number where none of them can
 // hold it. Nothing at all is ErrNotFound. More leaves than MaxLeaves are
-// ErrTooLarge, and what is no tree storage.ErrUnreadable. The value is the
+// ErrTooLarge. What is no tree, or has text in it that is no UTF-8 or an escape of half
+// a letter, such as \ud800, is storage.ErrUnreadable. The value is the
 // caller's to change.
 func (t *Tree) Get(ctx context.Context, path []string) (any, error) {
 	return t.get(ctx, path, valueOf)
@@ -123,7 +124,9 @@ func Get[T any](ctx context.Context, t *Tree, path []string) (T, error) {
 	return value, nil
 }
 
-// Exists tells whether Get would find anything: a leaf, or a node.
+// Exists tells whether Get would find anything: a leaf, or a node. Where more leaves
+// than MaxLeaves have ended and lie about, and come before one that has not, it is
+// ErrTooLarge.
 func (t *Tree) Exists(ctx context.Context, path []string) (bool, error) {
 	left, err := t.number(ctx, "look for", lifeScript, path, "1")
 	return err == nil && left != missing, err
@@ -131,7 +134,8 @@ func (t *Tree) Exists(ctx context.Context, path []string) (bool, error) {
 
 // TimeToLive is how long there will be something at the path: for a node, until
 // the last of what is below it ends. It is storage.Forever where there is no end.
-// Nothing at all is ErrNotFound.
+// Nothing at all is ErrNotFound, and more leaves than MaxLeaves, if the first so many
+// all have an end, ErrTooLarge.
 func (t *Tree) TimeToLive(ctx context.Context, path []string) (time.Duration, error) {
 	left, err := t.number(ctx, "ask the end of", lifeScript, path, "0")
 	switch {

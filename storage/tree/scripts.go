@@ -50,8 +50,14 @@ local function each(path, f)
 	end
 end
 `
+	// ARGV[2] is how many leaves may be at the path and below, those that have ended
+	// too: the server does nothing else while it works on them.
 	writing = reading + `
 local function text(n) return string.format('%.0f', n) end
+
+if redis.call('ZLEXCOUNT', leaves, '[' .. path .. '\0', '(' .. path .. '\2') > tonumber(ARGV[2]) then
+	return redis.error_reply('TOOLARGE more than ' .. ARGV[2] .. ' leaves are there')
+end
 
 -- Both are asked before anything is changed: keys of another type are errors. What
 -- the server has evicted of the two takes the other along.
@@ -129,17 +135,21 @@ found[#found + 1] = time[1]
 found[#found + 1] = time[2]
 return found
 `)
-	// ARGV: path, 1 if it is only asked whether there is anything. Returns for how
-	// long there is, in ms: -1 without end, -2 if there is nothing.
+	// ARGV: path, how many leaves are looked at at most, 1 if it is only asked whether
+	// there is anything. Returns for how long there is, in ms: -1 without end, -2 if
+	// there is nothing.
 	lifeScript = newScript(reading + `
-local last = 0
+local last, left = 0, tonumber(ARGV[2])
 each(path, function(page)
 	for _, leaf in ipairs(page) do
+		left = left - 1
+		if left < 0 then return true end
 		local _, e = parts(leaf)
 		if e > now then last = math.max(last, e) end
-		if last == math.huge or last > 0 and ARGV[2] == '1' then return true end
+		if last == math.huge or last > 0 and ARGV[3] == '1' then return true end
 	end
 end)
+if left < 0 then return redis.error_reply('TOOLARGE more than ' .. ARGV[2] .. ' leaves are there') end
 if last == math.huge then return -1 end
 return last > now and last - now or -2
 `)
@@ -167,12 +177,12 @@ end
 names[#names + 1] = from
 return names
 `)
-	// ARGV: path, for how many ms or -1, and the path and value of each leaf.
+	// ARGV: path, how many leaves, for how many ms or -1, and the path and value of each leaf.
 	setScript = newScript(writing + growing + `
 clear(path)
-local keep, e, n = tonumber(ARGV[2]), '', (#ARGV - 2) / 2
+local keep, e, n = tonumber(ARGV[3]), '', (#ARGV - 3) / 2
 if keep >= 0 then e = text(now + keep) end
-for first = 3, #ARGV, 1000 do
+for first = 4, #ARGV, 1000 do
 	local add, index = {}, {}
 	for i = first, math.min(first + 999, #ARGV), 2 do
 		add[#add + 1] = 0
@@ -188,15 +198,15 @@ end
 settle(n + 64)
 return 1
 `)
-	// ARGV: path. Returns whether there was anything.
+	// ARGV: path, how many leaves. Returns whether there was anything.
 	deleteScript = newScript(writing + `
 local _, alive = drop(path)
 settle(64)
 return alive and 1 or 0
 `)
-	// ARGV: path, for how many ms or -1. Returns whether there is anything.
+	// ARGV: path, how many leaves, for how many ms or -1. Returns whether there is anything.
 	expireScript = newScript(writing + `
-local keep, e, n = tonumber(ARGV[2]), '', 0
+local keep, e, n = tonumber(ARGV[3]), '', 0
 if keep >= 0 then e = text(now + keep) end
 each(path, function(page)
 	local old, add, index, unindex = {}, {}, {}, {}
@@ -224,10 +234,10 @@ end)
 settle(n + 64)
 return n > 0 and 1 or 0
 `)
-	// ARGV: path, how much, a name that no other addition has. Returns the sum as
+	// ARGV: path, how many leaves, how much, a name that no other addition has. Returns the sum as
 	// text: HINCRBY counts in 64 bits, Lua would in the 53 of a float.
 	addScript = newScript(writing + growing + `
-local adds, id = KEYS[3], ARGV[3]
+local adds, id = KEYS[3], ARGV[4]
 local known = redis.call('HGET', adds, id)
 if known then return known end
 
@@ -251,7 +261,7 @@ if not leaf then
 end
 
 redis.call('HSET', adds, id, value)
-local sum = redis.pcall('HINCRBY', adds, id, ARGV[2])
+local sum = redis.pcall('HINCRBY', adds, id, ARGV[3])
 if type(sum) == 'table' then
 	redis.call('HDEL', adds, id)
 	return redis.error_reply('NOTANINTEGER ' .. sum.err)

@@ -93,9 +93,9 @@ func (t *Tree) words(s script, args ...any) []any {
 	return append([]any{"evalsha", s.sha, len(t.keys), t.keys[0], t.keys[1], t.keys[2]}, args...)
 }
 
-// number is run for a script that returns a number.
+// number is run for a script that is told MaxLeaves, and returns a number.
 func (t *Tree) number(ctx context.Context, verb string, s script, path []string, args ...any) (int64, error) {
-	cmd, err := run(ctx, t, verb, s, path, redis.NewIntCmd, args...)
+	cmd, err := run(ctx, t, verb, s, path, redis.NewIntCmd, append([]any{t.maxLeaves}, args...)...)
 	if err != nil {
 		return 0, err
 	}

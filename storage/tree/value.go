@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/perennial-go/perennial/internal/jsontext"
 )
 
 var errUTF8 = errors.New("there is text that is no UTF-8: encode it, say as []byte")
@@ -27,6 +29,9 @@ func encodeValue(v reflect.Value) (json.RawMessage, error) {
 	}
 	if replaced(text.Bytes()) {
 		return nil, errUTF8
+	}
+	if err := jsontext.Exact(text.Bytes()); err != nil { // what a json.Marshaler has written
+		return nil, err
 	}
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
@@ -62,6 +67,9 @@ func decodeValue(text string) (any, error) {
 	}
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil && text == strconv.FormatInt(n, 10) {
 		return n, nil
+	}
+	if err := jsontext.Exact([]byte(text)); err != nil {
+		return nil, err
 	}
 	var value any
 	if err := decodeInto(text, &value); err != nil {

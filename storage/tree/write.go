@@ -20,8 +20,8 @@ import (
 // A nil is a value, and so is a nil map.
 //
 // The whole value is looked at before anything is sent: what can't be stored is
-// ErrValue, what is too much ErrTooLarge, and nothing is changed. The value
-// has no end, unless For says so, whatever had stood there.
+// ErrValue, what is too much ErrTooLarge, as is a subtree of more than MaxLeaves in
+// whose place it would be; then nothing is changed. The value has no end, unless For says so, whatever had stood there.
 func (t *Tree) Set(ctx context.Context, path []string, value any, opts ...SetOption) error {
 	s := setting{keep: storage.Forever}
 	for _, o := range opts {
@@ -43,13 +43,15 @@ func (t *Tree) Set(ctx context.Context, path []string, value any, opts ...SetOpt
 }
 
 // Delete drops what is at the path and below it, and tells whether there was
-// anything. A node whose last element goes is gone with it.
+// anything. A node whose last element goes is gone with it. Of more leaves than
+// MaxLeaves it is ErrTooLarge, and nothing is changed: see Large subtrees in the
+// documentation of the package.
 func (t *Tree) Delete(ctx context.Context, path []string) (existed bool, err error) {
 	n, err := t.number(ctx, "delete", deleteScript, path)
 	return n == 1, err
 }
 
-// Clear drops the whole tree, also where somebody else has stored something of
+// Clear drops the whole tree, of whatever size, also where somebody else has stored something of
 // another type under its keys.
 func (t *Tree) Clear(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -70,7 +72,7 @@ func (t *Tree) Clear(ctx context.Context) error {
 // for ten minutes, and adds once. After any other error that is not ErrNotInteger
 // it is not known whether n was added.
 func (t *Tree) Add(ctx context.Context, path []string, n int64) (int64, error) {
-	cmd, err := run(ctx, t, "add to", addScript, path, redis.NewStringCmd, n, rand.Text())
+	cmd, err := run(ctx, t, "add to", addScript, path, redis.NewStringCmd, t.maxLeaves, n, rand.Text())
 	if err != nil {
 		return 0, err
 	}
@@ -83,7 +85,8 @@ func (t *Tree) Add(ctx context.Context, path []string, n int64) (int64, error) {
 
 // Expire has what is at the path and all below it end after this time, and tells
 // whether there is anything: see For. storage.Forever takes the end away, zero or
-// less deletes.
+// less deletes. Of more leaves than MaxLeaves it is ErrTooLarge, and nothing is
+// changed.
 func (t *Tree) Expire(ctx context.Context, path []string, keep time.Duration) (existed bool, err error) {
 	if ms(keep) == 0 {
 		return t.Delete(ctx, path)

@@ -140,7 +140,7 @@ func TestListedCommands(t *testing.T) {
 		"entry":        "pttl hmget evalsha eval time hget hset hdel del pexpireat persist scan unlink",
 		"string":       "get set pttl del exists pexpire persist scan unlink",
 		"field&hash=h": "hget hmget hset hsetnx hdel hexists hscan",
-		"value":        "pttl hmget evalsha eval exists publish hset hdel pexpire persist scan &perennial:*",
+		"value":        "pttl hmget evalsha eval exists publish hset hstrlen hdel pexpire persist scan &perennial:*",
 	} {
 		s.Command("FLUSHALL")
 		s.Command(append([]string{"ACL", "SETUSER", "user", "reset", "on", ">secret", "~*", "+hello"}, strings.Fields(strings.ReplaceAll("+"+strings.ReplaceAll(commands, " ", " +"), "+&", "&"))...)...)

@@ -56,6 +56,9 @@ local function becomes(i, v, k)
 		redis.call('PEXPIRE', key, kept)
 		return
 	end
+	if lives and redis.call('HSTRLEN', key, 'v') > #v then
+		redis.call('HDEL', key, '') -- deletes nothing, as above: what is smaller frees memory
+	end
 	redis.call('HSET', key, 'i', i, 'p', made, 'k', k, 'v', v)
 	if k == '-1' then
 		if f[3] and f[2] ~= '-1' then redis.call('PERSIST', key) end

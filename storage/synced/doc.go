@@ -62,7 +62,7 @@
 // It is run against Redis 7.0.15. These are the commands in use, besides those
 // that connect (HELLO or AUTH, SELECT):
 //
-//	commands  EVAL EVALSHA EXISTS GET HDEL HMGET HSET PERSIST PEXPIRE PING PSUBSCRIBE PTTL PUBLISH SCAN SET TIME
+//	commands  EVAL EVALSHA EXISTS GET HDEL HMGET HSET HSTRLEN PERSIST PEXPIRE PING PSUBSCRIBE PTTL PUBLISH SCAN SET TIME
 //
 // GET, SET and TIME see to the key perennial:state, by which a server that has lost
 // its data is known.

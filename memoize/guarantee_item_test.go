@@ -85,6 +85,7 @@ func TestG9AKeyWithoutTextIsItsOwnFault(t *testing.T) {
 		if err := f.Set(ctx, bad, "2"); !errors.Is(err, storage.ErrUnstorable) || errors.Is(err, memoize.ErrUnavailable) {
 			t.Errorf("Set: %v", err)
 		}
+		settled(t, f) // what a load has met is told once it has ended
 		told.exactly(t, observe.StoreFault.String(), 0)
 		if n := f.Stats().StoreFaults; n != 0 || told.count(observe.Unstorable.String()) == 0 {
 			t.Errorf("%d faults of the store are counted; told is %q", n, told.all())
@@ -106,6 +107,7 @@ func TestG12NaNOverAStoreIsNoFault(t *testing.T) {
 		if has := memoize.HasMany(ctx, f, []float64{1, nan, 2}); !has[0] || has[1] || !has[2] {
 			t.Errorf("stored are %v", has)
 		}
+		settled(t, f)
 		if n := f.Stats().StoreFaults; n != 0 || told.count(observe.StoreFault.String())+told.count(observe.Unstorable.String()) > 0 {
 			t.Errorf("%d faults of the store are counted; told is %q", n, told.all())
 		}
@@ -128,6 +130,7 @@ func TestG9AValueThatCantBeWrittenIsItsOwnFault(t *testing.T) {
 				t.Errorf("of %v are stored: %v", args, has)
 			}
 		}
+		settled(t, f)
 		told.exactly(t, observe.Unstorable.String()+` "bad"`, 2)
 		wants(t, "\xff")(f.Call(ctx, "bad"))
 
@@ -141,6 +144,7 @@ func TestG9AValueThatCantBeWrittenIsItsOwnFault(t *testing.T) {
 		if f.Has(ctx, "bad") {
 			t.Error("what was invalidated is stored")
 		}
+		settled(t, f)
 		if n := f.Stats().StoreFaults; n != 0 || told.count(observe.StoreFault.String()) > 0 {
 			t.Errorf("%d faults of the store are counted; told is %q", n, told.all())
 		}

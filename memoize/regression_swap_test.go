@@ -247,6 +247,7 @@ func TestStrategyIsEmptiedOnce(t *testing.T) {
 		close(hold)
 		noError(t, <-applied)
 		wants(t, 1)(f.Call(t.Context(), "d"))
+		settled(t, f)
 		if resets != 1 || f.Len() != 2 {
 			t.Fatalf("%d resets, %d entries are held of 2 that may be", resets, f.Len())
 		}

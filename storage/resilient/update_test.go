@@ -381,3 +381,41 @@ func (h *hanging) Swap(ctx context.Context, changes ...storage.Change) ([]bool, 
 	}
 	return h.server.Swap(ctx, changes...)
 }
+
+// Who looks while the store goes, and something is queued, is told of that.
+func TestLookFindsWhatIsQueuedMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		put(t, s, "a", "1", resilient.Committed)
+		at.set(func(s *server) {
+			s.fault = func(verb, key string) error {
+				if verb == "look" && key == "a" {
+					time.Sleep(200 * time.Millisecond)
+				}
+				return nil
+			}
+		})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			holds(t, s, "a", "2")
+		}()
+		later(100 * time.Millisecond)
+		at.stop()
+		lacks(t, s, "b")
+		put(t, s, "a", "2", resilient.Queued)
+		<-ended
+	})
+}
+
+// What a probe has seen is kept.
+func TestCopyOfWhatAProbeSees(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		at.stop()
+		lacks(t, s, "a")
+		stores(t, at, "a", "1")
+		at.start()
+		later(5 * time.Second)
+		at.stop()
+		holds(t, s, "a", "1")
+	})
+}

@@ -419,3 +419,48 @@ func TestCopyOfWhatAProbeSees(t *testing.T) {
 		holds(t, s, "a", "1")
 	})
 }
+
+// What there was is told of a deletion with which the store goes; what was never seen and
+// is refused, or left, is told once and kept nowhere.
+func TestFirstFaultOfWhatWasNotSeen(t *testing.T) {
+	for _, versions := range []bool{true, false} {
+		bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
+			var beneath storage.Bytes = at
+			if !versions {
+				beneath = bare{at}
+			}
+			for _, there := range []bool{true, false} {
+				s, _ := client(t, beneath)
+				stores(t, at, "a", "1")
+				holds(t, s, "a", "1")
+				lacks(t, s, "none")
+				at.stop()
+				key := map[bool]string{true: "a", false: "none"}[there]
+				if existed, err := s.Delete(t.Context(), key); existed != there || !errors.Is(err, storage.ErrQueued) {
+					t.Errorf("Delete of %q: %v, %v", key, existed, err)
+				}
+				at.start()
+				if err := s.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			s, _ := client(t, beneath)
+			at.set(func(s *server) { s.fault = on(errReadOnly, "look", "set") })
+			before := at.calls.Load()
+			if outcome, err := s.Put(t.Context(), "new", nil, storage.Forever); !errors.Is(err, errReadOnly) || outcome != 0 || at.calls.Load() != before+1 {
+				t.Errorf("Put: %v, %v", outcome, err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			at.set(func(s *server) { s.fault = func(string, string) error { cancel(); return errReset } })
+			if outcome, err := s.Put(ctx, "other", nil, storage.Forever); !errors.Is(err, context.Canceled) || outcome != 0 {
+				t.Errorf("Put: %v, %v", outcome, err)
+			}
+			if stats := s.Stats(); stats.Copies != 0 || stats.Trips != 0 {
+				t.Errorf("stats: %+v", stats)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

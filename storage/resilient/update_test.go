@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -326,7 +327,7 @@ func TestFlushLeavesWhatHangs(t *testing.T) {
 					at.set(func(s *server) { s.fault = nil })
 				}
 				at.start()
-				h.verb = c.verb
+				h.verb.Store(c.verb)
 				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				defer cancel()
 				began := time.Now()
@@ -345,7 +346,7 @@ func TestFlushLeavesWhatHangs(t *testing.T) {
 				if stats := s.Stats(); stats.State != want || stats.Trips != 1 || stats.Dropped != 0 || stats.Changes != 1 {
 					t.Errorf("stats: %+v", stats)
 				}
-				h.verb = ""
+				h.verb.Store("")
 				later(time.Minute)
 				holds(t, at.memory, "a", "0+")
 				if n := len(seen.of(resilient.Opened)); n != 1 {
@@ -363,11 +364,11 @@ func TestFlushLeavesWhatHangs(t *testing.T) {
 // hanging is a server that does not answer to one verb.
 type hanging struct {
 	*server
-	verb string
+	verb atomic.Value
 }
 
 func (h *hanging) Look(ctx context.Context, keys ...string) ([]storage.Versioned, error) {
-	if h.verb == "look" {
+	if h.verb.Load() == "look" {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -375,7 +376,7 @@ func (h *hanging) Look(ctx context.Context, keys ...string) ([]storage.Versioned
 }
 
 func (h *hanging) Swap(ctx context.Context, changes ...storage.Change) ([]bool, error) {
-	if h.verb == "swap" {
+	if h.verb.Load() == "swap" {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}

@@ -202,6 +202,23 @@ func TestBytesOfCopies(t *testing.T) {
 	}
 }
 
+// What is too large for all of the copies is not kept, and takes no other's place.
+func TestCopyThatIsTooLarge(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
+		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "large", strings.Repeat("x", 1000), resilient.Committed)
+		if told := seen.of(resilient.Forgot); len(told) != 1 || told[0].Key != "large" || s.Stats().Copies != 1 {
+			t.Errorf("it is told %+v", told)
+		}
+		if n := s.Flights(); n != 0 {
+			t.Errorf("%d changes are on their way for ever", n)
+		}
+		at.stop()
+		holds(t, s, "a", "1")
+		lacks(t, s, "large")
+	}, resilient.Copy(0, 1000))
+}
+
 // Of events that are not taken the last 10,000 wait, or as many as have 64 MiB.
 func TestEventsThatWait(t *testing.T) {
 	for _, c := range []struct {

@@ -77,13 +77,10 @@ func (s *Store) makeRoom(but *pending, key string, parts []part, result *copied,
 	if !s.dropOldest || len(parts) > s.queue.most || costOf(key, parts, result, sent) > s.queue.mostBytes {
 		return false
 	}
-	p := s.queue.oldest()
-	if p == but && p != nil {
+	p := s.queue.oldest() // there is another, for the key alone would fit
+	if p == but {
 		s.queue.toBack(p)
 		p = s.queue.oldest()
-	}
-	if p == nil || p == but {
-		return false
 	}
 	s.drop(p, len(p.parts), ErrFull)
 	return true

@@ -14,3 +14,10 @@ func (s *Store) Waits(key string) bool {
 	p := s.queue.get(key)
 	return p != nil && (p.again() == nil || len(p.parts) > 1)
 }
+
+// Flights is how many changes are on their way.
+func (s *Store) Flights() int {
+	s.mu.Lock()
+	defer s.unlock()
+	return len(s.flights)
+}

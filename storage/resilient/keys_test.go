@@ -269,3 +269,29 @@ func TestWatchReturns(t *testing.T) {
 		}
 	})
 }
+
+// So does one whose context ends while it tells of something.
+func TestWatchReturnsAmidWhatItTells(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
+		runs := false
+		w := &failingWatch{server: at}
+		w.watch = func(ctx context.Context, n int, changed func(storage.Changed)) error {
+			runs = true
+			defer func() { runs = false }()
+			changed(storage.Changed{Missed: true})
+			changed(storage.Changed{Key: "a"})
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			return ctx.Err()
+		}
+		s, _ := client(t, w)
+		ctx, cancel := context.WithCancel(t.Context())
+		told := 0
+		if err := s.Watch(ctx, "", func(storage.Changed) { told++; synctest.Wait(); cancel() }); !errors.Is(err, context.Canceled) || runs || told != 1 {
+			t.Errorf("Watch: %v, told %d times, and it runs: %v", err, told, runs)
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

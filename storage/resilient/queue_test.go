@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/perennial-go/perennial/storage"
@@ -369,33 +368,4 @@ func TestQueueCountsWhatIsSentAndHeld(t *testing.T) {
 			t.Errorf("%d were accepted", accepted)
 		}
 	}, resilient.Queue(0, most))
-}
-
-// Events that wait for an observer that is slow are bounded in bytes too.
-func TestEventsAreBounded(t *testing.T) {
-	const size = 4 << 20
-	var let chan struct{}
-	var told, bytes int
-	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		let = make(chan struct{})
-		at.stop()
-		go func() { _, _ = s.Get(t.Context(), "a") }() // which tells that it is away
-		synctest.Wait()
-		for i := range 24 {
-			put(t, s, fmt.Sprint(i), strings.Repeat("x", size), resilient.Queued)
-		}
-		if n := s.Stats().Unobserved; n < 5 {
-			t.Errorf("%d of 23 events of %d bytes were given up", n, size)
-		}
-		close(let)
-		at.start()
-		later(time.Minute)
-		if told < 5 || bytes > 64<<20 {
-			t.Errorf("the observer was told of %d events of %d bytes", told, bytes)
-		}
-	}, resilient.Queue(1, 4*size), resilient.DropOldest(), resilient.Observe(func(e resilient.Event) {
-		<-let
-		told++
-		bytes += len(e.Value)
-	}))
 }

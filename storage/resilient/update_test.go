@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -326,7 +327,7 @@ func TestFlushLeavesWhatHangs(t *testing.T) {
 					at.set(func(s *server) { s.fault = nil })
 				}
 				at.start()
-				h.verb = c.verb
+				h.verb.Store(c.verb)
 				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				defer cancel()
 				began := time.Now()
@@ -345,7 +346,7 @@ func TestFlushLeavesWhatHangs(t *testing.T) {
 				if stats := s.Stats(); stats.State != want || stats.Trips != 1 || stats.Dropped != 0 || stats.Changes != 1 {
 					t.Errorf("stats: %+v", stats)
 				}
-				h.verb = ""
+				h.verb.Store("")
 				later(time.Minute)
 				holds(t, at.memory, "a", "0+")
 				if n := len(seen.of(resilient.Opened)); n != 1 {
@@ -363,11 +364,11 @@ func TestFlushLeavesWhatHangs(t *testing.T) {
 // hanging is a server that does not answer to one verb.
 type hanging struct {
 	*server
-	verb string
+	verb atomic.Value
 }
 
 func (h *hanging) Look(ctx context.Context, keys ...string) ([]storage.Versioned, error) {
-	if h.verb == "look" {
+	if h.verb.Load() == "look" {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -375,9 +376,92 @@ func (h *hanging) Look(ctx context.Context, keys ...string) ([]storage.Versioned
 }
 
 func (h *hanging) Swap(ctx context.Context, changes ...storage.Change) ([]bool, error) {
-	if h.verb == "swap" {
+	if h.verb.Load() == "swap" {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
 	return h.server.Swap(ctx, changes...)
+}
+
+// Who looks while the store goes, and something is queued, is told of that.
+func TestLookFindsWhatIsQueuedMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		put(t, s, "a", "1", resilient.Committed)
+		at.set(func(s *server) {
+			s.fault = func(verb, key string) error {
+				if verb == "look" && key == "a" {
+					time.Sleep(200 * time.Millisecond)
+				}
+				return nil
+			}
+		})
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			holds(t, s, "a", "2")
+		}()
+		later(100 * time.Millisecond)
+		at.stop()
+		lacks(t, s, "b")
+		put(t, s, "a", "2", resilient.Queued)
+		<-ended
+	})
+}
+
+// What a probe has seen is kept.
+func TestCopyOfWhatAProbeSees(t *testing.T) {
+	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+		at.stop()
+		lacks(t, s, "a")
+		stores(t, at, "a", "1")
+		at.start()
+		later(5 * time.Second)
+		at.stop()
+		holds(t, s, "a", "1")
+	})
+}
+
+// What there was is told of a deletion with which the store goes; what was never seen and
+// is refused, or left, is told once and kept nowhere.
+func TestFirstFaultOfWhatWasNotSeen(t *testing.T) {
+	for _, versions := range []bool{true, false} {
+		bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
+			var beneath storage.Bytes = at
+			if !versions {
+				beneath = bare{at}
+			}
+			for _, there := range []bool{true, false} {
+				s, _ := client(t, beneath)
+				stores(t, at, "a", "1")
+				holds(t, s, "a", "1")
+				lacks(t, s, "none")
+				at.stop()
+				key := map[bool]string{true: "a", false: "none"}[there]
+				if existed, err := s.Delete(t.Context(), key); existed != there || !errors.Is(err, storage.ErrQueued) {
+					t.Errorf("Delete of %q: %v, %v", key, existed, err)
+				}
+				at.start()
+				if err := s.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			s, _ := client(t, beneath)
+			at.set(func(s *server) { s.fault = on(errReadOnly, "look", "set") })
+			before := at.calls.Load()
+			if outcome, err := s.Put(t.Context(), "new", nil, storage.Forever); !errors.Is(err, errReadOnly) || outcome != 0 || at.calls.Load() != before+1 {
+				t.Errorf("Put: %v, %v", outcome, err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			at.set(func(s *server) { s.fault = func(string, string) error { cancel(); return errReset } })
+			if outcome, err := s.Put(ctx, "other", nil, storage.Forever); !errors.Is(err, context.Canceled) || outcome != 0 {
+				t.Errorf("Put: %v, %v", outcome, err)
+			}
+			if stats := s.Stats(); stats.Copies != 0 || stats.Trips != 0 {
+				t.Errorf("stats: %+v", stats)
+			}
+			if err := s.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -25,13 +25,12 @@ import (
 // it names the key that came first, past a room of its own.
 type row struct {
 	journal
-	mu     sync.Mutex
-	keys   []string
-	room   int                    // 0 is no bound
-	hook   func(what string)      // called in each method, before it does its work
-	known  map[string]*entry.Meta // what it was told of last
-	ticks  func() entry.Instant
-	weighs bool
+	mu    sync.Mutex
+	keys  []string
+	room  int                    // 0 is no bound
+	hook  func(what string)      // called in each method, before it does its work
+	known map[string]*entry.Meta // what it was told of last
+	ticks func() entry.Instant
 }
 
 func (s *row) told(format string, args ...any) {

@@ -170,8 +170,7 @@ func (s *Fields) scanFields(ctx context.Context, verb, prefix string) iter.Seq2[
 				return
 			}
 			var both []string // names and values in turn
-			var err error
-			err = redisask.Do(func() (err error) {
+			err := redisask.Do(func() (err error) {
 				both, cursor, err = s.redis.HScan(ctx, s.hash, cursor, plain(prefix), batch).Result()
 				return err
 			})

@@ -14,7 +14,7 @@ import (
 )
 
 // errReadOnly is what a server says that answers, and takes nothing.
-var errReadOnly = errors.New("READONLY You can't write against a read only replica.")
+var errReadOnly = errors.New("READONLY You can't write against a read only replica")
 
 // on is a fault of some verbs.
 func on(err error, verbs ...string) func(verb, key string) error {

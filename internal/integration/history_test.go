@@ -18,6 +18,7 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/memoize"
 	"github.com/perennial-go/perennial/statuses"
 	"github.com/perennial-go/perennial/storage"
@@ -333,9 +334,13 @@ var plans = map[string]plan{
 }
 
 func TestHistories(t *testing.T) {
+	histories := 1_000
+	if checks.Race { // in full they run without it
+		histories = 250
+	}
 	for name, p := range plans {
 		t.Run(name, func(t *testing.T) {
-			if wrong, at := p.find(t, 1_000); wrong != "" {
+			if wrong, at := p.find(t, histories); wrong != "" {
 				t.Errorf("history %d: %s", at, wrong)
 			}
 		})

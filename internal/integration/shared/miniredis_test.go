@@ -14,6 +14,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/storage"
 	"github.com/perennial-go/perennial/storage/redisstore"
 	"github.com/perennial-go/perennial/storage/storagetest"
@@ -25,6 +26,9 @@ import (
 // out, but what standIn does for it is needed; and it does not evict, restart,
 // replicate or cluster.
 func TestConformanceOnMiniredis(t *testing.T) {
+	if checks.Race {
+		t.Skip("its scripts are interpreted, which takes ten times as long; what is ours is run against real servers")
+	}
 	const (
 		ofStrings = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Prober | storagetest.Lister | storagetest.KeyLimit
 		ofFields  = ofStrings &^ storagetest.Toucher

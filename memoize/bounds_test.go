@@ -56,7 +56,7 @@ func TestG11DoubtIsBounded(t *testing.T) {
 // Keys of any length cost as much there as short ones.
 func TestG11LongKeysInTrouble(t *testing.T) {
 	if checks.Race {
-		t.Skip("it has a heap of its own")
+		t.Skip("the race detector makes every allocation larger")
 	}
 	heap := func() int64 {
 		runtime.GC()

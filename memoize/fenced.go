@@ -27,9 +27,6 @@ func (l *load[A, K, V]) claimAll() {
 			jobs, keys = append(jobs, j), append(keys, j.key)
 		}
 	}
-	if len(jobs) == 0 {
-		return
-	}
 	claims, err := l.claim(&l.ctx, l.plan, keys...)
 	for i, j := range jobs {
 		if fault := l.faultOf(err, i); fault != nil {

@@ -53,11 +53,11 @@ func (s *sweeper) arm(end entry.Instant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	end = max(end, s.earliest)
-	if s.time.elsewhere() {
-		return // what is stored there is over as soon as it is looked at outside
-	}
 	if s.stopped || int64(end) >= s.at.Load() {
 		return
+	}
+	if s.time.elsewhere() {
+		return // what is stored there is over as soon as it is looked at outside
 	}
 	s.at.Store(int64(end))
 	if s.timer != nil {

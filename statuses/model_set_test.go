@@ -152,7 +152,7 @@ func (p sets) check() (worlds int, wrong string) {
 
 func TestModelG4Sets(t *testing.T) {
 	if checks.Race {
-		t.Skip("it runs on one goroutine")
+		t.Skip("one goroutine, and much to compute: the race detector finds nothing there")
 	}
 	for _, c := range []struct {
 		name  string

@@ -251,14 +251,14 @@ func (u *update[K, V]) Wait(ctx context.Context) (Outcome[V], error) {
 
 // waits is the channel to wait on, nil where the update has ended.
 func (u *update[K, V]) waits() (wake chan struct{}, first bool) {
-	s := u.shard
+	s, bubble := u.shard, coarse.Bubble() // which looks at the clock, and is not done under the lock
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case u.released:
 		return nil, false
 	case u.first == nil:
-		if u.pooled = !coarse.Bubble(); u.pooled {
+		if u.pooled = !bubble; u.pooled {
 			u.first = u.registry.wakes.Get().(chan struct{})
 		} else {
 			u.first = newWake()

@@ -112,6 +112,15 @@ func waits(t checks.TB, what string, f func(ctx context.Context) error) {
 	}
 }
 
+// stillWaited checks that who waits for an update goes on waiting.
+func stillWaited(t checks.TB, what string, u update) {
+	t.Helper()
+	waits(t, what, func(ctx context.Context) error {
+		_, err := u.Wait(ctx)
+		return err
+	})
+}
+
 // passes checks that something neither fails nor waits for ever.
 func passes(t checks.TB, what string, f func(ctx context.Context) error) {
 	t.Helper()
@@ -240,10 +249,7 @@ func independentKeys(t checks.TB, r registry) {
 	passes(t, "Hold of a third key", func(ctx context.Context) error { return r.Hold(ctx, "third", true) })
 	r.Free("third", true)
 	other.End(made(2), nil)
-	waits(t, "Wait for one key when another's update has ended", func(ctx context.Context) error {
-		_, err := one.Wait(ctx)
-		return err
-	})
+	stillWaited(t, "Wait for one key when another's update has ended", one)
 	one.End(made(1), nil)
 	quiet(t, r)
 }
@@ -263,10 +269,7 @@ func nextLeads(t checks.TB, r registry) {
 	first := leads(t, r)
 	first.End(made(1), nil)
 	second := leads(t, r)
-	waits(t, "Wait for a new update", func(ctx context.Context) error {
-		_, err := second.Wait(ctx)
-		return err
-	})
+	stillWaited(t, "Wait for a new update", second)
 	second.End(made(2), nil)
 	quiet(t, r)
 }
@@ -294,10 +297,7 @@ func oldEnd(t checks.TB, r registry) {
 	if u := claims(t, r, statuses.Need, statuses.Join); u != newer {
 		t.Fatalf("after the end of the old update, another than the newer one is joined")
 	}
-	waits(t, "Wait for the newer update", func(ctx context.Context) error {
-		_, err := newer.Wait(ctx)
-		return err
-	})
+	stillWaited(t, "Wait for the newer update", newer)
 	publishes(t, newer)
 	newer.End(made(2), nil)
 	quiet(t, r)
@@ -305,10 +305,7 @@ func oldEnd(t checks.TB, r registry) {
 
 func waitEnds(t checks.TB, r registry) {
 	u := leads(t, r)
-	waits(t, "Wait", func(ctx context.Context) error {
-		_, err := u.Wait(ctx)
-		return err
-	})
+	stillWaited(t, "Wait", u)
 	end := made(1)
 	u.End(end, nil)
 	ended(t, u, statuses.Outcome[int]{Entry: end})
@@ -432,20 +429,13 @@ func putAnswers(t checks.TB, r registry) {
 	old = leads(t, r)
 	next := claims(t, r, statuses.Force, statuses.Queued)
 	put, want := claims(t, r, statuses.Put, statuses.Lead), made(2)
-	waiting := func(ctx context.Context) error {
-		_, err := old.Wait(ctx)
-		return err
-	}
-	waits(t, "Wait for what a Put has superseded, before its end", waiting)
+	stillWaited(t, "Wait for what a Put has superseded, before its end", old)
 	publishes(t, put)
 	put.End(want, nil)
 	for _, u := range []update{invalidated, joins, old} {
 		ended(t, u, statuses.Outcome[int]{Entry: want, Fenced: true})
 	}
-	waits(t, "Wait for a load that was asked for and has not begun", func(ctx context.Context) error {
-		_, err := next.Wait(ctx)
-		return err
-	})
+	stillWaited(t, "Wait for a load that was asked for and has not begun", next)
 	if !old.Late(errStub) {
 		t.Errorf("Late does nothing to a load that runs on after a Put has answered")
 	}
@@ -481,10 +471,7 @@ func putAnswersUnbegun(t checks.TB, r registry) {
 		})
 		newer := leads(t, r)
 		u.End(nil, nil) // ends no other
-		waits(t, "Wait for a newer update", func(ctx context.Context) error {
-			_, err := newer.Wait(ctx)
-			return err
-		})
+		stillWaited(t, "Wait for a newer update", newer)
 		newer.End(made(2), nil)
 	}
 	quiet(t, r)
@@ -496,10 +483,7 @@ func putAnswersNoneAfter(t checks.TB, r registry) {
 	publishes(t, publishing)
 	put := claims(t, r, statuses.Put, statuses.Lead)
 	put.End(made(1), nil) // it is given up
-	waits(t, "Wait for an update that publishes, after a Put was given up", func(ctx context.Context) error {
-		_, err := publishing.Wait(ctx)
-		return err
-	})
+	stillWaited(t, "Wait for an update that publishes, after a Put was given up", publishing)
 	publishing.End(made(0), nil)
 	put = claims(t, r, statuses.Put, statuses.Lead)
 	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
@@ -514,10 +498,7 @@ func putAnswersNoneAfter(t checks.TB, r registry) {
 	})
 	put.End(made(1), nil)
 	for _, u := range []update{newer, unbegun} {
-		waits(t, "Wait for an update that began after a Put", func(ctx context.Context) error {
-			_, err := u.Wait(ctx)
-			return err
-		})
+		stillWaited(t, "Wait for an update that began after a Put", u)
 		u.End(made(2), nil)
 	}
 	quiet(t, r)
@@ -713,10 +694,7 @@ func lateReleases(t checks.TB, r registry) {
 	newer := leads(t, r)
 	u.End(made(1), nil) // by its leader, whose load has come back
 	ended(t, joins, statuses.Outcome[int]{Err: errStub})
-	waits(t, "Wait for the update that followed a late one", func(ctx context.Context) error {
-		_, err := newer.Wait(ctx)
-		return err
-	})
+	stillWaited(t, "Wait for the update that followed a late one", newer)
 	newer.End(made(2), nil)
 	quiet(t, r)
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/benbjohnson/clock"
+
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -50,4 +52,30 @@ func TestMemoryClaimsAreItsOwn(t *testing.T) {
 	if err != nil || stored[0] {
 		t.Errorf("Fill says %v, %v; want false", stored, err)
 	}
+}
+
+// A claim that finds nothing knows of no value, also where one was there that has ended:
+// what it writes back is no newer than what an older claim brings.
+func TestMemoryClaimOfWhatHasEnded(t *testing.T) {
+	mock := clock.NewMock()
+	m := newMemory(t, storage.MemoryClock(mock))
+	claim := func() string {
+		claims, err := m.Claim(t.Context(), time.Hour, "k")
+		if err != nil || claims[0].Found {
+			t.Fatal(claims, err)
+		}
+		return claims[0].Token
+	}
+	fill := func(token string, touch bool) {
+		t.Helper()
+		stored, err := m.Fill(t.Context(), storage.Filling{Item: storage.Item{Key: "k", Keep: time.Minute}, Token: token, Touch: touch})
+		if err != nil || !stored[0] {
+			t.Errorf("Fill says %v, %v; want true", stored, err)
+		}
+	}
+	older, newer := claim(), claim()
+	fill(newer, false)
+	mock.Add(time.Minute)
+	fill(claim(), true)
+	fill(older, false)
 }

@@ -166,7 +166,11 @@ func (m *records) claim(key string, now, until int64) claimToken {
 	r.claims++
 	r.claimed = max(r.claimed, until)
 	m.schedule(r)
-	return claimToken{r.generation, r.claims, r.filled, until}
+	filled := r.filled
+	if !r.liveAt(now) {
+		filled = 0 // whoever claims it does not find the value
+	}
+	return claimToken{r.generation, r.claims, filled, until}
 }
 
 // unclaim makes the claims to a record good for nothing.

@@ -244,7 +244,7 @@ func (m *model) fill() {
 		if keep <= 0 {
 			keep = long
 		}
-		touch, number := m.rng.IntN(4) == 0, c.number
+		touch, number := c.found != "" && m.rng.IntN(4) == 0, c.number // a touch is of what was found
 		if touch {
 			value, number = c.found, c.filled
 		}

@@ -301,16 +301,17 @@ func (e *engine[A, K, V]) clockWentBack(d time.Duration) {
 // inside tells whether the call is made by a load that it would wait for: the
 // one that runs the update, or with a nil update any of the key.
 func (e *engine[A, K, V]) inside(ctx context.Context, key K, update statuses.Update[V]) bool {
-	for outer := range chain(ctx) {
+	found := false
+	outerLoad(ctx).chain(func(outer *flight) bool {
 		l, ok := outer.owner.(*load[A, K, V])
 		if !ok || l.engine != e {
-			continue
+			return true
 		}
 		for i := range l.jobs { // whose keys and updates don't change
-			if j := &l.jobs[i]; j.update == update || update == nil && j.key == key {
-				return true
-			}
+			j := &l.jobs[i]
+			found = found || j.update == update || update == nil && j.key == key
 		}
-	}
-	return false
+		return !found
+	})
+	return found
 }

@@ -30,10 +30,13 @@ func (e *engine[A, K, V]) invalidate(ctx context.Context, key K) error {
 	released := map[*plan[A, K, V]]bool{}
 	for again := true; again; {
 		again = false
-		for _, p := range e.useAll() {
+		var one [1]*plan[A, K, V]
+		for _, p := range e.useAll(one[:0]) {
 			if !released[p] {
 				released[p], again = true, true
-				errs = append(errs, e.release(held, p, key))
+				if err := e.release(held, p, key); err != nil {
+					errs = append(errs, err)
+				}
 			}
 			e.unuse(p)
 		}
@@ -53,7 +56,7 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 	for key := range e.statuses.Keys() {
 		errs = append(errs, e.invalidate(ctx, key))
 	}
-	for _, p := range e.useAll() {
+	for _, p := range e.useAll(nil) {
 		err := e.empty(ctx, p)
 		if err != nil && !errors.Is(err, ErrUnsupported) {
 			e.distrust(p)

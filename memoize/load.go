@@ -80,6 +80,7 @@ func (l *load[A, K, V]) run() {
 	defer l.survive()
 	if l.startAll() && l.takeSlot() {
 		l.loadAll()
+		l.makeRoom()
 	}
 	l.done = true
 	l.ctx.postponed.tell()
@@ -144,7 +145,7 @@ func (l *load[A, K, V]) loadAll() {
 	took := l.answered(1, began, a.err, a.err)
 	now := l.time.now()
 	stored, err := l.keep(j, &a, took, now)
-	l.settled(j, stored, err)
+	l.settle(j, stored, err)
 }
 
 // lookAgain looks at the store once more before loading: an update may have
@@ -259,13 +260,6 @@ func (l *load[A, K, V]) ready(j *job[A, K, V], a *answer[V], took time.Duration,
 	return false, nil
 }
 
-// settled ends a key's update once it is known what became of the value, and does what
-// is to be done after that.
-func (l *load[A, K, V]) settled(j *job[A, K, V], store bool, err error) {
-	l.settle(j, store, err)
-	l.makeRoom(j)
-}
-
 // settle ends a key's update once it is known what became of the value.
 func (l *load[A, K, V]) settle(j *job[A, K, V], store bool, err error) {
 	if err != nil {
@@ -282,9 +276,22 @@ func (l *load[A, K, V]) settle(j *job[A, K, V], store bool, err error) {
 	}
 }
 
-// makeRoom releases what the strategy has named when the value was stored. The load
-// holds no key any more: what is named may be busy, or a key of the load itself.
-func (l *load[A, K, V]) makeRoom(j *job[A, K, V]) {
+// makeRoom tells what was stored and releases what the strategy has named then. The
+// load holds no key any more: what is named may be busy, or a key of the load itself.
+// It is as far up the stack as may be: a load that has to grow its stack for it takes
+// twice as long.
+func (l *load[A, K, V]) makeRoom() {
+	if len(l.jobs) == 1 {
+		l.makeRoomFor(&l.jobs[0])
+		return
+	}
+	for i := range l.jobs {
+		j := &l.jobs[i]
+		l.sparing(j, func() { l.makeRoomFor(j) })
+	}
+}
+
+func (l *load[A, K, V]) makeRoomFor(j *job[A, K, V]) {
 	if j.stored.kept {
 		l.note(l.storing(), observe.Stored, j.key)
 	}

@@ -33,7 +33,7 @@ func (l *load[A, K, V]) loadBatch() {
 	for i := range answers {
 		l.sparing(waiting[i], func() {
 			stored, err := l.keep(waiting[i], &answers[i], took, now)
-			l.settled(waiting[i], stored, err)
+			l.settle(waiting[i], stored, err)
 		})
 	}
 }
@@ -91,13 +91,10 @@ func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], 
 	for _, j := range together {
 		l.sparing(j, func() { l.settle(j, true, l.accountStored(j)) })
 	}
-	for _, j := range together {
-		l.sparing(j, func() { l.makeRoom(j) })
-	}
 	for _, j := range busy {
 		l.sparing(j, func() {
 			store, err := l.publish(j, made[j], now)
-			l.settled(j, store, err)
+			l.settle(j, store, err)
 		})
 	}
 }

@@ -2,7 +2,6 @@ package memoize
 
 import (
 	"context"
-	"iter"
 	"math"
 	"sync"
 	"time"
@@ -114,19 +113,12 @@ func slotOf(ctx context.Context) *slots.Slot {
 	return nil
 }
 
-// chain yields the loads that may wait for what is done under a context, the
-// innermost first. Those that have ended wait for nothing.
-func chain(ctx context.Context) iter.Seq[*flight] { return outerLoad(ctx).chain() }
-
-// chain yields the load of the context, which may be nil, and those that may wait
-// for it. A load does not end while it is yielded.
-func (c *loadContext) chain() iter.Seq[*flight] {
-	return func(yield func(*flight) bool) {
-		for c := c; c != nil; c = c.outer() {
-			if !c.goesOn(yield) {
-				return
-			}
-		}
+// chain calls f with the load of the context, which may be nil, and then with those
+// that may wait for it, until f returns false. Those that have ended wait for nothing.
+// None ends while f looks at it.
+func (c *loadContext) chain(f func(*flight) bool) {
+	for c != nil && c.goesOn(f) {
+		c = c.outer()
 	}
 }
 

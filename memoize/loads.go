@@ -25,7 +25,7 @@ type flight struct {
 	expired    bool          // the deadline has passed
 	late       bool          // it was
 	over       bool          // it has come back
-	expiring   int           // how often its owner is being told of a deadline
+	expiring   int32         // how often its owner is being told of a deadline
 	own        *time.Timer   // in a bubble that the function was not made in
 	prev, next *flight
 	fresh      *flight // the next of those that have no goroutine yet

@@ -220,10 +220,10 @@ func (e *engine[A, K, V]) unuse(p *plan[A, K, V]) {
 
 // useAll keeps the plan in force, and those out of force that something still
 // runs under, until unuse of each.
-func (e *engine[A, K, V]) useAll() []*plan[A, K, V] {
+func (e *engine[A, K, V]) useAll(into []*plan[A, K, V]) []*plan[A, K, V] {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	all := append([]*plan[A, K, V]{e.plan.Load()}, e.retired...)
+	all := append(append(into, e.plan.Load()), e.retired...)
 	e.loads.mu.Lock()
 	defer e.loads.mu.Unlock()
 	for _, p := range all {

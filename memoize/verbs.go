@@ -339,9 +339,10 @@ func outerLoads(ctx context.Context) map[*flight]bool {
 		return nil
 	}
 	outer := map[*flight]bool{}
-	for l := range inner.chain() {
+	inner.chain(func(l *flight) bool {
 		outer[l] = true
-	}
+		return true
+	})
 	return outer
 }
 

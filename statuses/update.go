@@ -33,15 +33,15 @@ type update[K comparable, V any] struct {
 	late   bool   // it took too long for those who waited
 	loads  bool   // it is counted among the record's running loads
 	put    bool   // it is a Set's
+	woken  bool   // those who wait have been woken
+	pooled bool   // first is of the pool, to which those of a bubble must not come
 	began  uint64 // where its start stands among all starts and fences
 	timer  *clock.Timer
 	older  *update[K, V] // the next of the record's superseded ones
 
-	released bool          // those who wait have been woken
-	first    chan struct{} // wakes the first who waits, nil while there is none
-	pooled   bool          // it is of the pool, to which those of a bubble must not come
-	done     chan struct{} // that of all others, closed to wake them; nil while there are none
-	outcome  Outcome[V]
+	first   chan struct{} // wakes the first who waits, nil while there is none
+	done    chan struct{} // that of all others, closed to wake them; nil while there are none
+	outcome Outcome[V]
 }
 
 func (r *InMemory[K, V]) newUpdate(s *shard[K, V], rec *record[K, V]) *update[K, V] {
@@ -65,7 +65,7 @@ func (u *update[K, V]) Start(ctx context.Context, maxRunaway int) (look bool, er
 		switch {
 		case u.late || u.phase == ended:
 			return false, cmp.Or(u.outcome.Err, ErrEnded)
-		case u.released: // by a Set
+		case u.woken: // by a Set
 			return false, ErrEnded
 		}
 		if rec.current == u {
@@ -185,7 +185,7 @@ func (u *update[K, V]) Late(err error) bool {
 	s, rec := u.shard, u.rec
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u.late || u.phase >= publishing || u.released && !u.loads {
+	if u.late || u.phase >= publishing || u.woken && !u.loads {
 		return false
 	}
 	if u.timer != nil {
@@ -212,10 +212,10 @@ func (u *update[K, V]) Late(err error) bool {
 
 // release wakes everybody who waits. The shard's lock is held.
 func (u *update[K, V]) release(o Outcome[V]) {
-	if u.released {
+	if u.woken {
 		return
 	}
-	u.released, u.outcome = true, o
+	u.woken, u.outcome = true, o
 	if u.first != nil {
 		u.first <- struct{}{}
 	}
@@ -255,7 +255,7 @@ func (u *update[K, V]) waits() (wake chan struct{}, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case u.released:
+	case u.woken:
 		return nil, false
 	case u.first == nil:
 		if u.pooled = !bubble; u.pooled {
@@ -276,11 +276,11 @@ func (u *update[K, V]) leaves(first bool) (released bool) {
 	s := u.shard
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if first && !u.released {
+	if first && !u.woken {
 		if u.pooled {
 			u.registry.wakes.Put(u.first)
 		}
 		u.first = nil
 	}
-	return u.released
+	return u.woken
 }

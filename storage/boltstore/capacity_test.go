@@ -168,6 +168,32 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
+// TestRemediesAreErrors: where keys are hidden only what wraps nothing is shown.
+func TestRemediesAreErrors(t *testing.T) {
+	s := open(t, "", Options{Capacity: 1 << 20, NoSync: true})
+	large := s.Set(t.Context(), "k", make([]byte, 2<<20), time.Hour)
+	long := s.Set(t.Context(), strings.Repeat("k", maxKey+1), nil, time.Hour)
+	for err, remedy := range map[error]string{large: "raise the capacity", long: "hash it", ErrRecord: "write it again"} {
+		if shown := strings.Join(leaves(err), "; "); !strings.Contains(shown, remedy) {
+			t.Errorf("%v is shown as %q", err, shown)
+		}
+	}
+}
+
+// leaves are the texts of the errors that wrap none.
+func leaves(err error) (texts []string) {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, err := range e.Unwrap() {
+			texts = append(texts, leaves(err)...)
+		}
+		return texts
+	case interface{ Unwrap() error }:
+		return leaves(e.Unwrap())
+	}
+	return []string{err.Error()}
+}
+
 // TestLowerCapacity opens a file with less room than it needs.
 func TestLowerCapacity(t *testing.T) {
 	s := open(t, "", Options{NoSync: true})

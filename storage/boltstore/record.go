@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -13,7 +14,7 @@ import (
 
 // ErrRecord says that a record does not match its checksum. It reads as missing
 // and is overwritten by the next Set of its key.
-var ErrRecord = fmt.Errorf("boltstore: %w: it is damaged: write it again", storage.ErrUnreadable)
+var ErrRecord = fmt.Errorf("boltstore: %w: %w", storage.ErrUnreadable, errors.New("it is damaged: write it again"))
 
 // A record is, in the bucket of records under its key,
 //

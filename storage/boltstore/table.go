@@ -191,10 +191,10 @@ func charge(key, r []byte) int64 { return int64(len(key)) + int64(len(r)) + over
 // fits is an error where a key or a value is too long.
 func (s *Store) fits(key string, value []byte, keep time.Duration) error {
 	if len(key) > maxKey {
-		return fmt.Errorf("%w: it has %d bytes, at most %d are possible: hash it", ErrKey, len(key), maxKey)
+		return fmt.Errorf("%w: %w", ErrKey, fmt.Errorf("it has %d bytes, at most %d are possible: hash it", len(key), maxKey))
 	}
 	if need := int64(len(key)) + int64(len(value)) + 1 + headerSize + overhead; need > s.capacity && keep > 0 {
-		return fmt.Errorf("%w: it needs %d bytes of %d: raise the capacity, or compress it", ErrTooLarge, need, s.capacity)
+		return fmt.Errorf("%w: %w", ErrTooLarge, fmt.Errorf("it needs %d bytes of %d: raise the capacity, or compress it", need, s.capacity))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package memcachedstore
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -15,7 +16,7 @@ import (
 
 // ErrForeign says that what memcached has for a key was not written by this
 // package, or not by this version of it, or is damaged.
-var ErrForeign = fmt.Errorf("memcachedstore: %w: it is no record of this store: write it again, and give other programs another prefix or server", storage.ErrUnreadable)
+var ErrForeign = fmt.Errorf("memcachedstore: %w: %w", storage.ErrUnreadable, errors.New("it is no record of this store: write it again, and give other programs another prefix or server"))
 
 // A record is, under its key,
 //

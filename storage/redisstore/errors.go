@@ -102,10 +102,12 @@ func explain(ctx context.Context, verb, key string, err error) error {
 	case over != nil && !errors.Is(err, over):
 		return fmt.Errorf("redisstore: %s: %w: %w", verb, over, err)
 	case over == nil && errors.As(err, &network) && network.Timeout():
-		return fmt.Errorf("redisstore: %s: %w: the server did not answer in time: see whether it is up, or raise timeout", verb, err)
+		return fmt.Errorf("redisstore: %s: %w: %w", verb, err, errNoAnswer)
 	}
 	return fmt.Errorf("redisstore: %s: %w", verb, err)
 }
+
+var errNoAnswer = errors.New("the server did not answer in time: see whether it is up, or raise timeout")
 
 // ended is why the context is over. A connection, which has the same deadline,
 // may notice a moment before the context does.

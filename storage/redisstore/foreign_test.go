@@ -155,6 +155,9 @@ func TestTooLarge(t *testing.T) {
 				if !errors.Is(err, redisstore.ErrTooLarge) || !strings.Contains(err.Error(), `"big"`) {
 					t.Errorf("%s says %v, want ErrTooLarge that names the key", what, err)
 				}
+				if shown := strings.Join(leaves(err), "; "); !strings.Contains(shown, "max-value") || strings.Contains(shown, "big") {
+					t.Errorf("%s says %q where keys are hidden, want the remedy alone", what, shown)
+				}
 			}
 			big, fits := make([]byte, 11), make([]byte, 10)
 			tooLarge("Set", b.Set(ctx, "big", big, time.Hour))

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -82,7 +83,7 @@ func (l look) err() error {
 	return cmp.Or(l.time.Err(), l.fields.Err())
 }
 
-var errForeign = fmt.Errorf("%w: its times are no numbers: use a prefix that nobody else has; the next set or claim replaces it", storage.ErrUnreadable)
+var errForeign = fmt.Errorf("%w: %w", storage.ErrUnreadable, errors.New("its times are no numbers: use a prefix that nobody else has; the next set or claim replaces it"))
 
 // left is how long the value has to live, in ms: 0 where there is none.
 func (l look) left(key string) (int64, error) {

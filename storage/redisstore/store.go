@@ -103,7 +103,7 @@ func (c *client) MaxKey() int { return 1 << 10 }
 // fits tells whether a value may be written.
 func (c *client) fits(key string, value []byte) error {
 	if c.max > 0 && len(value) > c.max {
-		return fmt.Errorf("%w: set %q: it has %d bytes, %d are allowed: store less, or raise redisstore.MaxValue (max-value in a URL)", ErrTooLarge, key, len(value), c.max)
+		return fmt.Errorf("%w: set %q: %w", ErrTooLarge, key, c.exceeds(len(value), "store less"))
 	}
 	return nil
 }
@@ -111,9 +111,15 @@ func (c *client) fits(key string, value []byte) error {
 // read is a value that the server has sent, as the caller's own.
 func (c *client) read(key, value string) ([]byte, error) {
 	if c.max > 0 && len(value) > c.max {
-		return nil, fmt.Errorf("%w: get %q: it has %d bytes, %d are allowed: delete it, or raise redisstore.MaxValue (max-value in a URL)", ErrTooLarge, key, len(value), c.max)
+		return nil, fmt.Errorf("%w: get %q: %w", ErrTooLarge, key, c.exceeds(len(value), "delete it"))
 	}
 	return []byte(value), nil
+}
+
+// exceeds is an error of its own, so that it is shown where keys are hidden: what wraps
+// others is not.
+func (c *client) exceeds(bytes int, remedy string) error {
+	return fmt.Errorf("it has %d bytes, %d are allowed: %s, or raise redisstore.MaxValue (max-value in a URL)", bytes, c.max, remedy)
 }
 
 // send sends commands in one round trip. What became of each is in the command.

@@ -1,6 +1,9 @@
 package storage
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // ItemError is the fault of one of those that a call for many was given. A bulk
 // whose error is made of nothing else, joined, has done the others.
@@ -18,9 +21,10 @@ func (e *ItemError) Unwrap() error { return e.Err }
 // FaultOf is what an error of a call for many says of one of them: nil where it
 // says only of others that they failed.
 func FaultOf(err error, item int) error {
+	if some := (*ItemError)(nil); !errors.As(err, &some) {
+		return err // what wraps several says of all what it says as a whole
+	}
 	switch e := err.(type) {
-	case nil:
-		return nil
 	case *ItemError:
 		if e.Item != item {
 			return nil

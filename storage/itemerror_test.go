@@ -11,6 +11,7 @@ import (
 func TestFaultOf(t *testing.T) {
 	stub, other := errors.New("stub"), errors.New("other")
 	item := func(i int, err error) error { return &storage.ItemError{Item: i, Err: err} }
+	twice := fmt.Errorf("%w: %w", other, errors.New("what to do about it"))
 	wrapped := fmt.Errorf("wrapped: %w", stub)
 	itemWrapped := fmt.Errorf("wrapped: %w", item(1, stub))
 	for name, c := range map[string]struct {
@@ -26,6 +27,8 @@ func TestFaultOf(t *testing.T) {
 		"none of several":           {errors.Join(item(2, other), item(3, stub)), 1, nil},
 		"that of all among several": {errors.Join(item(2, other), stub), 1, stub},
 		"that of all, wrapped":      {wrapped, 1, wrapped},
+		"that of all, of two parts": {twice, 1, twice},
+		"its own, of two parts":     {item(1, twice), 1, twice},
 		"its own, wrapped":          {itemWrapped, 1, itemWrapped},
 		"another's, wrapped":        {itemWrapped, 2, nil},
 	} {

@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"crypto/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,55 @@ func TestEndsOnAFullServer(t *testing.T) {
 			noError(t, err)
 			if made, err := b.Swap(t.Context(), storage.Change{Item: storage.Item{Key: "e"}, Was: seen[0].Version, Becomes: rand.Text()}); err != nil || !made[0] {
 				t.Errorf("%s: a Swap for nothing says %v, %v", layout, made, err)
+			}
+		}
+	}
+}
+
+// What brings something is refused by a server whose memory is full, with the remedy,
+// whatever is there, and changes nothing.
+func TestAFullServerRefuses(t *testing.T) {
+	t.Parallel()
+	for _, layout := range layouts {
+		s := servers.Redis(t)
+		b := open(t, "redis://%s?layout=%s", s.Addr(), layout).Bytes()
+		for key, keep := range map[string]time.Duration{"timed": time.Hour, "kept": storage.Forever} {
+			noError(t, b.Set(t.Context(), key, []byte("value"), keep))
+		}
+		fenced, _ := b.(storage.FencedBytes)
+		var claims []storage.Claimed
+		if fenced != nil {
+			var err error
+			claims, err = fenced.Claim(t.Context(), time.Hour, "timed", "kept")
+			noError(t, err)
+		}
+		s.Command("CONFIG", "SET", "maxmemory", "1")
+		refused := func(what string, err error) {
+			t.Helper()
+			if err == nil || !strings.Contains(err.Error(), "maxmemory-policy") {
+				t.Errorf("%s: %s says %v", layout, what, err)
+			}
+		}
+		for _, key := range []string{"timed", "kept", "new"} {
+			for _, keep := range []time.Duration{time.Minute, storage.Forever} {
+				refused("Set of "+key, b.Set(t.Context(), key, []byte("other"), keep))
+				if fenced != nil && key != "new" {
+					c := claims[0]
+					if key == "kept" {
+						c = claims[1]
+					}
+					_, err := fenced.Fill(t.Context(), storage.Filling{Item: storage.Item{Key: key, Value: []byte("other"), Keep: keep}, Token: c.Token})
+					refused("Fill of "+key, err)
+				}
+			}
+		}
+		if b, ok := b.(storage.AdderBytes); ok {
+			_, err := b.Add(t.Context(), "new", []byte("other"), time.Minute)
+			refused("Add", err)
+		}
+		for _, key := range []string{"timed", "kept", "new"} {
+			if r, err := b.Get(t.Context(), key); err != nil || string(r.Value) != map[string]string{"timed": "value", "kept": "value"}[key] {
+				t.Errorf("%s: %s is %v, %v", layout, key, r, err)
 			}
 		}
 	}

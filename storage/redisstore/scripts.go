@@ -57,8 +57,8 @@ end
 -- The value lives for k ms from now on. What other fields are set comes after.
 local function keep(k, ...)
 	if k == '-1' then
+		redis.call('HSET', key, 'k', k, ...) -- first: what follows a deletion is done though the memory is full
 		if f[3] then redis.call('HDEL', key, 'e') end
-		redis.call('HSET', key, 'k', k, ...)
 		last(math.huge)
 	else
 		local e = now + k
@@ -83,9 +83,14 @@ g, h = g or ARGV[1], math.max(h, till)
 redis.call('HSET', key, 'g', g, 'h', text(h), 'c', text(n))
 if ends == 0 then drop() else last(ends) end
 `
-	// A record takes the place of whatever is there, claims too.
+	// A record takes the place of whatever is there, claims too. It returns the error of
+	// a server whose memory is full: that would do everything that follows the DEL.
 	replace = `
 local function replace(g, v, k)
+	if k ~= '0' then
+		local r = redis.pcall('HSET', key, 'g', g)
+		if type(r) == 'table' and r.err and string.find(r.err, 'OOM', 1, true) then return r end
+	end
 	redis.call('DEL', key)
 	if k == '-1' then
 		redis.call('HSET', key, 'g', g, 'v', v, 'k', k)
@@ -105,7 +110,8 @@ var (
 	setScript = newScript(clock + replace + `
 if ARGV[5] ~= '1' then return redis.pcall('HGET', key, 'g') == ARGV[1] and now or 0 end
 if now >= tonumber(ARGV[4]) then return -now end
-replace(ARGV[1], ARGV[2], ARGV[3])
+local full = replace(ARGV[1], ARGV[2], ARGV[3])
+if full then return full end
 return now
 `)
 	// ARGV: a g if there is none, for how many ms it is needed. Returns g and now.
@@ -118,7 +124,8 @@ return {g, now}
 local g = redis.pcall('HGET', key, 'g')
 if g == ARGV[1] then return 1 end
 if g ~= ARGV[4] then return 0 end
-replace(ARGV[1], ARGV[2], ARGV[3])
+local full = replace(ARGV[1], ARGV[2], ARGV[3])
+if full then return full end
 return 1
 `)
 	// ARGV: g, v, k, the instant from which on it is refused, how often it was sent.
@@ -129,7 +136,8 @@ if g == ARGV[1] then return 1 end
 if ends > 0 then return 0 end
 if ARGV[5] ~= '1' then return -2 end
 if now >= tonumber(ARGV[4]) then return -1 end
-replace(ARGV[1], ARGV[2], ARGV[3])
+local full = replace(ARGV[1], ARGV[2], ARGV[3])
+if full then return full end
 return 1
 `)
 	// ARGV: g, v, k, the g that was there when it began. Returns 1 or 0, and -2 where
@@ -138,7 +146,8 @@ return 1
 if g == ARGV[1] then return 1 end
 if ends > 0 then return 0 end
 if g ~= ARGV[4] then return -2 end
-replace(ARGV[1], ARGV[2], ARGV[3])
+local full = replace(ARGV[1], ARGV[2], ARGV[3])
+if full then return full end
 return 1
 `)
 	// ARGV: k.

@@ -49,7 +49,7 @@ func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.
 		case ctx.Err() != nil && (began || errors.Is(err, redis.ErrClosed)):
 			return fmt.Errorf("redisstore: watch: %w", ctx.Err())
 		case ctx.Err() != nil:
-			return fmt.Errorf("redisstore: watch: %w: %w", ctx.Err(), err)
+			return fmt.Errorf("redisstore: watch: %w: %w", ctx.Err(), redisask.Plain(err, prefix))
 		case errors.Is(err, redis.ErrClosed), errors.Is(explain(ctx, "watch", prefix, err), storage.ErrRefused):
 			return explain(ctx, "watch", prefix, err)
 		case began:
@@ -63,7 +63,7 @@ func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.
 		}
 		timer.Stop()
 		if ctx.Err() != nil {
-			return fmt.Errorf("redisstore: watch: %w: %w", ctx.Err(), err)
+			return fmt.Errorf("redisstore: watch: %w: %w", ctx.Err(), redisask.Plain(err, prefix))
 		}
 		rest = min(2*rest, watchRestMost)
 	}

@@ -1,8 +1,10 @@
 package redisask
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"syscall"
@@ -41,15 +43,57 @@ type guarded struct {
 	scan scanner
 	err  error // once there is one, of each read
 
-	subscribed atomic.Bool // messages come from now on
+	subscribed atomic.Bool  // messages come from now on
+	answers    atomic.Int64 // that have begun, until then
+	odd        atomic.Bool  // one of them is none of those that come before a client subscribes
+	asked      int64        // by commands, until then; below 0 where nobody knows
 }
 
-// Write sees whether messages are to come.
+// Write sees whether messages are to come. A client may have read what was sent with
+// the answers before, unasked, or a part of one, and would take the rest for messages.
 func (g *guarded) Write(p []byte) (int, error) {
+	if g.subscribed.Load() {
+		return g.Conn.Write(p)
+	}
 	if subscribes(p) {
 		g.subscribed.Store(true)
+		if g.asked >= 0 && (g.odd.Load() || g.answers.Load() > g.asked) {
+			return 0, fmt.Errorf("%w: they are more, or others, than were asked for", ErrAnswer)
+		}
 	}
+	g.asked = more(g.asked, p)
 	return g.Conn.Write(p)
+}
+
+// more adds the commands that a client sends to those that it has sent, where they are
+// few and each is sent as a whole, as it does before it subscribes.
+func more(asked int64, p []byte) int64 {
+	const few = 64
+	for len(p) > 0 && asked >= 0 && asked < few {
+		line, rest, _ := bytes.Cut(p, []byte("\n"))
+		if len(line) < 3 || line[0] != '*' {
+			return -1
+		}
+		elements, ok := length(line)
+		for ; ok && elements > 0; elements-- {
+			var size int64
+			if line, rest, _ = bytes.Cut(rest, []byte("\n")); len(line) < 3 || line[0] != '$' {
+				return -1
+			}
+			if size, ok = length(line); !ok || size > int64(len(rest))-2 {
+				return -1
+			}
+			rest = rest[size+2:]
+		}
+		if !ok {
+			return -1
+		}
+		p, asked = rest, asked+1
+	}
+	if asked >= few {
+		return -1
+	}
+	return asked
 }
 
 // Read returns what is well, and only then the error: what was answered before is
@@ -63,6 +107,10 @@ func (g *guarded) Read(p []byte) (int, error) {
 		g.scan.messages = &messages{}
 	}
 	well, wrong := g.scan.next(p[:n])
+	if g.scan.messages == nil {
+		g.answers.Store(g.scan.answers)
+		g.odd.Store(g.scan.odd)
+	}
 	if wrong != nil {
 		g.err = wrong
 		return well, wrong

@@ -141,9 +141,12 @@ func TestGuardOfMessages(t *testing.T) {
 		message("$8\r\npmessage", "$1\r\n*", "$1\r\na", "$1\r\nb"): true,
 		message("$4\r\npong", "$0\r\n"):                            true,
 		">3" + message("$7\r\nmessage", "$1\r\na", "$0\r\n")[2:]:   true,
-		"+PONG\r\n":      true,
-		"-NOPERM no\r\n": true,
-		"*0\r\n":         false,
+		"+PONG\r\n":           true,
+		"-NOPERM no\r\n":      true,
+		"%1\r\n$-1\r\n*0\r\n": false, // a client reads the key, and takes the value for a message
+		"~3" + message("$7\r\nmessage", "$1\r\na", "$0\r\n")[2:]: false,
+		"*-1\r\n": false,
+		"*0\r\n":  false,
 		message("$9\r\nsubscribe", "$1\r\na", "$1\r\n1"):             false,
 		message("$9\r\nsubscribe", "$1\r\na"):                        false,
 		message("$7\r\nmessage", "$-1", "$1\r\na"):                   false,
@@ -215,5 +218,51 @@ func BenchmarkScanner(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// What came before a client subscribes, and was not asked for, is not taken for a message.
+func TestGuardOfWhatCameBefore(t *testing.T) {
+	const hello, subscribe = "*1\r\n$5\r\nHELLO\r\n", "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n"
+	for name, c := range map[string]struct {
+		writes []string
+		said   string
+		bad    bool
+	}{
+		"one answer":               {[]string{hello}, "+OK\r\n", false},
+		"a map":                    {[]string{hello, hello}, "%2\r\n$1\r\na\r\n:-1\r\n+b\r\n*1\r\n*2\r\n+c\r\n:1\r\n-ERR\r\n", false},
+		"a flat map":               {[]string{hello, hello}, "*4\r\n$1\r\na\r\n:1\r\n+b\r\n*0\r\n$2\r\nOK\r\n", false},
+		"a key that is an error":   {[]string{hello}, "*2\r\n-ERR\r\n*1\r\n:1\r\n", true},
+		"a key that is an array":   {[]string{hello}, "*2\r\n*1\r\n:1\r\n:1\r\n", true},
+		"a value that is an error": {[]string{hello}, "*2\r\n+a\r\n*1\r\n-ERR\r\n", true},
+		"a value that is none":     {[]string{hello}, "*2\r\n+a\r\n$-1\r\n", true},
+		"an array for a line":      {[]string{hello, hello}, "+OK\r\n*1\r\n:1\r\n", true},
+		"two, of one write":        {[]string{hello + hello}, "+OK\r\n$2\r\nOK\r\n", false},
+		"fewer than asked for":     {[]string{hello, hello}, "+OK\r\n", false},
+		"a line more":              {[]string{hello}, "+OK\r\n+OK\r\n", true},
+		"a message more":           {[]string{hello, hello}, "+OK\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n-ERR\r\n", true},
+		"a part of one":            {[]string{hello}, "+OK\r\n*3\r\n$7\r\nmes", true},
+		"too many to count":        {[]string{strings.Repeat(hello, 64)}, strings.Repeat("+OK\r\n", 65), false},
+		"what is no command":       {[]string{"PING\r\n"}, "+OK\r\n+OK\r\n", false},
+		"a part of a command":      {[]string{hello[:10], hello[10:]}, "+OK\r\n+OK\r\n", false},
+		"an endless command":       {[]string{"*9223372036854775807\r\n$9223372036854775807\r\na"}, "+OK\r\n+OK\r\n", false},
+	} {
+		conn, err := Guard(func(context.Context, string, string) (net.Conn, error) {
+			return fakeConn{Reader: strings.NewReader(c.said)}, nil
+		}, 100)(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, write := range c.writes {
+			if _, err := io.WriteString(conn, write); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := io.WriteString(conn, subscribe); errors.Is(err, ErrAnswer) != c.bad {
+			t.Errorf("%s: to subscribe says %v", name, err)
+		}
 	}
 }

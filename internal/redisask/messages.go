@@ -33,8 +33,11 @@ var kinds = map[string][]string{
 
 var told = []string{"$+_", ":"}
 
-// begins is called for the number of elements.
-func (m *messages) begins(n int64) error {
+// begins is called for the kind of what comes and the number of its elements.
+func (m *messages) begins(kind byte, n int64) error {
+	if kind != '*' && kind != '>' {
+		return fmt.Errorf("%w: a message begins with %q", ErrAnswer, kind)
+	}
 	if n < 2 || n > 4 {
 		return fmt.Errorf("%w: a message has %d elements", ErrAnswer, n)
 	}

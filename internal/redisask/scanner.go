@@ -27,6 +27,9 @@ const (
 type scanner struct {
 	longest int // of a text, in bytes
 
+	answers int64 // that have begun
+	odd     bool  // a client that asks what clients ask at first may have read a part of one of them only
+
 	skip  int64  // bytes of a text that are to come, with those that end it
 	line  []byte // the beginning of a line of which the end is to come
 	size  int    // of all that has come of that line
@@ -93,6 +96,7 @@ func (s *scanner) element(line []byte) error {
 			return err
 		}
 	}
+	s.sees(line)
 	switch kind := line[0]; kind {
 	case '+', '-', ':', '_', ',', '#', '(':
 		s.came()
@@ -103,6 +107,20 @@ func (s *scanner) element(line []byte) error {
 		return s.array(kind, line)
 	}
 	return s.garbage(line)
+}
+
+// sees counts answers. To HELLO, the first that a client asks, the answer is a map, or an
+// array of its elements, without errors and nulls; to the others that come before it
+// subscribes it is a line or a text.
+func (s *scanner) sees(line []byte) {
+	switch kind := line[0]; {
+	case len(s.open) == 0:
+		s.answers++
+		s.odd = s.odd || kind == '|' || s.answers > 1 && bytes.IndexByte([]byte("*%~>"), kind) >= 0
+	case s.answers == 1:
+		s.odd = s.odd || kind == '-' || kind == '!' || kind == '_' || kind == '|' || line[1] == '-' && kind != ':' ||
+			len(s.open) == 1 && s.open[0].left%2 == 0 && kind != '$' && kind != '+'
+	}
 }
 
 // text is called for the length of one.
@@ -128,8 +146,8 @@ func (s *scanner) array(kind byte, line []byte) error {
 	if !ok || kind == '>' && n == 0 || s.isKey() {
 		return s.garbage(line)
 	}
-	if s.messages != nil && len(s.open) == 0 && kind != '|' && kind != '%' && n >= 0 {
-		if err := s.messages.begins(n); err != nil {
+	if s.messages != nil && len(s.open) == 0 {
+		if err := s.messages.begins(kind, n); err != nil {
 			return err
 		}
 	}
@@ -163,9 +181,7 @@ func (s *scanner) array(kind byte, line []byte) error {
 }
 
 // inMessage tells whether the next element is one of a message.
-func (s *scanner) inMessage() bool {
-	return len(s.open) == 1 && s.open[0].kind != '|' && s.open[0].kind != '%'
-}
+func (s *scanner) inMessage() bool { return len(s.open) == 1 }
 
 // kindComes tells whether the text that comes is the first element of a message.
 func (s *scanner) kindComes() bool {

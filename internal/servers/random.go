@@ -53,7 +53,7 @@ func (r *random) n(n int) int {
 }
 
 func (r *random) answer(to net.Conn, command []string) bool {
-	if r.n(10) > 0 && Hello(to, command) {
+	if r.n(10) > 0 && Hello(to, command) || r.n(4) > 0 && itself(to, command) {
 		return true
 	}
 	switch r.n(20) {
@@ -75,6 +75,19 @@ func (r *random) answer(to net.Conn, command []string) bool {
 		return write(to, Nonsense[r.n(len(Nonsense))])
 	}
 	return write(to, r.any(3))
+}
+
+// itself answers who asks for the nodes of a cluster or for the master of a sentinel
+// that it is all of them. It is false where something else is asked for.
+func itself(to net.Conn, command []string) bool {
+	host, port, _ := net.SplitHostPort(to.LocalAddr().String())
+	switch strings.ToLower(strings.Join(command[:min(len(command), 2)], " ")) {
+	case "cluster slots":
+		return write(to, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$"+strconv.Itoa(len(host))+"\r\n"+host+"\r\n:"+port+"\r\n")
+	case "sentinel get-master-addr-by-name":
+		return write(to, "*2\r\n$"+strconv.Itoa(len(host))+"\r\n"+host+"\r\n$"+strconv.Itoa(len(port))+"\r\n"+port+"\r\n")
+	}
+	return false
 }
 
 func write(to net.Conn, says string) bool {

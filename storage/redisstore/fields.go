@@ -66,13 +66,14 @@ func (s *Fields) GetMany(ctx context.Context, keys []string) ([]storage.Record, 
 	for _, key := range keys {
 		args = append(args, key)
 	}
-	cmd := redis.NewSliceCmd(ctx, args...)
+	cmd := redis.NewCmd(ctx, args...) // redis.SliceCmd takes an answer that is a number for a length
 	s.send(ctx, cmd)
-	values, err := cmd.Result()
+	said, err := cmd.Result()
 	if err != nil {
 		return records, explain(ctx, "get", s.hash, err)
 	}
-	if len(values) != len(keys) {
+	values, ok := said.([]any)
+	if !ok || len(values) != len(keys) {
 		return records, fmt.Errorf("redisstore: get %q: %w", s.hash, errAnswer)
 	}
 	var f faults

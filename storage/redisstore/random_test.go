@@ -14,24 +14,31 @@ import (
 // layout returns once its context ends, and it takes no memory that a URL does not allow.
 func TestRandomServer(t *testing.T) {
 	t.Parallel()
-	for _, layout := range layouts {
-		t.Run(layout, func(t *testing.T) {
-			t.Parallel()
-			for range servers.Rounds(t, 4) {
-				store := open(t, "redis://%s?max-value=100000&layout=%s", servers.Random(t, rand.Uint64()), layout)
-				// Each call alone, or a drip takes the time of all.
-				for name := range everyCall(cancelled(t), store.Bytes()) {
-					servers.Returns(t, layout+" from "+name, func(ctx context.Context) { everyCall(ctx, store.Bytes()) })
+	for i, layout := range layouts {
+		urls := []string{"redis://%s", "redis+cluster://%s", "redis+sentinel://%s/main"}
+		for _, url := range []string{urls[0], urls[1+i%2]} {
+			t.Run(layout+"/"+url, func(t *testing.T) {
+				t.Parallel()
+				for range servers.Rounds(t, 2) {
+					randomServer(t, url+"?max-value=100000&layout="+layout)
 				}
-				if w, ok := store.Bytes().(storage.WatcherBytes); ok {
-					servers.Returns(t, "Watch", func(ctx context.Context) { _ = w.Watch(ctx, "a", func(storage.Changed) {}) })
-				}
-				var memory runtime.MemStats
-				if runtime.ReadMemStats(&memory); memory.HeapSys > 1<<30 {
-					t.Errorf("the heap has %d MiB", memory.HeapSys>>20)
-				}
-			}
-		})
+			})
+		}
+	}
+}
+
+func randomServer(t *testing.T, url string) {
+	store := open(t, url, servers.Random(t, rand.Uint64()))
+	// All calls are made as often as there are, for a drip takes the time of those after it.
+	for name := range everyCall(cancelled(t), store.Bytes()) {
+		servers.Returns(t, url+" from "+name, func(ctx context.Context) { everyCall(ctx, store.Bytes()) })
+	}
+	if w, ok := store.Bytes().(storage.WatcherBytes); ok {
+		servers.Returns(t, "Watch", func(ctx context.Context) { _ = w.Watch(ctx, "a", func(storage.Changed) {}) })
+	}
+	var memory runtime.MemStats
+	if runtime.ReadMemStats(&memory); memory.HeapSys > 1<<30 {
+		t.Errorf("the heap has %d MiB", memory.HeapSys>>20)
 	}
 }
 

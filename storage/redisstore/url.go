@@ -236,12 +236,14 @@ func (o *options) cluster() redis.UniversalClient {
 }
 
 func (o *options) sentinel() redis.UniversalClient {
-	return hooked(redis.NewFailoverClient(later(&redis.FailoverOptions{
+	client := hooked(redis.NewFailoverClient(later(&redis.FailoverOptions{
 		MasterName: o.master, SentinelAddrs: o.addrs, SentinelUsername: o.sentinelUser, SentinelPassword: o.sentinelPassword,
 		DB: o.db, Username: o.user, Password: o.password,
 		Dialer: o.dialer(), DialTimeout: o.timeout, ReadTimeout: o.timeout, WriteTimeout: o.timeout, PoolTimeout: o.timeout,
 		ContextTimeoutEnabled: true, MaxRetries: o.maxRetries(), PoolSize: o.pool, Protocol: protocol,
 	})))
+	client.AddHook(dialWithin{make(chan struct{}, client.Options().PoolSize)})
+	return client
 }
 
 // maxRetries is the retries as go-redis has them: 0 stands for its default.

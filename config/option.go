@@ -57,8 +57,9 @@ type Wiring struct {
 	Name          string
 	Clock         clock.Clock
 	ExactClock    bool
-	Observer      observe.Observer
-	Logger        *slog.Logger
+	Observers     []observe.Observer
+	Logger        *slog.Logger // nil is slog.Default() of the moment, unless Silent
+	Silent        bool
 	HideKeys      bool
 	PlainErrors   bool
 	IdentityKeys  bool
@@ -293,16 +294,21 @@ func Clock(c clock.Clock) Option { return wiring("Clock", func(w *Wiring) { w.Cl
 // of 10 ms.
 func ExactClock() Option { return wiring("ExactClock", func(w *Wiring) { w.ExactClock = true }) }
 
-// Observe tells o of every event, in place of the logger: to have both, pass
-// observe.All(o, observe.Slog(nil)).
+// Observe tells o of every event. Observers add up: if the option is given several
+// times each is told, and the log is written all the same. A nil observer is none.
 func Observe(o observe.Observer) Option {
-	return wiring("Observe", func(w *Wiring) { w.Observer = o })
+	return wiring("Observe", func(w *Wiring) {
+		if o != nil {
+			w.Observers = append(w.Observers[:len(w.Observers):len(w.Observers)], o)
+		}
+	})
 }
 
-// Logger is where troubles and changes are written, unless Observe is given: see
-// observe.Slog.
-// Default: slog.Default() of the moment.
-func Logger(l *slog.Logger) Option { return wiring("Logger", func(w *Wiring) { w.Logger = l }) }
+// Logger is where problems and changes are written: see observe.Slog. Nil is silence.
+// If it is given twice, the last one wins. Default: slog.Default() of the moment.
+func Logger(l *slog.Logger) Option {
+	return wiring("Logger", func(w *Wiring) { w.Logger, w.Silent = l, l == nil })
+}
 
 // HideKeys puts a hash in place of keys in events, logs and errors, for keys
 // that name people. The hash changes with every process.

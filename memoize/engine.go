@@ -113,7 +113,7 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	}
 
 	e.observing.time, e.observing.counters = &e.time, &e.counters
-	e.observing.init(w.Observer, w.Logger)
+	e.observing.init(w)
 	e.time.init(w.Clock, w.ExactClock, e.clockWentBack)
 	e.life, e.endLife = context.WithCancel(context.Background())
 	_, fixed := c.(*config.Fixed[A, K, V])

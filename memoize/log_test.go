@@ -3,6 +3,7 @@ package memoize_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/memoize"
+	"github.com/perennial-go/perennial/observe"
 )
 
 // What the owner of a service reads in the log.
@@ -178,4 +180,55 @@ func TestErrorThatWrapsNoStoreIsNotLost(t *testing.T) {
 	if _, err := f.Call(t.Context(), 1); !errors.Is(err, errOutage) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// The log is written beside every observer that is given, unless it is switched off.
+func TestLogBesideObservers(t *testing.T) {
+	failing := func(context.Context, int) (int, error) { return 0, errOutage }
+	for name, c := range map[string]struct {
+		more  []config.Option
+		lines int
+	}{
+		"to a logger":         {nil, 1},
+		"with Logger(nil)":    {[]config.Option{config.Logger(nil)}, 0},
+		"with a nil observer": {[]config.Option{config.Observe(nil)}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var log strings.Builder
+				var first, second int
+				opts := []config.Option{
+					config.Observe(observe.Func(func(context.Context, observe.Event) { first++; panic("an observer's") })),
+					config.Logger(textLog(&log)),
+					config.Observe(observe.Func(func(context.Context, observe.Event) { second++ })),
+				}
+				f := memoize.Must(memoize.New(failing, append(opts, c.more...)...))
+				if _, err := f.Call(t.Context(), 1); !errors.Is(err, errOutage) {
+					t.Error(err)
+				}
+				settled(t, f)
+				wantLines(t, &log, c.lines, "callers get the error")
+				if first == 0 || first != second {
+					t.Errorf("the observers are told of %d and %d events", first, second)
+				}
+				if lines := strings.Count(log.String(), "panic in an observer"); lines != c.lines*first {
+					t.Errorf("%d panics of %d are logged", lines, first)
+				}
+			})
+		})
+	}
+}
+
+// The log is slog.Default() of the moment where an observer alone is given.
+func TestDefaultLogBesideAnObserver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log strings.Builder
+		was := slog.Default()
+		defer slog.SetDefault(was)
+		f := memoize.Must(memoize.New(func(context.Context, int) (int, error) { return 0, errOutage }, config.Observe(observe.Discard)))
+		slog.SetDefault(textLog(&log))
+		_, _ = f.Call(t.Context(), 1)
+		settled(t, f)
+		wantLines(t, &log, 1, "callers get the error")
+	})
 }

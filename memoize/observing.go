@@ -1,6 +1,7 @@
 package memoize
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 
+	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/observe"
@@ -16,24 +18,26 @@ import (
 
 // observing passes a function's events on.
 type observing[K comparable] struct {
-	name     string
-	observer observe.Observer
-	logger   *slog.Logger
-	wanted   uint32 // a bit a kind
-	time     *timeline
-	hide     bool
-	seed     maphash.Seed // of hashes of keys that are hidden
-	counters *counters
-	troubles troubles
+	name      string
+	observers []observe.Observer
+	logger    *slog.Logger // nil is slog.Default() of the moment
+	silent    bool         // there is no log
+	wanted    uint32       // a bit a kind
+	time      *timeline
+	hide      bool
+	seed      maphash.Seed // of hashes of keys that are hidden
+	counters  *counters
+	troubles  troubles
 }
 
-func (o *observing[K]) init(observer observe.Observer, logger *slog.Logger) {
-	if observer == nil {
-		observer = observe.Slog(logger)
+func (o *observing[K]) init(w config.Wiring) {
+	o.seed, o.silent, o.logger = maphash.MakeSeed(), w.Silent, w.Logger
+	if !w.Silent {
+		o.observers = append(o.observers, observe.Slog(w.Logger))
 	}
-	o.observer, o.logger, o.seed = observer, logger, maphash.MakeSeed()
+	o.observers = append(o.observers, w.Observers...)
 	for k := observe.Kind(1); k < 32; k++ {
-		if observe.Wants(observer, k) {
+		if observe.Wants(observe.All(o.observers...), k) {
 			o.wanted |= 1 << k
 		}
 	}
@@ -85,18 +89,29 @@ func (o *observing[K]) postpone(p *postponed, ctx context.Context, ev observe.Ev
 	return p.add(func() { o.observe(ctx, ev) })
 }
 
+// observe tells each observer. A panic of one keeps it from no other.
 func (o *observing[K]) observe(ctx context.Context, ev observe.Event) {
-	defer func() {
-		if r := recover(); r != nil {
-			o.counters.panics.Add(1)
-			logger := o.logger
-			if logger == nil {
-				logger = slog.Default()
-			}
-			logger.Error("panic in an observer", "func", o.name, "event", ev.Kind.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	for _, observer := range o.observers {
+		if observe.Wants(observer, ev.Kind) {
+			o.observeBy(ctx, observer, ev)
 		}
+	}
+}
+
+func (o *observing[K]) observeBy(ctx context.Context, observer observe.Observer, ev observe.Event) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		o.counters.panics.Add(1)
+		if o.silent {
+			return
+		}
+		logger := cmp.Or(o.logger, slog.Default())
+		logger.Error("panic in an observer", "func", o.name, "event", ev.Kind.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 	}()
-	o.observer.Observe(ctx, ev)
+	observer.Observe(ctx, ev)
 }
 
 // troubled tells of an event that is a trouble. Observers get each, First where

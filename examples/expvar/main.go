@@ -40,7 +40,7 @@ func run(ctx context.Context, w io.Writer, vars *expvar.Map) error {
 	})
 	rates, err := memoize.New(rate, config.Name("rate"),
 		config.UpdateAfter(100*time.Millisecond), config.ExpireAfter(500*time.Millisecond),
-		config.Observe(observe.All(printer, observe.Slog(untimed(w)))))
+		config.Observe(printer), config.Logger(untimed(w)))
 	// endregion
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,24 +66,31 @@ func (a *asked) anew() (looked, swapped []string, states int) {
 	return looked, swapped, states
 }
 
-// oncoming runs a test of one process that watches a server that puts down what it is
-// asked.
-func oncoming(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Store, seen *events), opts ...resilient.Option) {
+// overAsked runs a test of one process over a server that puts down what it is asked.
+func overAsked(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Store, seen *events), opts ...resilient.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		at := &asked{paced: &paced{server: newServer()}}
-		s, seen := client(t, at, append([]resilient.Option{resilient.WriteAgain(true)}, opts...)...)
-		stop := watch(t, s, "")
+		s, seen := client(t, at, opts...)
 		test(t, at, s, seen)
 		at.start()
 		at.set(func(s *server) { s.hangs, s.fault = false, nil })
-		stop()
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		synctest.Wait()
 		_ = at.memory.Close()
 	})
+}
+
+// overLossy is overAsked of one that watches, and writes again.
+func overLossy(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Store, seen *events), opts ...resilient.Option) {
+	t.Helper()
+	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+		stop := watch(t, s, "")
+		test(t, at, s, seen)
+		stop()
+	}, append([]resilient.Option{resilient.WriteAgain(true)}, opts...)...)
 }
 
 // restarts has the server go, and come back without its data; what comes of this is not
@@ -99,7 +107,7 @@ func (a *asked) restarts(t *testing.T, s *resilient.Store) {
 // What is written again is looked at once and sent once, in the order of the keys, and the
 // server is asked once for its state by whoever it concerns.
 func TestRoundTripsOfWritingAgain(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		keys := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 		for _, key := range keys {
 			put(t, s, key, "1", resilient.Committed)
@@ -167,7 +175,7 @@ func TestWhatIsLookedAtAfterAMissed(t *testing.T) {
 // A server that loses its data right after it was asked for its state is found out by the
 // looks that follow.
 func TestLossBetweenStateAndLook(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", resilient.Committed)
 		put(t, s, "b", "1", resilient.Committed)
 		synctest.Wait()
@@ -190,14 +198,13 @@ func TestLossBetweenStateAndLook(t *testing.T) {
 // told that nothing is written again.
 func TestStateIsAskedForAgain(t *testing.T) {
 	for _, fault := range []error{errReset, errors.New("what is this?")} {
-		oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 			put(t, s, "a", "1", resilient.Committed)
 			synctest.Wait()
-			faults := 0
+			var asked atomic.Int64
 			at.set(func(s *server) {
 				s.fault = func(verb, _ string) error {
-					if verb == "state" && faults < 2 {
-						faults++
+					if verb == "state" && asked.Add(1) <= 2 {
 						return fault
 					}
 					return nil
@@ -215,7 +222,7 @@ func TestStateIsAskedForAgain(t *testing.T) {
 
 // A Watch that ends while the server is asked for its state says nothing of the server.
 func TestWatchEndsWhileTheStateIsAskedFor(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		ctx, cancel := context.WithCancel(t.Context())
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
@@ -238,7 +245,7 @@ func TestWatchEndsWhileTheStateIsAskedFor(t *testing.T) {
 // An Update whose record is found to be lost, while nobody can tell whether it is, waits
 // for that: it is not made of nothing.
 func TestStateThatIsAwayStopsADelivery(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", resilient.Committed)
 		synctest.Wait()
 		at.stop()
@@ -247,11 +254,13 @@ func TestStateThatIsAwayStopsADelivery(t *testing.T) {
 		at.start()
 		later(5 * time.Second)
 		at.empty() // with the delivery stuck, and nobody told
-		faults := 0
+		var asked atomic.Bool
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
-				if verb == "watch" || verb == "state" && faults == 0 {
-					faults++
+				switch {
+				case verb == "watch":
+					return errReset
+				case verb == "state" && !asked.Swap(true):
 					return errReset
 				}
 				return nil
@@ -268,7 +277,7 @@ func TestStateThatIsAwayStopsADelivery(t *testing.T) {
 // that has for longer is late.
 func TestAgeAtWhichItIsLate(t *testing.T) {
 	for _, beyond := range []time.Duration{0, 1} {
-		oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 			put(t, s, "a", "1", resilient.Committed)
 			synctest.Wait()
 			age := storage.VersionsKept + beyond
@@ -290,7 +299,7 @@ func TestAgeAtWhichItIsLate(t *testing.T) {
 
 // What was too late once is nobody's own any more, also where nobody has looked since.
 func TestWhatWasLateIsNotLookedAt(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", resilient.Committed)
 		synctest.Wait()
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
@@ -331,7 +340,7 @@ func TestUntilWhenItIsWrittenAgain(t *testing.T) {
 		{"whenever", 2 * time.Hour, storage.Forever, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				at.tells.Store(int64(time.Hour))
 				put(t, s, "a", "1", resilient.Committed)
 				is := age
@@ -376,7 +385,7 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 		{"not made, and an Update", false, true, "+"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				at.tells.Store(int64(time.Hour))
 				put(t, s, "a", "1", resilient.Committed)
 				at.set(func(s *server) {
@@ -417,7 +426,7 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 
 // What can't be looked at is not written again until it can.
 func TestLookRefusedWhileWritingAgain(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", resilient.Committed)
 		synctest.Wait()
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
@@ -451,7 +460,7 @@ func TestLossOfLittle(t *testing.T) {
 		}, "3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				put(t, s, "a", "1", resilient.Committed)
 				put(t, s, "b", "1", resilient.Committed)
 				synctest.Wait()
@@ -474,24 +483,66 @@ func TestLossOfLittle(t *testing.T) {
 // What was made right after the loss, before that was known, and whose answer was lost, is
 // made once: also where the record was this process's own deletion.
 func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", resilient.Committed)
 		remove(t, s, "a", resilient.Committed)
 		synctest.Wait()
 		at.empty() // with no connection broken
-		at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-		update(t, s, "a", "+", resilient.Queued)
+		at.set(func(s *server) {
+			s.faulty, s.unheard = "swap", 1
+			s.fault = func(verb, key string) error {
+				switch {
+				case verb == "watch":
+					return errReset
+				case verb == "swap" && key == "b":
+					return errReset
+				case verb == "swap":
+					time.Sleep(50 * time.Millisecond)
+				}
+				return nil
+			}
+		})
+		queued := make(chan struct{})
+		go func() {
+			defer close(queued)
+			update(t, s, "a", "+", resilient.Queued)
+		}()
+		synctest.Wait()
+		put(t, s, "b", "1", resilient.Queued) // at which it looks first
+		<-queued
+		at.set(func(s *server) { s.fault = nil })
 		later(time.Minute)
 		holds(t, at.memory, "a", "+")
-		if stats := s.Stats(); stats.Changes != 0 || stats.Conflicts+stats.Dropped != 0 {
+		holds(t, at.memory, "b", "1")
+		if stats := s.Stats(); stats.Changes != 0 || stats.Conflicts+stats.Dropped != 0 || len(seen.of(resilient.Emptied)) != 1 {
 			t.Errorf("stats: %+v", stats)
+		}
+	})
+}
+
+// What was on its way long before the loss was not made on what is written again, and is
+// made on that: it is not dropped for the doubt.
+func TestOldDoubtOverLostData(t *testing.T) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+		put(t, s, "a", "1", resilient.Committed)
+		synctest.Wait()
+		at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
+		update(t, s, "a", "2", resilient.Queued)
+		at.stop()
+		later(time.Hour)
+		at.empty()
+		at.start()
+		later(time.Minute)
+		holds(t, at.memory, "a", "12")
+		if told := seen.of(resilient.Dropped); len(told) > 0 {
+			t.Errorf("dropped: %+v", told)
 		}
 	})
 }
 
 // A change that is made takes the place of what would be written again at once.
 func TestMadeTakesThePlaceAtOnce(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", resilient.Committed)
 		remove(t, s, "a", resilient.Committed)
 		put(t, s, "b", "1", resilient.Committed)
@@ -579,7 +630,7 @@ func TestWhatIsNoSurprise(t *testing.T) {
 
 // What others set soon after a loss stays, though the record was this process's own.
 func TestWhatOthersSetAfterALossStays(t *testing.T) {
-	oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", resilient.Committed)
 		synctest.Wait()
 		at.restarts(t, s)
@@ -599,7 +650,7 @@ func TestWhatOthersSetAfterALossStays(t *testing.T) {
 // server answers.
 func TestPutComesBeforeWhatIsWrittenAgain(t *testing.T) {
 	for _, removes := range []bool{false, true} {
-		oncoming(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
+		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			put(t, s, "a", "1", resilient.Committed)
 			synctest.Wait()
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })

@@ -70,6 +70,7 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 		{"the change itself", 0, "", func(*testing.T, *paced) {}, "1", 0, true, true},
 		{"nothing yet", time.Hour, "", func(*testing.T, *paced) {}, "1", 0, true, false},
 		{"what others set after it", 0, "", func(t *testing.T, at *paced) { stores(t, at.server, "a", "2") }, "2", 1, false, false},
+		{"what others set after it, at which nobody looks", 0, "", func(t *testing.T, at *paced) { stores(t, at.server, "a", "2") }, "2", -1, false, false},
 		{"what others set before it", 60 * ms, "0", func(*testing.T, *paced) {}, "1", 1, true, true},
 		{"only what others set before it", 90 * ms, "0", func(_ *testing.T, at *paced) { at.tells.Store(int64(time.Hour)) }, "1", -1, true, false},
 		{"that some was missed", 0, "", func(t *testing.T, at *paced) {
@@ -187,35 +188,40 @@ func TestWhatWasReplacedIsTakenBack(t *testing.T) {
 // once, and costs no round trip then, whatever is delivered after it. It is this process's
 // own, and is written again where the store loses its data after that.
 func TestDeliveredBeforeIsLookedAt(t *testing.T) {
-	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		stop := watch(t, s, "")
-		defer stop()
-		put(t, s, "a", "1", resilient.Committed)
-		at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-		update(t, s, "a", "2", resilient.Queued)
-		put(t, s, "b", "1", resilient.Queued)
-		at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
-		at.stop()
-		later(time.Second)
-		at.start()
-		later(10 * time.Second) // it watches again
-		at.set(func(s *server) { s.fault = nil })
-		later(30 * time.Second)
-		for key, want := range map[string]string{"a": "12", "b": "1"} {
-			calls := at.calls.Load()
-			holds(t, s, key, want)
-			if n := at.calls.Load() - calls; n != 0 {
-				t.Errorf("a Look at %q asks the store %d times", key, n)
+	for _, want := range []map[string]string{{"a": "12"}, {"a": "12", "b": "1"}} {
+		bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+			stop := watch(t, s, "")
+			defer stop()
+			put(t, s, "a", "1", resilient.Committed)
+			at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
+			update(t, s, "a", "2", resilient.Queued)
+			if want["b"] != "" {
+				put(t, s, "b", "1", resilient.Queued)
 			}
-		}
-		at.stop()
-		lacks(t, s, "nothing")
-		at.empty()
-		at.start()
-		later(time.Minute)
-		holds(t, at.memory, "a", "12")
-		holds(t, at.memory, "b", "1")
-	}, resilient.WriteAgain(true))
+			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
+			at.stop()
+			later(time.Second)
+			at.start()
+			later(10 * time.Second) // it watches again
+			at.set(func(s *server) { s.fault = nil })
+			later(30 * time.Second)
+			for key, value := range want {
+				calls := at.calls.Load()
+				holds(t, s, key, value)
+				if n := at.calls.Load() - calls; n != 0 {
+					t.Errorf("a Look at %q asks the store %d times", key, n)
+				}
+			}
+			at.stop()
+			lacks(t, s, "nothing")
+			at.empty()
+			at.start()
+			later(time.Minute)
+			for key, value := range want {
+				holds(t, at.memory, key, value)
+			}
+		}, resilient.WriteAgain(true))
+	}
 }
 
 // What is set right after it was deleted is this process's own, though the watch tells of

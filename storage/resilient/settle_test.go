@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,6 +57,9 @@ func TestReplacedOnItsWay(t *testing.T) {
 			holds(t, at.memory, "a", "2")
 			if stats := s.Stats(); stats.Queued != 2 || stats.Superseded != 1 || stats.Delivered != 1 || stats.Conflicts != 0 {
 				t.Errorf("stats: %+v", stats)
+			}
+			if told := seen.of(resilient.Delivered); len(told) != 1 || told[0].Changes != 1 {
+				t.Errorf("delivered: %+v", told)
 			}
 		})
 	}
@@ -268,42 +272,59 @@ func TestSeenSinceItWasMade(t *testing.T) {
 }
 
 // A change in doubt is known for a minute after it was sent, less what it takes to look and
-// to send.
+// to send. What deletes, or has been replaced by what does, is done then where the record is
+// gone, and is looked at once.
 func TestUntilWhenADoubtIsKnown(t *testing.T) {
 	const until = resilient.DefaultInDoubt - 2*resilient.DefaultTimeout
 	for _, c := range []struct {
-		after   time.Duration
-		removes bool
-		looks   int
-	}{{until, false, 2}, {until + 1, false, 2}, {until + 1, true, 2}} {
-		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "0", resilient.Committed)
-			at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-			if c.removes {
-				remove(t, s, "a", resilient.Queued)
-			} else {
-				put(t, s, "a", "1", resilient.Queued)
-			}
-			at.stop()
-			if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
-				t.Fatal(err)
-			}
-			later(c.after)
-			at.start()
-			at.anew()
-			if err := s.Flush(t.Context()); err != nil {
-				t.Error(err)
-			}
-			if looked, _, _ := at.anew(); len(looked) != c.looks {
-				t.Errorf("it looks at %q", looked)
-			}
-			dropped := seen.of(resilient.Dropped)
-			if late := c.after > until && !c.removes; late != (len(dropped) == 1) || late && !errors.Is(dropped[0].Err, resilient.ErrInDoubt) {
-				t.Errorf("after %v: dropped %+v", c.after, dropped)
-			}
-			if n := len(seen.of(resilient.Conflict)); (n == 1) != (c.after == until) {
-				t.Errorf("after %v: %d conflicts", c.after, n)
-			}
+		name      string
+		keep      time.Duration
+		removes   bool // after it
+		after     time.Duration
+		dropped   bool
+		conflicts int
+	}{
+		{"known", storage.Forever, false, until, false, 1},
+		{"late", storage.Forever, false, until + 1, true, 0},
+		{"short", 1, false, until + 1, true, 0},
+		{"deletion", 0, false, until + 1, false, 0},
+		{"replaced", storage.Forever, true, until + 1, false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+				put(t, s, "a", "0", resilient.Committed)
+				at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
+				if outcome, err := s.Put(t.Context(), "a", []byte("1"), c.keep); err != nil || outcome != resilient.Queued {
+					t.Errorf("Put: %v, %v", outcome, err)
+				}
+				at.stop()
+				if c.removes {
+					remove(t, s, "a", resilient.Queued)
+				}
+				if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
+					t.Fatal(err)
+				}
+				later(c.after)
+				at.start()
+				at.anew()
+				if err := s.Flush(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if looked, _, _ := at.anew(); len(looked) != 2 { // the first is the probe
+					t.Errorf("it looks at %q", looked)
+				}
+				dropped := seen.of(resilient.Dropped)
+				if c.dropped != (len(dropped) == 1) || c.dropped && !errors.Is(dropped[0].Err, resilient.ErrInDoubt) {
+					t.Errorf("dropped: %+v", dropped)
+				}
+				if n := len(seen.of(resilient.Conflict)); n != c.conflicts {
+					t.Errorf("%d conflicts", n)
+				}
+				delivered := seen.of(resilient.Delivered)
+				if done := !c.dropped && c.conflicts == 0; done != (len(delivered) == 1) || done && delivered[0].Changes != 1 {
+					t.Errorf("delivered: %+v", delivered)
+				}
+			})
 		})
 	}
 }
@@ -335,27 +356,33 @@ func TestOldDoubtWaitsForALook(t *testing.T) {
 	})
 }
 
-// A Cache, too, drops what took the place of a change in doubt, where the record is gone
+// A Cache, too, drops what is in doubt, or took the place of that, where the record is gone
 // when nobody can tell any more who has deleted it.
 func TestOldDoubtOfACache(t *testing.T) {
-	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, seen *events) {
-		stores(t, at, "a", "0")
-		holds(t, c, "a", "0")
-		at.set(func(s *server) { s.unsaid = 1 })
-		queues(t, c, "a", "1")
-		at.stop()
-		queues(t, c, "a", "2")
-		later(time.Hour)
-		if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
-			t.Error(err)
-		}
-		at.start()
-		later(40 * time.Second)
-		lacks(t, at.memory, "a")
-		if told := seen.of(resilient.Dropped); len(told) != 1 || !errors.Is(told[0].Err, resilient.ErrInDoubt) {
-			t.Errorf("dropped: %+v", told)
-		}
-	})
+	for _, replaced := range []bool{false, true} {
+		cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, seen *events) {
+			stores(t, at, "a", "0")
+			holds(t, c, "a", "0")
+			at.set(func(s *server) { s.unsaid = 1 })
+			if err := c.Set(t.Context(), "a", []byte("1"), 1); !errors.Is(err, storage.ErrQueued) {
+				t.Errorf("Set: %v", err)
+			}
+			at.stop()
+			if replaced {
+				queues(t, c, "a", "2")
+			}
+			later(time.Hour)
+			if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+			at.start()
+			later(40 * time.Second)
+			lacks(t, at.memory, "a")
+			if told := seen.of(resilient.Dropped); len(told) != 1 || !errors.Is(told[0].Err, resilient.ErrInDoubt) {
+				t.Errorf("dropped: %+v", told)
+			}
+		})
+	}
 }
 
 // A loss that is found out by a delivery does not hold it up: what was lost is written
@@ -406,6 +433,65 @@ func TestUnknownThreeTimes(t *testing.T) {
 			t.Errorf("dropped: %+v", told)
 		}
 	})
+}
+
+// It does also where the store was never away, as for what is written again.
+func TestUnknownThreeTimesOfWhatIsWrittenAgain(t *testing.T) {
+	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
+		put(t, s, "a", "1", resilient.Committed)
+		later(time.Second)
+		unknown := errors.New("what is this?")
+		at.set(func(s *server) { s.fault = on(unknown, "swap") })
+		at.anew()
+		at.empty() // with no connection broken
+		at.paced.told(storage.Changed{Missed: true})
+		later(5 * time.Minute)
+		if _, swapped, _ := at.anew(); len(swapped) != 3 {
+			t.Errorf("it is sent %d times", len(swapped))
+		}
+		if told := seen.of(resilient.Dropped); len(told) != 1 || told[0].Err != unknown {
+			t.Errorf("dropped: %+v", told)
+		}
+	})
+}
+
+// Flush says what the store says, or that its caller had to leave.
+func TestWhyFlushLeaves(t *testing.T) {
+	for _, leaves := range []bool{false, true} {
+		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
+			at.stop()
+			lacks(t, s, "nothing")
+			put(t, s, "a", "1", resilient.Queued)
+			ctx, cancel := context.WithCancel(context.Background())
+			at.set(func(s *server) {
+				s.fault = func(verb, _ string) error {
+					if verb == "swap" {
+						if leaves {
+							cancel()
+						}
+						return errReset
+					}
+					return nil
+				}
+			})
+			at.start()
+			if !leaves {
+				ctx = context.Background()
+			}
+			err := s.Flush(ctx)
+			var left *resilient.LeftError
+			if !errors.As(err, &left) || !errors.Is(left, errReset) {
+				t.Fatalf("Flush: %v", err)
+			}
+			if !leaves && left.Err != errReset {
+				t.Errorf("Flush: %v", left.Err)
+			}
+			if leaves && (!errors.Is(left.Err, context.Canceled) || !strings.Contains(left.Error(), "given up")) {
+				t.Errorf("Flush: %v", left.Err)
+			}
+			cancel()
+		})
+	}
 }
 
 // What can't be read drops all that is to be made on it, and what waits besides is made.

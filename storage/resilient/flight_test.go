@@ -73,6 +73,7 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 		{"what others set after it, at which nobody looks", 0, "", func(t *testing.T, at *paced) { stores(t, at.server, "a", "2") }, "2", -1, false, false},
 		{"what others set before it", 60 * ms, "0", func(*testing.T, *paced) {}, "1", 1, true, true},
 		{"only what others set before it", 90 * ms, "0", func(_ *testing.T, at *paced) { at.tells.Store(int64(time.Hour)) }, "1", -1, true, false},
+		{"only what others set before it, at which somebody looks", 90 * ms, "0", func(_ *testing.T, at *paced) { at.tells.Store(int64(time.Hour)) }, "1", 1, true, true},
 		{"that some was missed", 0, "", func(t *testing.T, at *paced) {
 			at.tells.Store(int64(time.Hour))
 			stores(t, at.server, "a", "2")

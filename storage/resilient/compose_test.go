@@ -70,23 +70,27 @@ func TestOneOfManyFails(t *testing.T) {
 		lacks(t, s, "nothing")
 		put(t, s, "a", "0", resilient.Queued)
 		update(t, s, "a", "1", resilient.Queued)
-		calls, fails := 0, errors.New("not on this")
-		if _, _, err := s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
-			if calls++; calls > 1 {
-				return nil, 0, fails
+		fails := errors.New("not on this")
+		for _, key := range []string{"a", "alone"} {
+			calls := 0
+			if _, _, err := s.Update(t.Context(), key, func(now record) ([]byte, time.Duration, error) {
+				if calls++; calls > 1 {
+					return nil, 0, fails
+				}
+				return append(now.Value, "gone"...), storage.Forever, nil
+			}); err != nil {
+				t.Fatal(err)
 			}
-			return append(now.Value, "gone"...), storage.Forever, nil
-		}); err != nil {
-			t.Fatal(err)
 		}
 		update(t, s, "a", "2", resilient.Queued)
 		at.start()
 		later(time.Minute)
 		holds(t, at.memory, "a", "012")
-		if told := seen.of(resilient.Dropped); len(told) != 1 || told[0].Changes != 1 || told[0].Err != fails {
+		lacks(t, at.memory, "alone")
+		if told := seen.of(resilient.Dropped); len(told) != 2 || told[0].Changes != 1 || told[0].Err != fails {
 			t.Errorf("dropped: %+v", told)
 		}
-		if stats := s.Stats(); stats.Delivered != 3 || stats.Dropped != 1 {
+		if stats := s.Stats(); stats.Delivered != 3 || stats.Dropped != 2 || stats.Keys != 0 {
 			t.Errorf("stats: %+v", stats)
 		}
 	})
@@ -141,6 +145,9 @@ func TestWhoLeavesAFunctionThatHangsIsTold(t *testing.T) {
 		var left *resilient.LeftError
 		if err := s.Flush(ctx); !errors.As(err, &left) || !errors.Is(left.Err, context.DeadlineExceeded) || left.Changes != 1 {
 			t.Errorf("Flush: %v", err)
+		}
+		if n := calls.Load(); n != 2 {
+			t.Errorf("it is called %d times", n)
 		}
 		later(2 * time.Minute)
 		holds(t, at.memory, "a", "1")

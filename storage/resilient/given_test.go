@@ -26,6 +26,13 @@ func TestUpdateThatIsNotCalled(t *testing.T) {
 		if _, outcome, err := s.Update(ended, "a", never); !errors.Is(err, context.Canceled) || outcome != 0 {
 			t.Errorf("Update: %v, %v", outcome, err)
 		}
+		at.stop()
+		lacks(t, s, "nothing")
+		if _, outcome, err := s.Update(ended, "a", never); !errors.Is(err, context.Canceled) || outcome != 0 || s.Stats().Queued != 0 {
+			t.Errorf("Update while away: %v, %v", outcome, err)
+		}
+		at.start()
+		later(10 * time.Second)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
 		if _, outcome, err := s.Update(t.Context(), "a", never); !errors.Is(err, errReadOnly) || outcome != 0 {
 			t.Errorf("Update: %v, %v", outcome, err)

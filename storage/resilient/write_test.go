@@ -98,3 +98,47 @@ func TestLookBeforeAChangeInDoubt(t *testing.T) {
 		_ = at.memory.Close()
 	})
 }
+
+// Who leaves while others are faster, at once or in the pause after many tries, has nothing
+// more asked for him.
+func TestWhoLeavesAmongOthers(t *testing.T) {
+	for _, tries := range []int{1, 5} {
+		for _, updates := range []bool{false, true} {
+			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
+				put(t, s, "a", "0", resilient.Committed)
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				swaps := 0
+				at.set(func(s *server) {
+					s.fault = func(verb, _ string) error {
+						if verb != "swap" {
+							return nil
+						}
+						stores(t, at.server, "a", "9")
+						switch swaps++; {
+						case swaps < tries:
+						case tries == 1:
+							cancel()
+							at.anew()
+						default:
+							time.AfterFunc(time.Millisecond, func() { cancel(); at.anew() })
+						}
+						return nil
+					}
+				})
+				var err error
+				if updates {
+					_, _, err = s.Update(ctx, "a", appends("1"))
+				} else {
+					_, err = s.Put(ctx, "a", []byte("1"), storage.Forever)
+				}
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("it ends with %v", err)
+				}
+				if looked, swapped, _ := at.anew(); len(looked) > 0 || len(swapped) > 0 {
+					t.Errorf("it looks at %q and sends %q for who has left", looked, swapped)
+				}
+			}, resilient.Random(longest))
+		}
+	}
+}

@@ -30,6 +30,7 @@ type copied struct {
 	trusted  uint64    // the Store.trust under which it is known to be current, or 0
 	since    time.Time // when it was known to be that last
 	own      bool      // this Store was the last to change it, for all that it knows
+	made     bool      // this Store has made it, whoever was the last to change it
 	state    string    // the Store.state in which a watch has told that it was so; "" where that is not known
 	replaced []string  // versions whose place it took, the last ones, where it is its own
 }

@@ -41,7 +41,7 @@ func (f *flight) hears(version string) {
 // ago, and that nothing was told of meanwhile says nothing. What it was made again
 // for, if anything, it takes the place of.
 func (s *Store) keep(c storage.Change, end time.Time, f *flight, before bool, again *rewrite) *copied {
-	mine := &copied{key: c.Key, value: c.Value, found: c.Keep > 0, end: end, is: []string{f.makes}, own: !f.own || f.last == f.makes}
+	mine := &copied{key: c.Key, value: c.Value, found: c.Keep > 0, end: end, is: []string{f.makes}, own: !f.own || f.last == f.makes, made: c.Keep > 0}
 	if !mine.found {
 		mine.end = time.Time{}
 	}

@@ -158,7 +158,7 @@ func (p *pending) adapt(parts int, made bool) {
 func (s *Store) stored(sent *attempt, f *flight, before bool, again *rewrite) {
 	before = before || again != nil && again.is[0] == f.makes
 	c := s.copies.get(sent.change.Key)
-	if before && c != nil && !slices.Contains(c.is, sent.change.Was) && (again == nil || !slices.Equal(c.is, again.is)) {
+	if before && c != nil && !slices.Contains(c.is, sent.change.Was) && !slices.Equal(c.is, []string{f.makes}) && (again == nil || !slices.Equal(c.is, again.is)) {
 		*s.epoch(sent.change.Key)++
 		s.unsure = true
 		return

@@ -258,7 +258,7 @@ func (s *Store) seen(found storage.Versioned, key string) *copied {
 		was = again.copied
 	}
 	if was != nil && len(was.is) == 1 && was.is[0] == found.Version {
-		c.own, c.replaced = was.own, was.replaced
+		c.own, c.made, c.replaced = was.own, was.made, was.replaced
 		if c.trusted != 0 {
 			c.state = s.state
 		}

@@ -141,10 +141,7 @@ func (s *Store) updateHere(key string, one part) (_ storage.Record, _ Outcome, a
 	if p != nil {
 		before = p.result
 	}
-	r, err := s.known(key)
-	if errors.Is(err, ErrAway) { // an update is right for whatever is there
-		r, err = storage.Record{}, nil
-	}
+	r, _ := s.known(key) // an update is right for whatever is there
 	s.unlock()
 	value, keep, err := one.first(r)
 	if errors.Is(err, ErrNoChange) {

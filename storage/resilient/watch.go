@@ -157,6 +157,7 @@ func (s *Store) saw(w *watch, c storage.Changed) bool {
 	case one == nil:
 	case len(one.is) == 1 && one.is[0] == c.Version: // and what comes after it is told later
 		one.trusted, one.state, one.since = s.trust, s.state, s.clock.Now()
+		one.own = one.own || one.made // what was told before came before
 	default:
 		one.trusted = 0
 		s.undone(one, c.Version)

@@ -132,7 +132,7 @@ func (l *load[A, K, V]) loadAll() {
 	if l.plan.fenced != nil {
 		l.claimAll()
 	}
-	if len(l.jobs) > 1 || l.source.one == nil {
+	if l.source.one == nil {
 		l.loadBatch()
 		return
 	}

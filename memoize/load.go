@@ -311,9 +311,6 @@ func (l *load[A, K, V]) storing() context.Context {
 
 // end ends a key's update and wakes everybody.
 func (l *load[A, K, V]) end(j *job[A, K, V], built *entry.Entry[V], err error) {
-	if j.ended {
-		return
-	}
 	j.ended = true
 	if j.stale != nil && j.stale.Quiet() == entry.Never {
 		j.stale.SetQuiet(j.stale.UpdateAfter()) // whoever still finds it may try again

@@ -11,6 +11,7 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/invalidation"
 	"github.com/perennial-go/perennial/memoize"
 	"github.com/perennial-go/perennial/statuses"
@@ -206,4 +207,37 @@ func TestSetOfWhatCantBeBuilt(t *testing.T) {
 			t.Errorf("%d, %v is stored", v, ok)
 		}
 	})
+}
+
+// Parts that are replaced while a verb runs under them may serve another function once
+// it has ended, and not before.
+func TestPartsAreFreeOnceAVerbHasEnded(t *testing.T) {
+	for name, verb := range map[string]func(ctx context.Context, f *memoize.Func[string, int]) error{
+		"Set":        func(ctx context.Context, f *memoize.Func[string, int]) error { return f.Set(ctx, "a", 3) },
+		"Touch":      func(ctx context.Context, f *memoize.Func[string, int]) error { return lastOf(f.Touch(ctx, "a")) },
+		"Invalidate": func(ctx context.Context, f *memoize.Func[string, int]) error { return f.Invalidate(ctx, "a") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, strategy := new(mockStorage[string, int]), eviction.FirstInFirstOut[string](3)
+				f, live, _ := changing(t, config.Storage[string, int](s), config.Evict(strategy))
+				each(t, f, "a")
+				another := func() error {
+					_, err := memoize.New(returning[string](1).load, config.Name("another"), config.Evict(strategy))
+					return err
+				}
+				hook := func(context.Context, string) error {
+					s.offer, s.free = nil, nil
+					noError(t, live.Apply(config.Evict[string](new(row))))
+					if another() == nil {
+						t.Error("a strategy serves two functions")
+					}
+					return nil
+				}
+				s.offer, s.free = hook, hook
+				noError(t, verb(t.Context(), f))
+				noError(t, another())
+			})
+		})
+	}
 }

@@ -351,3 +351,64 @@ func TestHitsWithoutAContext(t *testing.T) {
 		}
 	})
 }
+
+// Who keeps a load's context and uses it after the load is told of as anybody else, at
+// once.
+func TestEventsUnderAContextThatIsKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := new(mockStorage[string, int])
+		observer, events := recorded(observe.StoreFault)
+		var kept context.Context
+		f := memoize.Must(memoize.New(func(ctx context.Context, _ string) (int, error) {
+			kept = ctx
+			return 1, nil
+		}, with(observer, config.Storage[string, int](s))...))
+		wants(t, 1)(f.Call(t.Context(), "a"))
+		settled(t, f)
+		s.free = func(context.Context, string) error { return errOutage }
+		if err := f.Invalidate(context.WithoutCancel(kept), "b"); !errors.Is(err, memoize.ErrUnavailable) {
+			t.Errorf("Invalidate: %v", err)
+		}
+		if got := events(); len(got) != 1 || got[0].Key != `"b"` {
+			t.Errorf("told is %+v", got)
+		}
+		noError(t, f.Close(t.Context()))
+	})
+}
+
+// Of each entry that a sweep can't drop it is told once.
+func TestEventsOfASweep(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newLooked()
+		observer, events := recorded(observe.StoreFault, observe.Dropped)
+		f := lives(t, s, observer)
+		calls(t, f, "1m", "60s", "60000ms")
+		s.stuck.Store(true)
+		time.Sleep(time.Minute + time.Second)
+		var told []string
+		for _, e := range events() {
+			told = append(told, e.Kind.String()+" "+e.Key)
+		}
+		slices.Sort(told)
+		if want := []string{`store fault "1m"`, `store fault "60000ms"`, `store fault "60s"`}; !slices.Equal(told, want) {
+			t.Errorf("told is %q", told)
+		}
+	})
+}
+
+// Once a storage is in force that is not swept, the sweep that was to come does nothing.
+func TestNothingIsSweptElsewhere(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f, live, told := changing(t)
+		each(t, f, "a")
+		noError(t, live.Apply(config.Storage[string, int](new(mockStorage[string, int]))))
+		each(t, f, "a")
+		told.reset()
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		told.hears(t)
+		if st := f.Stats(); st.Panics != 0 || st.Expired != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}

@@ -838,3 +838,35 @@ func TestVictimsOfAStrategyThatStays(t *testing.T) {
 		}
 	})
 }
+
+// whoAsks is the key of a value in the context of a caller.
+type whoAsks struct{}
+
+// A storage sees the values of the context that it is asked under, whatever is done.
+func TestStorageSeesTheValuesOfTheCaller(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, strategy := new(mockStorage[string, int]), new(row)
+		strategy.room = 1
+		f, _, _ := changing(t, config.Storage[string, int](s), config.Evict[string](strategy))
+		saw := new(journal)
+		sees := func(what string) func(ctx context.Context, key string) error {
+			return func(ctx context.Context, key string) error {
+				saw.add("%s %s for %v", what, key, ctx.Value(whoAsks{}))
+				return nil
+			}
+		}
+		s.get, s.offer, s.free = sees("get"), sees("offer"), sees("release")
+		ctx := context.WithValue(t.Context(), whoAsks{}, "me")
+		wants(t, 1)(f.Call(ctx, "a"))
+		settled(t, f)
+		saw.hears(t, "get a for me", "offer a for me")
+		noError(t, f.Set(ctx, "a", 2))
+		saw.hears(t, "offer a for me")
+		wants(t, true)(f.Touch(ctx, "a"))
+		saw.hears(t, "get a for me", "offer a for me")
+		noError(t, f.Set(ctx, "b", 2))
+		saw.hears(t, "offer b for me", "release a for me")
+		noError(t, f.Invalidate(ctx, "b"))
+		saw.hears(t, "release b for me")
+	})
+}

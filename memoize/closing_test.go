@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -240,4 +241,58 @@ func TestPartsAreFreeOnceAVerbHasEnded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A Set that an invalidation supersedes while it waits releases what it was to replace,
+// and says so where that can't be done.
+func TestSetThatCantGiveWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hold, s := make(chan struct{}), new(mockStorage[string, int])
+		s.offer = func(context.Context, string) error { <-hold; return nil }
+		f, _, told := changing(t, config.Storage[string, int](s), config.StoreBudget(time.Hour, time.Hour))
+		first := begin(1, func() (int, error) { return 0, f.Set(t.Context(), "a", 2) }) // is stored
+		next := begin(1, func() (int, error) { return 0, f.Set(t.Context(), "a", 3) })  // waits for it
+		invalidated := begin(1, func() (int, error) { return 0, f.Invalidate(t.Context(), "a") })
+		s.free = func(context.Context, string) error { return errOutage }
+		close(hold)
+		allWant(t, 0, first())
+		for what, err := range map[string]error{"Set": next()[0].err, "Invalidate": invalidated()[0].err} {
+			if !errors.Is(err, memoize.ErrUnavailable) || !errors.Is(err, errOutage) || err.Error() != memoize.ErrUnavailable.Error()+": outage" {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		s.exactly(t, "offer a=3", 0)
+		told.hears(t, `store fault "a": outage`, `store fault "a": outage`)
+	})
+}
+
+// A source that waits for other loads goes on when it has a place again.
+func TestWaitInsideALoadTakesItsPlaceBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var f *memoize.Func[string, int]
+		var running, most atomic.Int32
+		f = memoize.Must(memoize.New(func(ctx context.Context, key string) (int, error) {
+			if key == "waits" {
+				if err := f.Wait(ctx); err != nil {
+					return 0, err
+				}
+			}
+			most.Store(max(most.Load(), running.Add(1)))
+			time.Sleep(time.Second)
+			running.Add(-1)
+			return 1, nil
+		}, config.MaxLoads(1), config.Logger(discardLog)))
+		first := begin(1, func() (int, error) { return f.Call(t.Context(), "first") })
+		waits := begin(1, func() (int, error) { return f.Call(t.Context(), "waits") })
+		time.Sleep(500 * time.Millisecond)
+		time.AfterFunc(500*time.Millisecond, func() { _, _ = f.Call(context.Background(), "last") }) // which it waits for
+		time.AfterFunc(time.Second, func() { _, _ = f.Call(context.Background(), "more") })
+		allWant(t, 1, first())
+		allWant(t, 1, waits())
+		settled(t, f)
+		if n := most.Load(); n != 1 {
+			t.Errorf("%d loads ran at once", n)
+		}
+		noError(t, f.Close(t.Context()))
+	})
 }

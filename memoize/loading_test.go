@@ -412,3 +412,43 @@ func TestNothingIsSweptElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// A call that finds nothing, and begins its load when another call has stored a value
+// since, or a Set has, takes that and asks its source for nothing.
+func TestWhatIsStoredBetweenTheLookAndTheLoad(t *testing.T) {
+	other := map[string]func(ctx context.Context, f *memoize.Func[string, int]) error{
+		"call": func(ctx context.Context, f *memoize.Func[string, int]) error { return lastOf(f.Call(ctx, "a")) },
+		"set":  func(ctx context.Context, f *memoize.Func[string, int]) error { return f.Set(ctx, "a", 1) },
+	}
+	call := map[string]func(ctx context.Context, f *memoize.Func[string, int]) (int, error){
+		"one": func(ctx context.Context, f *memoize.Func[string, int]) (int, error) { return f.Call(ctx, "a") },
+		"many": func(ctx context.Context, f *memoize.Func[string, int]) (int, error) {
+			values, err := f.CallMany(ctx, []string{"a"})
+			return values[0], err
+		},
+	}
+	for how, other := range other {
+		for which, call := range call {
+			t.Run(how+" "+which, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					source, s := returning[string](1), new(mockStorage[string, int])
+					f := memoize.Must(memoize.New(source.load, with(config.Storage[string, int](s), config.Logger(discardLog))...))
+					s.get = func(context.Context, string) error { // which has found nothing
+						s.get = nil
+						err := other(context.Background(), f)
+						source.returns(2)
+						return err
+					}
+					wants(t, 1)(call(t.Context(), f))
+					settled(t, f)
+					if how == "set" {
+						wantCalls(t, source, 0)
+					} else {
+						wantCalls(t, source, 1)
+					}
+					noError(t, f.Close(t.Context()))
+				})
+			})
+		}
+	}
+}

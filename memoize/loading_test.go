@@ -452,3 +452,78 @@ func TestWhatIsStoredBetweenTheLookAndTheLoad(t *testing.T) {
 		}
 	}
 }
+
+// listedError is an error that can't be compared.
+type listedError []string
+
+func (e listedError) Error() string { return strings.Join(e, ", ") }
+
+// A batch that fails for one reason is told to have failed for it, and one that fails in
+// part tells which keys have. Values that come with an error are values all the same.
+func TestWhatIsToldOfABatchThatFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		values map[string]int
+		err    error
+		one    error // that all have failed with
+		each   []error
+		kept   []bool
+	}{
+		"all":               {nil, errOutage, errOutage, []error{errOutage, errOutage}, []bool{false, false}},
+		"the first":         {map[string]int{"b": 1}, nil, nil, []error{memoize.ErrNoValue, nil}, []bool{false, true}},
+		"the last":          {map[string]int{"a": 1}, errOutage, nil, []error{nil, errOutage}, []bool{true, false}},
+		"none":              {map[string]int{"a": 1, "b": 1}, errOutage, nil, []error{nil, nil}, []bool{true, true}},
+		"none, not to keep": {map[string]int{"a": 1, "b": 1}, memoize.NoStore, nil, []error{nil, nil}, []bool{false, false}},
+		"the last, to keep": {map[string]int{"a": 1}, memoize.NoStore, nil, []error{nil, memoize.ErrNoValue}, []bool{false, false}},
+		"each":              {nil, nil, memoize.ErrNoValue, []error{memoize.ErrNoValue, memoize.ErrNoValue}, []bool{false, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				source := &whenAsked{does: func(context.Context, []string) (map[string]int, error) { return c.values, c.err }}
+				observer, events := recorded(observe.LoadEnded)
+				f := memoize.Must(memoize.NewBatched(source.load, with(observer)...))
+				keys, failed := []string{"a", "b"}, 0
+				values, err := f.CallMany(t.Context(), keys)
+				var many, told *memoize.ManyError
+				errors.As(err, &many)
+				ended := events()
+				if len(ended) != 1 {
+					t.Fatalf("told is %+v", ended)
+				}
+				errors.As(ended[0].Err, &told)
+				for i, want := range c.each {
+					if want == nil {
+						if values[i] != 1 || many != nil && many.At(i) != nil || told != nil && told.At(i) != nil {
+							t.Errorf("key %d: %d, %v; told is %v", i, values[i], err, ended[0].Err)
+						}
+						continue
+					}
+					failed++
+					if many == nil || !errors.Is(many.At(i), want) || c.one == nil && (told == nil || told.At(i) != want) {
+						t.Errorf("key %d: %v; told is %v", i, err, ended[0].Err)
+					}
+				}
+				if c.one != nil && ended[0].Err != c.one || failed == 0 && (err != nil || ended[0].Err != nil) {
+					t.Errorf("%v; told is %v", err, ended[0].Err)
+				}
+				if got := memoize.HasMany(t.Context(), f, keys); !slices.Equal(got, c.kept) {
+					t.Errorf("kept are %v", got)
+				}
+				noError(t, f.Close(t.Context()))
+			})
+		})
+	}
+	bubble(t, func(t *testing.T) {
+		source := &whenAsked{does: func(context.Context, []string) (map[string]int, error) { return nil, listedError{"odd"} }}
+		observer, events := recorded(observe.LoadEnded)
+		f := memoize.Must(memoize.NewBatched(source.load, with(observer)...))
+		_, err := f.CallMany(t.Context(), []string{"a", "b"})
+		var odd listedError
+		if !errors.As(err, &odd) || f.Stats().Panics != 0 {
+			t.Errorf("CallMany: %v", err)
+		}
+		if got := events(); len(got) != 1 || !errors.As(got[0].Err, &odd) {
+			t.Errorf("told is %+v", got)
+		}
+		noError(t, f.Close(t.Context()))
+	})
+}

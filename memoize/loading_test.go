@@ -140,7 +140,7 @@ func TestRefreshesThatBringNothingAreDelayed(t *testing.T) {
 				if st := f.Stats(); st.Refreshes != 1 {
 					t.Error("it is refreshed before its delay is over")
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				source.does = nil
 				wants(t, 1)(f.Call(t.Context(), "a"))
 				settled(t, f)

@@ -305,7 +305,7 @@ func TestFaultsWhereValuesAreWeighed(t *testing.T) {
 		strategy := &sizable{}
 		strategy.room = 1
 		weight := 2
-		f, live, told := changing(t, config.Evict[string](strategy), config.Weigh(func(string, int) int { return weight }))
+		f, _, told := changing(t, config.Evict[string](strategy), config.Weigh(func(string, int) int { return weight }))
 		each(t, f, "a")
 		told.hears(t, `too heavy "a"`)
 		weight = 1
@@ -323,7 +323,7 @@ func TestFaultsWhereValuesAreWeighed(t *testing.T) {
 		source := returning[string](1)
 		open := source.holds()
 		other := &sizable{}
-		live = mutable(with(config.Evict[string](other), config.Weigh(func(string, int) int { return 1 }))...)
+		live := mutable(with(config.Evict[string](other), config.Weigh(func(string, int) int { return 1 }))...)
 		g := memoize.Must(memoize.Memoize(source.load, live, config.Logger(discardLog)))
 		call := begin(1, func() (int, error) { return g.Call(t.Context(), "a") })
 		noError(t, live.Apply(config.Storage[string, int](newListed())))

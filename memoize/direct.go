@@ -65,8 +65,6 @@ func (e *engine[A, K, V]) answers(ctx context.Context, p *plan[A, K, V], args []
 	if d == nil {
 		return nil, 0, ErrClosed
 	}
-	stop := context.AfterFunc(ctx, func() { d.ctx.end(ctx.Err()) })
-	defer stop()
 	slot := slotOf(ctx)
 	slot.Park()
 	defer slot.Resume(ctx)
@@ -77,6 +75,7 @@ func (e *engine[A, K, V]) answers(ctx context.Context, p *plan[A, K, V], args []
 		e.failing(ctx, observe.Direct, err, func() string { return e.showArg(args[0]) })
 		return nil, reason, err
 	case <-ctx.Done():
+		d.ctx.end(ctx.Err())
 		return nil, 0, ctx.Err()
 	}
 	if i := slices.IndexFunc(answers, func(a answer[V]) bool { return a.err != nil }); i >= 0 {

@@ -40,7 +40,7 @@ type doubts[K comparable] struct {
 	mu   sync.Mutex
 	keys map[digest]*doubt
 
-	steps  uint64 // writes that have begun or ended
+	steps  uint64 // writes that have ended or are known to have failed
 	tidyIn int    // how many more keys to be asked for until those are looked for that are over
 
 	overflowed atomic.Bool
@@ -104,7 +104,6 @@ func (d *doubts[K]) begin(key K, fences bool, now entry.Instant) writing {
 		d.keys[of] = k
 		d.any.Store(true)
 	}
-	d.step(k)
 	k.writing++
 	if fences {
 		k.fence(now)

@@ -132,7 +132,7 @@ func (l *load[A, K, V]) loadAll() {
 	if l.plan.fenced != nil {
 		l.claimAll()
 	}
-	if len(l.jobs) > 1 || l.source.one == nil {
+	if l.source.one == nil {
 		l.loadBatch()
 		return
 	}
@@ -311,9 +311,6 @@ func (l *load[A, K, V]) storing() context.Context {
 
 // end ends a key's update and wakes everybody.
 func (l *load[A, K, V]) end(j *job[A, K, V], built *entry.Entry[V], err error) {
-	if j.ended {
-		return
-	}
 	j.ended = true
 	if j.stale != nil && j.stale.Quiet() == entry.Never {
 		j.stale.SetQuiet(j.stale.UpdateAfter()) // whoever still finds it may try again

@@ -16,7 +16,7 @@ func (s *Settings[A, K, V]) fill(opts []Option) error {
 	s.Configured = true
 	s.MethodTimeout = DefaultMethodTimeout
 	s.Builder = new(entry.LifeSpan[K, V])
-	s.plain = s.Builder
+	s.plain, s.spans = s.Builder, s.Builder
 	s.Storage = storage.NewInMemory[K, V]()
 	s.Postprocessing = NoPostprocessing[V]()
 	return s.apply(opts)
@@ -94,6 +94,7 @@ func (s *Settings[A, K, V]) applyEviction(d *draft) {
 // applyLife makes the builder, if options say anything of it.
 func (s *Settings[A, K, V]) applyLife(d *draft) {
 	lifetimes := d.updateAfter != s.life.updateAfter || d.expireAfter != s.life.expireAfter
+	ownBuilder := !same(s.Builder, s.spans)
 	switch {
 	case d.builder != nil && lifetimes:
 		d.fault("Builder excludes UpdateAfter and ExpireAfter: let the builder give every value its life")
@@ -101,6 +102,9 @@ func (s *Settings[A, K, V]) applyLife(d *draft) {
 	case d.builder != nil:
 		fit(d, "Builder", d.builder, &s.plain)
 		d.updateAfter, d.expireAfter = nil, nil
+	case lifetimes && ownBuilder:
+		d.fault("UpdateAfter and ExpireAfter would take the place of the Builder %s, which gives every value its life: change what it gives, or give another Builder, such as entry.NewLifeSpan makes", name(s.Builder))
+		return
 	case lifetimes:
 		b, err := entry.NewLifeSpan[K, V](d.life.span())
 		if err != nil {
@@ -111,6 +115,9 @@ func (s *Settings[A, K, V]) applyLife(d *draft) {
 		return
 	}
 	s.life, s.Builder = d.life, s.plain
+	if d.builder == nil && !ownBuilder {
+		defer func() { s.spans = s.Builder }()
+	}
 	if d.jitter == nil {
 		return
 	}
@@ -132,11 +139,19 @@ func (l life) span() entry.Life {
 	case l.updateAfter == nil && l.expireAfter == nil:
 		return entry.Life{UpdateAfter: entry.DefaultUpdateAfter, ExpireAfter: entry.DefaultExpireAfter}
 	case l.expireAfter == nil:
-		return entry.Life{UpdateAfter: *l.updateAfter, ExpireAfter: max(entry.DefaultExpireAfter, thrice(*l.updateAfter))}
+		return entry.Life{UpdateAfter: fresh(*l.updateAfter), ExpireAfter: max(entry.DefaultExpireAfter, thrice(*l.updateAfter))}
 	case l.updateAfter == nil:
-		return entry.Life{UpdateAfter: max(0, *l.expireAfter/3), ExpireAfter: *l.expireAfter}
+		return entry.Life{ExpireAfter: *l.expireAfter} // and a third of it
 	}
-	return entry.Life{UpdateAfter: *l.updateAfter, ExpireAfter: *l.expireAfter}
+	return entry.Life{UpdateAfter: fresh(*l.updateAfter), ExpireAfter: *l.expireAfter}
+}
+
+// fresh is an update-after of the option's, whose zero is not that of a Life.
+func fresh(updateAfter time.Duration) time.Duration {
+	if updateAfter == 0 {
+		return entry.AtOnce
+	}
+	return updateAfter
 }
 
 // thrice is three times d, or the longest duration where that is longer.

@@ -77,7 +77,7 @@ func TestLifetimesSetAlone(t *testing.T) {
 		{"update-after 1m", []config.Option{config.UpdateAfter(time.Minute)}, entry.Life{UpdateAfter: time.Minute, ExpireAfter: 30 * time.Minute}},
 		{"update-after 10m", []config.Option{config.UpdateAfter(10 * time.Minute)}, entry.Life{UpdateAfter: 10 * time.Minute, ExpireAfter: 30 * time.Minute}},
 		{"update-after 1h", []config.Option{config.UpdateAfter(time.Hour)}, entry.Life{UpdateAfter: time.Hour, ExpireAfter: 3 * time.Hour}},
-		{"update-after 0", []config.Option{config.UpdateAfter(0)}, entry.Life{ExpireAfter: 30 * time.Minute}},
+		{"update-after 0", []config.Option{config.UpdateAfter(0)}, entry.Life{UpdateAfter: entry.AtOnce, ExpireAfter: 30 * time.Minute}},
 		{"update-after for ever", []config.Option{config.UpdateAfter(math.MaxInt64)}, entry.Life{UpdateAfter: math.MaxInt64, ExpireAfter: math.MaxInt64}},
 		{"both", []config.Option{config.UpdateAfter(time.Second), config.ExpireAfter(time.Minute)}, entry.Life{UpdateAfter: time.Second, ExpireAfter: time.Minute}},
 		{"both equal", []config.Option{config.UpdateAfter(time.Minute), config.ExpireAfter(time.Minute)}, entry.Life{UpdateAfter: time.Minute, ExpireAfter: time.Minute}},
@@ -282,11 +282,47 @@ func TestApplyLives(t *testing.T) {
 	if got := lives(t, c.Snapshot()); got != (entry.Life{UpdateAfter: 1, ExpireAfter: 2}) {
 		t.Errorf("jitter and none again: %v, want the builder's lives", got)
 	}
-	if err := c.Apply(config.UpdateAfter(time.Minute)); err != nil {
-		t.Fatal(err)
+	for _, o := range []config.Option{config.UpdateAfter(time.Minute), config.ExpireAfter(time.Minute)} {
+		says(t, c.Apply(o), "the Builder entry.lifeOf[string,int]")
+		says(t, c.Apply(config.Jitter(0.5), o, config.Capacity(7)), "the Builder entry.lifeOf[string,int]")
 	}
-	if got := lives(t, c.Snapshot()); got != (entry.Life{UpdateAfter: time.Minute, ExpireAfter: 30 * time.Minute}) {
-		t.Errorf("after a life in place of the builder: %v", got)
+	if got := lives(t, c.Snapshot()); got != (entry.Life{UpdateAfter: 1, ExpireAfter: 2}) {
+		t.Errorf("after lives that are refused: %v, want the builder's", got)
+	}
+	span, _ := entry.NewLifeSpan[string, int](entry.Life{UpdateAfter: time.Second, ExpireAfter: time.Minute})
+	if err := c.Apply(config.Builder(span)); err != nil || lives(t, c.Snapshot()) != span.Life() {
+		t.Errorf("with another Builder: %v, %v", lives(t, c.Snapshot()), err)
+	}
+	if err := config.Mutable(config.Of(*c.Snapshot())).Apply(config.UpdateAfter(time.Minute)); err == nil {
+		t.Error("a copy of settings with a Builder loses it to UpdateAfter")
+	}
+}
+
+// TestChanges says of settings what differs from those before, old to new.
+func TestChanges(t *testing.T) {
+	for name, c := range map[string]struct {
+		from, with []config.Option
+		want       string
+	}{
+		"nothing":       {nil, nil, ""},
+		"the same":      {[]config.Option{config.MaxLoads(7)}, []config.Option{config.MaxLoads(7)}, ""},
+		"the default":   {nil, []config.Option{config.MaxLoads(config.DefaultMaxLoads)}, ""},
+		"lives":         {nil, []config.Option{config.UpdateAfter(time.Minute)}, "Builder LifeSpan[update after 10m0s, expire after 30m0s] to LifeSpan[update after 1m0s, expire after 30m0s]"},
+		"jitter":        {nil, []config.Option{config.Jitter(0.5)}, "Builder LifeSpan[update after 10m0s, expire after 30m0s] to Jittered[LifeSpan[update after 10m0s, expire after 30m0s], 0.5]"},
+		"several":       {nil, []config.Option{config.Bypass(true), config.MethodTimeout(time.Second), config.MaxRunaway(3)}, "Bypass false to true, MethodTimeout 2m0s to 1s, MaxRunaway 64 to 3"},
+		"a capacity":    {[]config.Option{config.Capacity(5)}, []config.Option{config.Capacity(7)}, "Capacity 5 to 7"},
+		"a strategy":    {nil, []config.Option{config.Evict(eviction.LeastFrequentlyUsed[string](9))}, "Eviction LeastRecentlyUpdated[capacity 4096] to LeastFrequentlyUsed[capacity 9]"},
+		"another alike": {[]config.Option{config.Evict(eviction.LeastFrequentlyUsed[string](9))}, []config.Option{config.Evict(eviction.LeastFrequentlyUsed[string](9))}, "Eviction LeastFrequentlyUsed[capacity 9] to another"},
+		"weights":       {[]config.Option{config.Capacity(9)}, []config.Option{config.Weigh(func(string, int) int { return 1 })}, "Weigh none to func(string, int) int"},
+	} {
+		live := config.Mutable(made(c.from...))
+		was := live.Snapshot()
+		if err := live.Apply(c.with...); err != nil {
+			t.Fatal(name, err)
+		}
+		if got := live.Snapshot().Changes(was); got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
 	}
 }
 

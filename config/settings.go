@@ -54,6 +54,7 @@ type Settings[A any, K comparable, V any] struct {
 	shared    shared[K]           // what options have said of a store
 	life      life                // what options have said of lives, for those that come later
 	plain     entry.Builder[K, V] // Builder before Jitter
+	spans     entry.Builder[K, V] // Builder where UpdateAfter and ExpireAfter, or their defaults, have made it
 }
 
 // Limits bounds what may run for one function at a time.
@@ -203,8 +204,15 @@ func (s *Settings[A, K, V]) String() string {
 }
 
 func name(part any) string {
-	if v, ok := part.(fmt.Stringer); ok && !isNil(part) {
+	if isNil(part) {
+		return "none"
+	}
+	if v, ok := part.(fmt.Stringer); ok {
 		return v.String()
+	}
+	switch v := reflect.ValueOf(part); v.Kind() {
+	case reflect.Bool, reflect.Int:
+		return fmt.Sprint(part)
 	}
 	return fmt.Sprintf("%T", part)
 }

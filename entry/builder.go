@@ -64,6 +64,7 @@ func (b *LifeSpan[K, V]) Update(life Life) error {
 	if err := life.Validate(); err != nil {
 		return err
 	}
+	life = life.filled()
 	b.life.Store(&life)
 	return nil
 }
@@ -89,7 +90,7 @@ func (b *LifeSpan[K, V]) Span(_ K, _ V, now Instant) (updateAfter, expiresAfter 
 // String names the builder and the life it gives.
 func (b *LifeSpan[K, V]) String() string {
 	life := b.Life()
-	return fmt.Sprintf("LifeSpan[update after %v, expire after %v]", life.UpdateAfter, life.ExpireAfter)
+	return fmt.Sprintf("LifeSpan[update after %v, expire after %v]", life.fresh(), life.ExpireAfter)
 }
 
 // Jittered shortens the lives that inner gives by up to the given share, at
@@ -116,6 +117,15 @@ func (j jittered[K, V]) Build(key K, value V, now Instant) *Entry[V] {
 		e.updateAfter, e.expiresAfter = j.shorten(key, e.created, e.updateAfter), j.shorten(key, e.created, e.expiresAfter)
 	}
 	return e
+}
+
+// String names the builder within, and the share.
+func (j jittered[K, V]) String() string {
+	inner, ok := j.inner.(fmt.Stringer)
+	if !ok {
+		return fmt.Sprintf("Jittered[%T, %v]", j.inner, j.share)
+	}
+	return fmt.Sprintf("Jittered[%v, %v]", inner, j.share)
 }
 
 func (j jittered[K, V]) shorten(key K, created, end Instant) Instant {

@@ -1,6 +1,7 @@
 package entry_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -151,6 +152,8 @@ func TestLifeValidate(t *testing.T) {
 		{entry.Life{UpdateAfter: 1, ExpireAfter: 2}, nil},
 		{entry.Life{UpdateAfter: 2, ExpireAfter: 2}, nil},
 		{entry.Life{ExpireAfter: 2}, nil},
+		{entry.Life{UpdateAfter: entry.AtOnce}, nil},
+		{entry.Life{UpdateAfter: entry.AtOnce + 1, ExpireAfter: 2}, []string{"give zero or more, or entry.AtOnce"}},
 		{entry.Life{UpdateAfter: 3 * time.Minute, ExpireAfter: 2 * time.Minute}, []string{"update-after 3m0s is above expire-after 2m0s", "give at most 2m0s"}},
 		{entry.Life{UpdateAfter: -time.Second, ExpireAfter: time.Minute}, []string{"update-after is -1s", "give zero or more"}},
 		{entry.Life{UpdateAfter: time.Second, ExpireAfter: -time.Minute}, []string{"expire-after is -1m0s"}},
@@ -189,6 +192,31 @@ func TestLifeSpan(t *testing.T) {
 	}
 	if got, want := b.String(), "LifeSpan[update after 1s, expire after 1m0s]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// An update-after that is left out is a third of the expire-after, whoever gives the life.
+func TestLifeWithoutUpdateAfter(t *testing.T) {
+	for _, c := range []struct{ given, want entry.Life }{
+		{entry.Life{ExpireAfter: time.Minute}, entry.Life{UpdateAfter: 20 * time.Second, ExpireAfter: time.Minute}},
+		{entry.Life{UpdateAfter: entry.AtOnce, ExpireAfter: time.Minute}, entry.Life{ExpireAfter: time.Minute}},
+		{entry.Life{UpdateAfter: 1, ExpireAfter: time.Minute}, entry.Life{UpdateAfter: 1, ExpireAfter: time.Minute}},
+		{entry.Life{}, entry.Life{}},
+	} {
+		span, err := entry.NewLifeSpan[string, int](c.given)
+		if err != nil || lives(span) != c.want {
+			t.Errorf("%v: LifeSpan gives %v, %v", c.given, lives(span), err)
+		}
+		if got := lives(entry.LifeOf[string](func(int) entry.Life { return c.given })); got != c.want {
+			t.Errorf("%v: LifeOf gives %v", c.given, got)
+		}
+		e := entry.New(1, born, c.given)
+		if got := (entry.Life{UpdateAfter: e.UpdateAfter().Sub(born), ExpireAfter: e.ExpiresAfter().Sub(born)}); got != c.want {
+			t.Errorf("%v: New gives %v", c.given, got)
+		}
+		if want := fmt.Sprintf("LifeSpan[update after %v, expire after %v]", c.want.UpdateAfter, c.want.ExpireAfter); span.String() != want {
+			t.Errorf("%v: got %q, want %q", c.given, span, want)
+		}
 	}
 }
 

@@ -168,10 +168,15 @@ func (e *engine[A, K, V]) arrange(last, next *plan[A, K, V]) {
 	if !sameStrategy || !sameStorage || !last.settings.SameWeights(next.settings) {
 		e.feed(next)
 	}
+	changes := ""
+	if last != nil && e.wants(observe.ConfigChanged) {
+		changes = next.settings.Changes(last.settings)
+	}
 	e.resize()
 	if last != nil {
+		e.rejected.Store(nil) // it is told again if it comes again
 		e.troubles.ends(observe.ConfigRejected)
-		e.tell(e.life, observe.Event{Kind: observe.ConfigChanged})
+		e.tell(e.life, observe.Event{Kind: observe.ConfigChanged, Changes: changes})
 	}
 }
 

@@ -26,7 +26,7 @@ const (
 	Dropped                        // an expired entry was released
 	StoreFault                     // the storage failed, read as a miss or cost no caller its value: Err
 	StoreOK                        // the storage answers, and has not failed for a minute
-	ConfigChanged                  // a new configuration came into force
+	ConfigChanged                  // a new configuration came into force: Changes
 	ConfigRejected                 // a new configuration can't be used, the old one stays in force: Err
 	Panicked                       // user code panicked or called runtime.Goexit: Err with the stack
 	ClockBackwards                 // the clock that was handed in went back; time stands still until it catches up: Duration
@@ -87,6 +87,7 @@ type Event struct {
 	Count    int           // how many keys; with First, how often the trouble was met since it was last told of
 	Duration time.Duration // how long it took, or is delayed
 	Err      error         // what went wrong
+	Changes  string        // the settings that changed, old to new, such as "MethodTimeout 2m0s to 1s"
 	Time     time.Time     // on the function's clock
 }
 

@@ -65,6 +65,9 @@ func (o slogObserver) Observe(ctx context.Context, e Event) {
 	if e.Duration != 0 {
 		attrs = append(attrs, slog.Duration("duration", e.Duration))
 	}
+	if e.Changes != "" {
+		attrs = append(attrs, slog.String("changes", e.Changes))
+	}
 	if e.First && e.Count > 1 {
 		attrs = append(attrs, slog.Int("times", e.Count))
 	}

@@ -21,8 +21,11 @@ func (e *ItemError) Unwrap() error { return e.Err }
 // FaultOf is what an error of a call for many says of one of them: nil where it
 // says only of others that they failed.
 func FaultOf(err error, item int) error {
-	if some := (*ItemError)(nil); !errors.As(err, &some) {
-		return err // what wraps several says of all what it says as a whole
+	if some := (*ItemError)(nil); !errors.As(err, &some) { // it says of all what it says as a whole
+		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) == 1 {
+			return joined.Unwrap()[0]
+		}
+		return err
 	}
 	switch e := err.(type) {
 	case *ItemError:

@@ -24,7 +24,7 @@ func (e *Entry[V]) Fill(value V, created, updateAfter, expiresAfter Instant) {
 // lives as life says. Use it in a Builder of your own.
 func New[V any](value V, created Instant, life Life) *Entry[V] {
 	e := &Entry[V]{Value: value}
-	e.init(created, created.Add(life.UpdateAfter), created.Add(life.ExpireAfter))
+	e.init(created, created.Add(life.fresh()), created.Add(life.ExpireAfter))
 	return e
 }
 

@@ -52,7 +52,7 @@ func TestStateOfOddLives(t *testing.T) {
 		after          time.Duration
 		want           entry.State
 	}{
-		{"update-after 0 is stale at once", 0, time.Hour, 0, entry.Stale},
+		{"update-after AtOnce is stale at once", entry.AtOnce, time.Hour, 0, entry.Stale},
 		{"expire-after 0 is expired at once", 0, 0, 0, entry.Expired},
 		{"a negative life is expired", -2, -1, 0, entry.Expired},
 		{"equal ends: fresh until then", time.Hour, time.Hour, time.Hour - 1, entry.Fresh},
@@ -353,7 +353,7 @@ func TestJitteredOddLives(t *testing.T) {
 		update, expire time.Duration
 	}{
 		{"zero", 0, 0}, {"negative", -time.Hour, -time.Minute}, {"for ever", math.MaxInt64, math.MaxInt64},
-		{"update-after zero", 0, time.Hour},
+		{"update-after AtOnce", entry.AtOnce, time.Hour},
 	} {
 		b := entry.Jittered(entry.LifeOf[string](func(int) entry.Life {
 			return entry.Life{UpdateAfter: c.update, ExpireAfter: c.expire}

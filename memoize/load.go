@@ -292,7 +292,7 @@ func (l *load[A, K, V]) makeRoom() {
 }
 
 func (l *load[A, K, V]) makeRoomFor(j *job[A, K, V]) {
-	if j.stored.kept {
+	if j.stored.kept && !j.stored.gone {
 		l.note(l.storing(), observe.Stored, j.key)
 	}
 	if j.stored.named {

@@ -154,6 +154,7 @@ type stored[K comparable, V any] struct {
 	fault  error           // the storage's
 	named  bool            // there is a victim
 	kept   bool            // the storage has it
+	gone   bool            // it had expired when it was built, and took the place of what was there as nothing
 	touch  bool            // it is what was there, with another life
 	sets   bool            // a caller says that it is true: what is there must not be found any more
 }
@@ -165,7 +166,7 @@ type stored[K comparable, V any] struct {
 func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b *built[V], now entry.Instant, s *stored[K, V]) (err error) {
 	if b.expiresAfter <= now { // nobody could ever be served it
 		s.entry, s.fault = b.entry(), e.release(ctx, p, key)
-		s.kept = s.fault == nil
+		s.kept, s.gone = s.fault == nil, true
 		return nil
 	}
 	s.cost = b.cost

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/perennial-go/perennial/internal/redisask"
 )
 
 // Locks are the locks under one prefix of one server. They need no closing:
@@ -87,6 +89,7 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Locks, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	redisask.WarnDeaf("lock", rdb)
 	return newLocks(&redisServer{redis: rdb, prefix: o.prefix}, o.hold, mathrand.Float64), nil
 }
 

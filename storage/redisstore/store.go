@@ -51,6 +51,7 @@ func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
 	for _, o := range opts {
 		o.set(&c)
 	}
+	redisask.WarnDeaf("redisstore", rdb)
 	return c
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -234,4 +236,42 @@ func TestObserverMayLookAndPanic(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A client that does not look at contexts, before a server that hangs, keeps the one
+// caller who found it so, and no other.
+func TestAStoreThatIsDeafToContexts(t *testing.T) {
+	for name, c := range map[string]struct {
+		deadline time.Duration
+		calls    int // until the store counts as away
+	}{"at the timeout": {time.Hour, 1}, "at the callers' deadlines": {resilient.DefaultTimeout / 2, 3}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
+				at.set(func(s *server) { s.delay = time.Minute })
+				call := func(key string) {
+					ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
+					defer cancel()
+					_, _ = s.Get(ctx, key)
+				}
+				var left sync.WaitGroup
+				for i := range c.calls {
+					if s.Stats().State != resilient.StateClosed {
+						t.Errorf("the store counts as away after %d calls", i)
+					}
+					left.Go(func() { call(strconv.Itoa(i)) })
+					later(resilient.DefaultTimeout)
+				}
+				began, before := time.Now(), at.calls.Load()
+				call("other")
+				if took := time.Since(began); took != 0 || s.Stats().State == resilient.StateClosed {
+					t.Errorf("after %d calls another takes %v", c.calls, took)
+				}
+				if n := at.calls.Load() - before; n != 0 {
+					t.Errorf("it asks %d times", n)
+				}
+				at.set(func(s *server) { s.delay = 0 })
+				left.Wait()
+			})
+		})
+	}
 }

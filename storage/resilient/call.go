@@ -25,14 +25,16 @@ func (s *Store) allow(d time.Duration) {
 func (s *Store) call(ctx context.Context, era uint64, key string, do func(ctx context.Context) error) (Verdict, error) {
 	limited, cancel := s.clock.WithTimeout(ctx, s.allowed())
 	defer cancel()
+	untold := context.AfterFunc(limited, func() { s.overdue(ctx, era, key) })
 	err := ask(limited, do)
-	if err == nil {
-		s.answered()
+	if late := !untold(); err == nil {
+		if !late {
+			s.answered()
+		}
 		return 0, nil
-	}
-	if over := ctx.Err(); over != nil {
-		if errors.Is(over, context.DeadlineExceeded) && s.late.Add(1) >= patience {
-			s.trip(era, key, err)
+	} else if over := ctx.Err(); over != nil {
+		if !late {
+			s.overdue(ctx, era, key)
 		}
 		if errors.Is(err, over) {
 			return 0, err
@@ -47,6 +49,18 @@ func (s *Store) call(ctx context.Context, era uint64, key string, do func(ctx co
 		s.answered()
 	}
 	return verdict, err
+}
+
+// overdue is called when a call has taken its time, and goes on if the store beneath is
+// a client that does not look at contexts: others are not to wait for that, too. Callers
+// who leave at their own deadlines may only be impatient.
+func (s *Store) overdue(ctx context.Context, era uint64, key string) {
+	switch over := ctx.Err(); {
+	case over == nil:
+		s.trip(era, key, context.DeadlineExceeded)
+	case errors.Is(over, context.DeadlineExceeded) && s.late.Add(1) >= patience:
+		s.trip(era, key, over)
+	}
 }
 
 func (s *Store) answered() {

@@ -53,11 +53,9 @@ type Event struct {
 	Forgotten int // how many copies are forgotten, of all or of own records; one may count several times
 }
 
-// Log writes the events that somebody should know of: the store going and coming
-// at level info, and what is dropped, refused or in conflict at level warn, each
-// with its key, quoted and cut, and never with its value. With nil,
-// slog.Default() of the moment is used.
-func Log(logger *slog.Logger) func(e Event) {
+// logTo writes events to a logger: see Logger. With nil, slog.Default() of the moment is
+// used.
+func logTo(logger *slog.Logger) func(e Event) {
 	return func(e Event) {
 		level := slog.LevelInfo
 		switch e.Kind {

@@ -21,3 +21,6 @@ func (s *Store) Flights() int {
 	defer s.unlock()
 	return len(s.flights)
 }
+
+// LogTo is what Logger has events written by.
+var LogTo = logTo

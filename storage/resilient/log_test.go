@@ -43,9 +43,9 @@ func TestLog(t *testing.T) {
 				}
 				return a
 			}}))
-			log := resilient.Log(logger)
+			log := resilient.LogTo(logger)
 			if !given {
-				log = resilient.Log(nil)
+				log = resilient.LogTo(nil)
 				before := slog.Default()
 				slog.SetDefault(logger)
 				log(c.e)
@@ -57,6 +57,42 @@ func TestLog(t *testing.T) {
 				t.Errorf("%v is logged as\n%s, want\n%s", c.e.Kind, got, c.want)
 			}
 		}
+	}
+}
+
+// Observers add up, and the log is written beside them unless it is switched off.
+func TestLogBesideObservers(t *testing.T) {
+	for name, c := range map[string]struct {
+		more []resilient.Option
+		logs bool
+	}{"observed": {nil, true}, "silent": {[]resilient.Option{resilient.Logger(nil)}, false}, "by nobody too": {[]resilient.Option{resilient.Observe(nil)}, true}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
+				var out bytes.Buffer
+				var first, second events
+				s, err := resilient.New(at, append([]resilient.Option{
+					resilient.Observe(func(e resilient.Event) { first.add(e); panic("an observer's") }),
+					resilient.Logger(slog.New(slog.NewTextHandler(&out, nil))),
+					resilient.Observe(second.add),
+				}, c.more...)...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				at.stop()
+				lacks(t, s, "a")
+				at.start()
+				later(time.Minute)
+				if n := len(first.sofar()); n == 0 || n != len(second.sofar()) {
+					t.Errorf("the observers are told of %d and %d events", n, len(second.sofar()))
+				}
+				if strings.Contains(out.String(), "store away") != c.logs {
+					t.Errorf("the log says %q", out.String())
+				}
+				if err := s.Close(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }
 

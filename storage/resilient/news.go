@@ -46,11 +46,17 @@ func (s *Store) unlock() {
 	s.mu.Unlock()
 }
 
-// told calls the observer, whose panic is nobody's.
+// told writes the log and calls the observers, whose panics are nobody's.
 func (s *Store) told(e Event) {
-	defer func() { _ = recover() }()
-	if s.observe != nil {
-		s.observe(e)
+	tell := func(observe func(e Event)) {
+		defer func() { _ = recover() }()
+		observe(e)
+	}
+	if s.log != nil {
+		tell(s.log)
+	}
+	for _, observe := range s.observers {
+		tell(observe)
 	}
 }
 

@@ -1,6 +1,7 @@
 package resilient
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -86,10 +87,26 @@ func Judge(judge func(err error) Verdict) Option {
 // held, by a goroutine that uses the Store and waits for it. It may ask the Store
 // for Stats and records, and leaves changes to another goroutine. A panic in it is
 // swallowed; of what comes faster than it takes, 10,000 events of 64 MiB wait, and the
-// oldest of more are not told of (Stats.Unobserved). Nil observes nothing. Default:
-// Log(nil).
+// oldest of more are not told of (Stats.Unobserved). Given several times, all are called,
+// and the log is written all the same. Nil observes nothing.
 func Observe(observe func(e Event)) Option {
-	return Option{func(s *Store) { s.observe = observe }}
+	return Option{func(s *Store) {
+		if observe != nil {
+			s.observers = append(s.observers, observe)
+		}
+	}}
+}
+
+// Logger is where is written what somebody should know of: the store going and coming
+// at level info, and what is dropped, refused or in conflict at level warn, each with
+// its key, quoted and cut, and never with its value. Nil is silence. Default:
+// slog.Default() of the moment.
+func Logger(l *slog.Logger) Option {
+	return Option{func(s *Store) {
+		if s.log = nil; l != nil {
+			s.log = logTo(l)
+		}
+	}}
 }
 
 // Clock is what the time is taken from, say a mock in a test. Default: the real

@@ -34,7 +34,8 @@ type Store struct {
 	failAway   bool
 	again      bool // WriteAgain is wanted
 	judge      func(err error) Verdict
-	observe    func(e Event)
+	log        func(e Event) // nil is silence
+	observers  []func(e Event)
 	random     func(below time.Duration) time.Duration
 
 	turns turns
@@ -90,7 +91,7 @@ func New(store storage.Bytes, opts ...Option) (*Store, error) {
 func newStore(store storage.Bytes, opts []Option) *Store {
 	s := &Store{
 		store: store, ground: plain{store}, blind: true,
-		clock: coarse.Clock(), timeout: DefaultTimeout, inDoubt: DefaultInDoubt, judge: JudgeError, observe: Log(nil),
+		clock: coarse.Clock(), timeout: DefaultTimeout, inDoubt: DefaultInDoubt, judge: JudgeError, log: logTo(nil),
 		random: rand.N[time.Duration],
 		copies: copies{most: DefaultCopy, mostBytes: DefaultCopySize},
 		queue:  queue{most: DefaultQueue, mostBytes: DefaultQueueSize},

@@ -45,6 +45,7 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Tree, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
+	redisask.WarnDeaf("tree", rdb)
 	for i, key := range []string{"leaves", "ends", "adds"} {
 		t.keys[i] = "{" + t.prefix + "}" + key
 	}

@@ -36,6 +36,7 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 			o.set(&d)
 		}
 	}
+	d.plausible()
 	s.applyLife(&d)
 	if d.capacity != nil && d.eviction != nil {
 		d.fault("Capacity and Evict exclude each other: give the strategy its capacity")
@@ -161,6 +162,21 @@ func thrice(d time.Duration) time.Duration {
 		return longest
 	}
 	return 3 * d
+}
+
+// plausible finds durations that are given as bare numbers, which are nanoseconds.
+func (d *draft) plausible() {
+	for _, given := range []struct {
+		name string
+		d    *time.Duration
+	}{
+		{"UpdateAfter", d.updateAfter}, {"ExpireAfter", d.expireAfter}, {"MethodTimeout", d.methodTimeout}, {"QueueTimeout", d.queueTimeout},
+		{"StoreBudget for reads", d.storeRead}, {"StoreBudget for writes", d.storeWrite},
+	} {
+		if given.d != nil && *given.d > 0 && *given.d < time.Microsecond {
+			d.fault("%s is %v, less than a microsecond: a number without a unit is nanoseconds; write it as %d*time.Second, say", given.name, *given.d, *given.d)
+		}
+	}
 }
 
 func (d *draft) fault(format string, args ...any) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
@@ -167,6 +168,10 @@ func (e *engine[A, K, V]) arrange(last, next *plan[A, K, V]) {
 	}
 	if !sameStrategy || !sameStorage || !last.settings.SameWeights(next.settings) {
 		e.feed(next)
+	}
+	if s, ok := next.settings.Storage.(interface{ Loses() []string }); ok && !sameStorage && len(s.Loses()) > 0 {
+		lost := strings.Join(s.Loses(), ", ")
+		e.tell(e.life, observe.Event{Kind: observe.FieldsLost, Err: fmt.Errorf("memoize: the values' fields %s are not exported and not written: export them, give the type methods that write it, or choose another codec", lost)})
 	}
 	changes := ""
 	if last != nil && e.wants(observe.ConfigChanged) {

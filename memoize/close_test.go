@@ -70,3 +70,40 @@ func TestApplyAfterClose(t *testing.T) {
 		wants(t, 1)(other.Call(t.Context(), "key"))
 	})
 }
+
+// A late update still ends what others may have: over a store Invalidate works once the
+// function is closed.
+func TestInvalidateOnceClosed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx := t.Context()
+		memory := storage.NewMemory()
+		store, err := storage.Share(memory)
+		noError(t, err)
+		source := returning[string](1)
+		opts := []config.Option{config.Name("numbers"), config.Store(store)}
+		f := memoize.Must(memoize.New(source.load, opts...))
+		for _, key := range []string{"a", "b", "c"} {
+			wants(t, 1)(f.Call(ctx, key))
+		}
+		noError(t, f.Close(ctx))
+		noError(t, f.Invalidate(ctx, "a"))
+		other := memoize.Must(memoize.New(source.load, opts...)) // of the same part of the store
+		if other.Has(ctx, "a") || !other.Has(ctx, "b") {
+			t.Error("Invalidate leaves a, or takes b")
+		}
+		noError(t, f.Invalidate(ctx, "b"))
+		if other.Has(ctx, "b") {
+			t.Error("Invalidate leaves b, which is another function's now")
+		}
+		noError(t, f.InvalidateAll(ctx))
+		if other.Has(ctx, "c") {
+			t.Error("InvalidateAll leaves c")
+		}
+		for call, err := range map[string]error{"Set": f.Set(ctx, "a", 1), "Close": other.Close(ctx)} {
+			if (call == "Set") != errors.Is(err, memoize.ErrClosed) {
+				t.Errorf("%s: %v", call, err)
+			}
+		}
+		noError(t, memory.Close())
+	})
+}

@@ -137,7 +137,8 @@ func (f *Func[A, V]) Stats() Stats { return f.verbs.stats() }
 // The error is the context's.
 func (f *Func[A, V]) Wait(ctx context.Context) error { return f.verbs.waitLoads(ctx) }
 
-// Close makes calls that begin from now on fail with ErrClosed, and waits for
+// Close makes calls that begin from now on fail with ErrClosed, but for Invalidate and
+// InvalidateAll over a store, which others may use, and waits for
 // the loads that run, also for those that were given up at the method timeout:
 // give its context a deadline. If its context ends first, it cancels them and returns a
 // *CloseError that says how many still run. A storage that was handed in stays

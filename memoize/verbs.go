@@ -32,7 +32,11 @@ func (e *engine[A, K, V]) prepareToWrite(ctx context.Context, arg A) (p *plan[A,
 }
 
 func (e *engine[A, K, V]) invalidateArg(ctx context.Context, arg A) error {
-	_, key, err := e.prepare(ctx, arg)
+	p, err := e.snapshotToInvalidate()
+	if err != nil {
+		return err
+	}
+	key, err := e.key(ctx, p, arg)
 	if err != nil {
 		return err
 	}
@@ -42,8 +46,18 @@ func (e *engine[A, K, V]) invalidateArg(ctx context.Context, arg A) error {
 	return e.invalidate(ctx, key)
 }
 
+// snapshotToInvalidate is snapshot, or the last plan of a function that is closed and
+// whose values others may have: a late update still ends them.
+func (e *engine[A, K, V]) snapshotToInvalidate() (*plan[A, K, V], error) {
+	p, err := e.snapshot()
+	if err == ErrClosed && !p.local {
+		err = nil
+	}
+	return p, err
+}
+
 func (e *engine[A, K, V]) forgetAll(ctx context.Context) error {
-	if _, err := e.snapshot(); err != nil {
+	if _, err := e.snapshotToInvalidate(); err != nil {
 		return err
 	}
 	return e.invalidateAll(ctx)

@@ -34,6 +34,7 @@ const (
 	Unasked                        // a source of many keys returned values of others, which are dropped: Err
 	TooHeavy                       // a value weighs more than the whole capacity and is not kept: Err
 	Unstorable                     // a key or a value can't be written, so it was loaded and not stored: Err
+	FieldsLost                     // values have fields that the store's format leaves out, for they are not exported: Err names them
 
 	// Kinds is one more than the last kind there is.
 	Kinds
@@ -45,7 +46,7 @@ var kindNames = [...]string{
 	Evicted: "evicted", Dropped: "dropped", StoreFault: "store fault", StoreOK: "store ok",
 	ConfigChanged: "configuration changed", ConfigRejected: "configuration rejected",
 	Panicked: "panicked", ClockBackwards: "clock backwards", RefreshFailing: "refresh failing", TooHeavy: "too heavy", Unasked: "unasked",
-	Unstorable: "unstorable",
+	Unstorable: "unstorable", FieldsLost: "fields lost",
 }
 
 // String is the kind in lower-case words.

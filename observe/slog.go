@@ -8,7 +8,7 @@ import (
 // Slog writes to a logger, or to slog.Default() of the moment where logger is
 // nil. A trouble is written when it begins and, while it goes on, once a minute
 // with how often it was met and what it looked like last: loads fail, refreshes
-// fail, the storage fails, something can't be stored, refreshes are shed, calls fail
+// fail, the storage fails, something can't be stored, or not all of it, refreshes are shed, calls fail
 // because of runaway loads, user code panics, a value is too heavy to be kept, a source returns values of keys that it
 // was not asked for, the clock goes back. That loads succeed and the
 // storage answers again is written a minute after the last failure. Changes of
@@ -38,6 +38,7 @@ var lines = map[Kind]line{
 	Panicked:       {slog.LevelError, "panic in user code", false},
 	TooHeavy:       {slog.LevelWarn, "a value weighs more than the whole capacity and is not kept", false},
 	Unasked:        {slog.LevelWarn, "a source of many keys returns values of keys that it was not asked for", false},
+	FieldsLost:     {slog.LevelWarn, "values come back from the store without some of their fields", true},
 	ClockBackwards: {slog.LevelWarn, "the clock went back; time stands still until it catches up", false},
 }
 

@@ -14,6 +14,7 @@ type functions struct {
 	marshal   func(message any) ([]byte, error)
 	unmarshal func(data []byte, message any) error
 	noNil     bool                      // the format has no way to write a nil
+	itself    func(reflect.Type) bool   // whether a type is written by methods of its own; nil where fields are no matter
 	remedy    func(reflect.Type) string // why a type does not fit and what it is to be; nil, or "" where it fits
 }
 

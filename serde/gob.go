@@ -36,7 +36,7 @@ func Gob[V any]() (Codec[V], error) { return codecOf[V](gobFunctions) }
 
 var gobFunctions = func() *functions {
 	f := pair("gob", writeGob, readGob)
-	f.noNil, f.remedy = true, gobRemedy
+	f.noNil, f.remedy, f.itself = true, gobRemedy, func(t reflect.Type) bool { return writesItself(t) || writesItself(reflect.PointerTo(t)) }
 	return f
 }()
 

@@ -2,7 +2,6 @@ package serde
 
 import (
 	"bytes"
-	"encoding"
 	"encoding/json"
 	"errors"
 	"reflect"
@@ -22,7 +21,7 @@ func JSON[V any]() Codec[V] { return &codec[V]{functions: jsonFunctions} }
 
 var jsonFunctions = func() *functions {
 	f := pair("json", marshalJSON, unmarshalJSON)
-	f.remedy = jsonRemedy
+	f.remedy, f.itself = jsonRemedy, writesItsJSON
 	return f
 }()
 
@@ -75,18 +74,4 @@ func comesBack(message any, data []byte) bool {
 	}
 	again, err := json.Marshal(back)
 	return err == nil && bytes.Count(again, replaced) == bytes.Count(data, replaced)
-}
-
-func jsonRemedy(t reflect.Type) string {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch t.Kind() {
-	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
-		p := reflect.PointerTo(t)
-		if !p.Implements(reflect.TypeFor[json.Marshaler]()) && !p.Implements(reflect.TypeFor[encoding.TextMarshaler]()) {
-			return "it has no form in JSON; give it MarshalJSON and UnmarshalJSON"
-		}
-	}
-	return ""
 }

@@ -35,7 +35,8 @@ type Shared[K comparable, V any] struct {
 	store  *Store
 	serde  serde.SerDe[V]
 	schema int
-	most   int // the longest key, 0 where there is no limit
+	most   int      // the longest key, 0 where there is no limit
+	lost   []string // fields that the SerDe leaves out
 
 	clock atomic.Pointer[func() entry.Instant]
 
@@ -60,13 +61,20 @@ func NewShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (*S
 			return nil, fmt.Errorf("storage: %s can't keep values of type %v: %w", s, reflect.TypeFor[V](), err)
 		}
 	}
-	shared := &Shared[K, V]{store: s, serde: sd, schema: schema, place: &place{store: weak.Make(s)}}
+	lost, err := serde.Inspect(sd)
+	if err != nil {
+		return nil, fmt.Errorf("storage: %s can't keep values of type %v: %w", s, reflect.TypeFor[V](), err)
+	}
+	shared := &Shared[K, V]{store: s, serde: sd, schema: schema, lost: lost, place: &place{store: weak.Make(s)}}
 	shared.SetClock(func() entry.Instant { return entry.Instant(coarse.Exact()) })
 	if limit, ok := s.bytes.(KeyLimit); ok {
 		shared.most = limit.MaxKey()
 	}
 	return shared, nil
 }
+
+// Loses names the fields of values that are not written, for they are not exported.
+func (s *Shared[K, V]) Loses() []string { return s.lost }
 
 // SetClock makes it live on the clock of its function. Default: the real clock.
 func (s *Shared[K, V]) SetClock(now func() entry.Instant) { s.clock.Store(&now) }

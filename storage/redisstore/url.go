@@ -5,6 +5,9 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"reflect"
@@ -205,7 +208,27 @@ func (o *options) dial(ctx context.Context, network, addr string) (net.Conn, err
 	if o.tls == nil {
 		return d.DialContext(ctx, network, addr)
 	}
-	return (&tls.Dialer{NetDialer: d, Config: o.tls}).DialContext(ctx, network, addr)
+	conn, err := (&tls.Dialer{NetDialer: d, Config: o.tls}).DialContext(ctx, network, addr)
+	if err != nil && !speaksTLS(err) {
+		return nil, fmt.Errorf("%w: %w", errNoTLS, err)
+	}
+	return conn, err
+}
+
+// errNoTLS is what a server is taken for that has been reached, and has waited, hung up
+// or sent something else when TLS was to begin. One of Redis without TLS waits.
+var errNoTLS = errors.New("the server does not answer in TLS: see whether it speaks TLS at this port, and use redis:// if it does not")
+
+// speaksTLS tells whether an error may be of a server that speaks TLS, or was not
+// reached.
+func speaksTLS(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op != "read" // but to dial, or an alert of either side
+	}
+	var header tls.RecordHeaderError
+	var network net.Error
+	return !errors.As(err, &header) && !errors.Is(err, io.EOF) && !errors.Is(err, context.DeadlineExceeded) && !(errors.As(err, &network) && network.Timeout())
 }
 
 // The clients speak RESP2, in which the server sends nothing unasked: for RESP3,

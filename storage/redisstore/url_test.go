@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/pem"
 	"io"
@@ -191,6 +192,61 @@ func TestTLS(t *testing.T) {
 			t.Errorf("Set with %q says %v, want %q in it", params, err, want)
 		}
 	}
+}
+
+// A server that speaks no TLS, whatever it does instead, is named as the cause.
+func TestNoTLS(t *testing.T) {
+	t.Parallel()
+	plain := servers.Redis(t)
+	answers := servers.Fake(t, func(to net.Conn, _ []string) bool { return false })
+	says := serve(t, func(c net.Conn) { _, _ = io.WriteString(c, "+OK, and more of it\r\n") })
+	for name, addr := range map[string]string{"Redis": plain.Addr(), "one that waits": answers, "one that says something": says, "one that hangs up": serve(t, func(net.Conn) {})} {
+		s, err := storage.Open(t.Context(), "rediss://"+addr+"?retries=0&timeout=100ms")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		for _, ctx := range []context.Context{ctx, t.Context()} {
+			if _, err := s.Bytes().Get(ctx, "a"); err == nil || !strings.Contains(err.Error(), "does not answer in TLS") || !strings.Contains(err.Error(), "redis://") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		cancel()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	gone := servers.Redis(t)
+	gone.Kill()
+	s, err := storage.Open(t.Context(), "rediss://"+gone.Addr()+"?retries=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Bytes().Get(t.Context(), "a"); err == nil || strings.Contains(err.Error(), "TLS") {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// serve starts what does something with each connection and then ends it.
+func serve(t *testing.T, do func(net.Conn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			do(c)
+			c.Close()
+		}
+	}()
+	return l.Addr().String()
 }
 
 // tlsFor passes what comes under TLS on to a server.

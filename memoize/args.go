@@ -2,6 +2,7 @@ package memoize
 
 import (
 	"context"
+	"io"
 
 	"github.com/perennial-go/perennial/config"
 )
@@ -22,16 +23,14 @@ type Args3[A, B, C comparable] struct {
 	C C
 }
 
-// Func0 is a memoized function without an argument. Its methods are those of
-// Func; the verbs that it lacks are those of Args.
+// Func0 is a memoized function without an argument. Its methods are those of Func, but
+// for those that take many arguments.
 type Func0[V any] struct{ Args *Func[None, V] }
 
-// Func2 is a memoized function of two arguments. Its methods are those of Func;
-// the verbs that it lacks are those of Args.
+// Func2 is a memoized function of two arguments. Its methods are those of Func.
 type Func2[A, B comparable, V any] struct{ Args *Func[Args2[A, B], V] }
 
-// Func3 is a memoized function of three arguments. Its methods are those of
-// Func; the verbs that it lacks are those of Args.
+// Func3 is a memoized function of three arguments. Its methods are those of Func.
 type Func3[A, B, C comparable, V any] struct{ Args *Func[Args3[A, B, C], V] }
 
 // New0 memoizes a function without an argument, such as one that fetches a
@@ -94,6 +93,61 @@ func (f *Func0[V]) InvalidateAll(ctx context.Context) error { return f.Args.Inva
 // Close is Func.Close.
 func (f *Func0[V]) Close(ctx context.Context) error { return f.Args.Close(ctx) }
 
+// Result is Func.Result.
+func (f *Func0[V]) Result(ctx context.Context) (Result[V], error) {
+	return f.Args.Result(ctx, None{})
+}
+
+// Direct is Func.Direct.
+func (f *Func0[V]) Direct(ctx context.Context) (V, error) {
+	return f.Args.Direct(ctx, None{})
+}
+
+// Has is Func.Has.
+func (f *Func0[V]) Has(ctx context.Context) bool {
+	return f.Args.Has(ctx, None{})
+}
+
+// Touch is Func.Touch.
+func (f *Func0[V]) Touch(ctx context.Context) (bool, error) {
+	return f.Args.Touch(ctx, None{})
+}
+
+// Key is Func.Key.
+func (f *Func0[V]) Key() (string, error) {
+	return f.Args.Key(None{})
+}
+
+// Len is Func.Len.
+func (f *Func0[V]) Len() int {
+	return f.Args.Len()
+}
+
+// Wait is Func.Wait.
+func (f *Func0[V]) Wait(ctx context.Context) error {
+	return f.Args.Wait(ctx)
+}
+
+// Save is Func.Save.
+func (f *Func0[V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.Save(ctx, w, opts...)
+}
+
+// SaveFile is Func.SaveFile.
+func (f *Func0[V]) SaveFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.SaveFile(ctx, path, opts...)
+}
+
+// Restore is Func.Restore.
+func (f *Func0[V]) Restore(ctx context.Context, r io.Reader, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.Restore(ctx, r, opts...)
+}
+
+// RestoreFile is Func.RestoreFile.
+func (f *Func0[V]) RestoreFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.RestoreFile(ctx, path, opts...)
+}
+
 // Call is Func.Call.
 func (f *Func2[A, B, V]) Call(ctx context.Context, a A, b B) (V, error) {
 	return f.Args.Call(ctx, Args2[A, B]{a, b})
@@ -130,6 +184,86 @@ func (f *Func2[A, B, V]) InvalidateAll(ctx context.Context) error { return f.Arg
 
 // Close is Func.Close.
 func (f *Func2[A, B, V]) Close(ctx context.Context) error { return f.Args.Close(ctx) }
+
+// Result is Func.Result.
+func (f *Func2[A, B, V]) Result(ctx context.Context, a A, b B) (Result[V], error) {
+	return f.Args.Result(ctx, Args2[A, B]{a, b})
+}
+
+// Direct is Func.Direct.
+func (f *Func2[A, B, V]) Direct(ctx context.Context, a A, b B) (V, error) {
+	return f.Args.Direct(ctx, Args2[A, B]{a, b})
+}
+
+// Has is Func.Has.
+func (f *Func2[A, B, V]) Has(ctx context.Context, a A, b B) bool {
+	return f.Args.Has(ctx, Args2[A, B]{a, b})
+}
+
+// Touch is Func.Touch.
+func (f *Func2[A, B, V]) Touch(ctx context.Context, a A, b B) (bool, error) {
+	return f.Args.Touch(ctx, Args2[A, B]{a, b})
+}
+
+// Key is Func.Key.
+func (f *Func2[A, B, V]) Key(a A, b B) (string, error) {
+	return f.Args.Key(Args2[A, B]{a, b})
+}
+
+// CallMany is Func.CallMany.
+func (f *Func2[A, B, V]) CallMany(ctx context.Context, args []Args2[A, B]) ([]V, error) {
+	return f.Args.CallMany(ctx, args)
+}
+
+// RefreshMany is Func.RefreshMany.
+func (f *Func2[A, B, V]) RefreshMany(ctx context.Context, args []Args2[A, B]) ([]V, error) {
+	return f.Args.RefreshMany(ctx, args)
+}
+
+// PeekMany is Func.PeekMany.
+func (f *Func2[A, B, V]) PeekMany(ctx context.Context, args []Args2[A, B]) ([]V, []bool) {
+	return f.Args.PeekMany(ctx, args)
+}
+
+// SetMany is Func.SetMany.
+func (f *Func2[A, B, V]) SetMany(ctx context.Context, args []Args2[A, B], values []V) error {
+	return f.Args.SetMany(ctx, args, values)
+}
+
+// InvalidateMany is Func.InvalidateMany.
+func (f *Func2[A, B, V]) InvalidateMany(ctx context.Context, args []Args2[A, B]) error {
+	return f.Args.InvalidateMany(ctx, args)
+}
+
+// Len is Func.Len.
+func (f *Func2[A, B, V]) Len() int {
+	return f.Args.Len()
+}
+
+// Wait is Func.Wait.
+func (f *Func2[A, B, V]) Wait(ctx context.Context) error {
+	return f.Args.Wait(ctx)
+}
+
+// Save is Func.Save.
+func (f *Func2[A, B, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.Save(ctx, w, opts...)
+}
+
+// SaveFile is Func.SaveFile.
+func (f *Func2[A, B, V]) SaveFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.SaveFile(ctx, path, opts...)
+}
+
+// Restore is Func.Restore.
+func (f *Func2[A, B, V]) Restore(ctx context.Context, r io.Reader, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.Restore(ctx, r, opts...)
+}
+
+// RestoreFile is Func.RestoreFile.
+func (f *Func2[A, B, V]) RestoreFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.RestoreFile(ctx, path, opts...)
+}
 
 // Call is Func.Call.
 func (f *Func3[A, B, C, V]) Call(ctx context.Context, a A, b B, c C) (V, error) {
@@ -169,6 +303,86 @@ func (f *Func3[A, B, C, V]) InvalidateAll(ctx context.Context) error {
 
 // Close is Func.Close.
 func (f *Func3[A, B, C, V]) Close(ctx context.Context) error { return f.Args.Close(ctx) }
+
+// Result is Func.Result.
+func (f *Func3[A, B, C, V]) Result(ctx context.Context, a A, b B, c C) (Result[V], error) {
+	return f.Args.Result(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// Direct is Func.Direct.
+func (f *Func3[A, B, C, V]) Direct(ctx context.Context, a A, b B, c C) (V, error) {
+	return f.Args.Direct(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// Has is Func.Has.
+func (f *Func3[A, B, C, V]) Has(ctx context.Context, a A, b B, c C) bool {
+	return f.Args.Has(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// Touch is Func.Touch.
+func (f *Func3[A, B, C, V]) Touch(ctx context.Context, a A, b B, c C) (bool, error) {
+	return f.Args.Touch(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// Key is Func.Key.
+func (f *Func3[A, B, C, V]) Key(a A, b B, c C) (string, error) {
+	return f.Args.Key(Args3[A, B, C]{a, b, c})
+}
+
+// CallMany is Func.CallMany.
+func (f *Func3[A, B, C, V]) CallMany(ctx context.Context, args []Args3[A, B, C]) ([]V, error) {
+	return f.Args.CallMany(ctx, args)
+}
+
+// RefreshMany is Func.RefreshMany.
+func (f *Func3[A, B, C, V]) RefreshMany(ctx context.Context, args []Args3[A, B, C]) ([]V, error) {
+	return f.Args.RefreshMany(ctx, args)
+}
+
+// PeekMany is Func.PeekMany.
+func (f *Func3[A, B, C, V]) PeekMany(ctx context.Context, args []Args3[A, B, C]) ([]V, []bool) {
+	return f.Args.PeekMany(ctx, args)
+}
+
+// SetMany is Func.SetMany.
+func (f *Func3[A, B, C, V]) SetMany(ctx context.Context, args []Args3[A, B, C], values []V) error {
+	return f.Args.SetMany(ctx, args, values)
+}
+
+// InvalidateMany is Func.InvalidateMany.
+func (f *Func3[A, B, C, V]) InvalidateMany(ctx context.Context, args []Args3[A, B, C]) error {
+	return f.Args.InvalidateMany(ctx, args)
+}
+
+// Len is Func.Len.
+func (f *Func3[A, B, C, V]) Len() int {
+	return f.Args.Len()
+}
+
+// Wait is Func.Wait.
+func (f *Func3[A, B, C, V]) Wait(ctx context.Context) error {
+	return f.Args.Wait(ctx)
+}
+
+// Save is Func.Save.
+func (f *Func3[A, B, C, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.Save(ctx, w, opts...)
+}
+
+// SaveFile is Func.SaveFile.
+func (f *Func3[A, B, C, V]) SaveFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.SaveFile(ctx, path, opts...)
+}
+
+// Restore is Func.Restore.
+func (f *Func3[A, B, C, V]) Restore(ctx context.Context, r io.Reader, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.Restore(ctx, r, opts...)
+}
+
+// RestoreFile is Func.RestoreFile.
+func (f *Func3[A, B, C, V]) RestoreFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
+	return f.Args.RestoreFile(ctx, path, opts...)
+}
 
 // The functions of every shape are Handles.
 var (

@@ -1,8 +1,13 @@
 package memoize_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
+	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +93,114 @@ func TestFunctionsOfEveryShape(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A function has every method of Func whatever its number of arguments, and each asks
+// for the same key.
+func TestMethodsOfEveryShape(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx := t.Context()
+		zero := memoize.Must(memoize.New0(func(context.Context) (int, error) { return 7, nil }))
+		two := memoize.Must(memoize.New2(func(_ context.Context, a, b int) (int, error) { return 10*a + b, nil }))
+		three := memoize.Must(memoize.New3(func(_ context.Context, a, b, c int) (int, error) { return 100*a + 10*b + c, nil }))
+		all := reflect.TypeFor[*memoize.Func[int, int]]()
+		for i := range all.NumMethod() {
+			name := all.Method(i).Name
+			for _, f := range []any{zero, two, three} {
+				if _, has := reflect.TypeOf(f).MethodByName(name); !has && (f != any(zero) || !strings.HasSuffix(name, "Many")) {
+					t.Errorf("%T lacks %s", f, name)
+				}
+			}
+		}
+		one := func(want int, r memoize.Result[int], err error) {
+			t.Helper()
+			if r.Value != want || err != nil {
+				t.Errorf("got %v, %v; want %d", r, err, want)
+			}
+		}
+		many := func(err error, got []int, want ...int) {
+			t.Helper()
+			if err != nil || !slices.Equal(got, want) {
+				t.Errorf("got %v, %v; want %v", got, err, want)
+			}
+		}
+		r, err := zero.Result(ctx)
+		one(7, r, err)
+		r, err = two.Result(ctx, 1, 2)
+		one(12, r, err)
+		r, err = three.Result(ctx, 1, 2, 3)
+		one(123, r, err)
+		wants(t, 7)(zero.Direct(ctx))
+		wants(t, 12)(two.Direct(ctx, 1, 2))
+		wants(t, 123)(three.Direct(ctx, 1, 2, 3))
+		for name, found := range map[string]bool{"Func0": zero.Has(ctx), "Func2": two.Has(ctx, 1, 2), "Func3": three.Has(ctx, 1, 2, 3)} {
+			if !found {
+				t.Errorf("Has of %s finds nothing", name)
+			}
+		}
+		if two.Has(ctx, 2, 1) || three.Has(ctx, 3, 2, 1) {
+			t.Error("arguments in another order are found")
+		}
+		wants(t, true)(zero.Touch(ctx))
+		wants(t, true)(two.Touch(ctx, 1, 2))
+		wants(t, true)(three.Touch(ctx, 1, 2, 3))
+		for f, key := range map[interface{ Len() int }]func() (string, error){
+			zero:  zero.Key,
+			two:   func() (string, error) { return two.Key(1, 2) },
+			three: func() (string, error) { return three.Key(1, 2, 3) },
+		} {
+			if text, err := key(); text == "" || err != nil || f.Len() != 1 {
+				t.Errorf("%T: %q, %v, %d", f, text, err, f.Len())
+			}
+		}
+		pairs, triples := []memoize.Args2[int, int]{{A: 1, B: 2}, {A: 3, B: 4}}, []memoize.Args3[int, int, int]{{A: 1, B: 2, C: 3}}
+		got, err := two.CallMany(ctx, pairs)
+		many(err, got, 12, 34)
+		got, err = two.RefreshMany(ctx, pairs)
+		many(err, got, 12, 34)
+		got, found := two.PeekMany(ctx, pairs)
+		many(nil, got, 12, 34)
+		noError(t, two.SetMany(ctx, pairs, []int{5, 6}))
+		got, err = two.CallMany(ctx, pairs)
+		many(err, got, 5, 6)
+		noError(t, two.InvalidateMany(ctx, pairs[:1]))
+		got, err = three.CallMany(ctx, triples)
+		many(err, got, 123)
+		got, err = three.RefreshMany(ctx, triples)
+		many(err, got, 123)
+		noError(t, three.SetMany(ctx, triples, []int{9}))
+		got, moreFound := three.PeekMany(ctx, triples)
+		many(nil, got, 9)
+		if two.Has(ctx, 1, 2) || !slices.Equal(append(found, moreFound...), []bool{true, true, true}) {
+			t.Errorf("found %v and %v", found, moreFound)
+		}
+		noError(t, three.InvalidateMany(ctx, triples))
+		if three.Len() != 0 {
+			t.Error("InvalidateMany leaves it")
+		}
+		for name, f := range map[string]interface {
+			Wait(context.Context) error
+			Save(context.Context, io.Writer, ...memoize.SnapshotOption) (int, error)
+			Restore(context.Context, io.Reader, ...memoize.SnapshotOption) (int, error)
+			SaveFile(context.Context, string, ...memoize.SnapshotOption) (int, error)
+			RestoreFile(context.Context, string, ...memoize.SnapshotOption) (int, error)
+			InvalidateAll(context.Context) error
+			Len() int
+		}{"Func0": zero, "Func2": two} {
+			var snapshot bytes.Buffer
+			path := filepath.Join(t.TempDir(), "snapshot")
+			saved, err := f.Save(ctx, &snapshot)
+			written, fileErr := f.SaveFile(ctx, path)
+			noError(t, errors.Join(err, fileErr, f.InvalidateAll(ctx)))
+			restored, err := f.Restore(ctx, &snapshot)
+			noError(t, errors.Join(err, f.InvalidateAll(ctx)))
+			read, err := f.RestoreFile(ctx, path)
+			noError(t, errors.Join(err, f.Wait(ctx)))
+			if saved != 1 || written != 1 || restored != 1 || read != 1 || f.Len() != 1 {
+				t.Errorf("%s: saved %d and %d, restored %d and %d, has %d", name, saved, written, restored, read, f.Len())
+			}
+		}
+	})
 }
 
 // What a function can't be made of is an error that says which.

@@ -11,6 +11,19 @@ import (
 // that contains a pointer, a channel or a time.Time, or an interface that does
 // when it is called, is no key: use NewKeyed, or config.IdentityKeys.
 //
+// For functions of another shape, where New says "cannot infer A and V":
+//
+//	func(ctx) (V, error)                  New0
+//	func(ctx, A, B) (V, error)            New2
+//	func(ctx, A, B, C) (V, error)         New3; of more make a struct, and take New
+//	func(ctx, []K) (map[K]V, error)       NewBatched
+//	func(A) (V, error)                    New(NoContext(f))
+//	func(ctx, A) V                        New(NoError(f))
+//	func(A) V                             New(Pure(f))
+//	an argument that is no key            NewKeyed, with a function that makes one
+//	a value for each tenant               NewScoped
+//	a configuration that changes          Memoize, MemoizeBatched
+//
 // By default a value is served for 30 minutes and refreshed after 10, 4096 of them
 // are kept, and a load may take 2 minutes; values are shared, not copied. A function
 // that nobody uses any more is collected; Close is for waiting until loads have

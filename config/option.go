@@ -96,7 +96,13 @@ func Jitter(share float64) Option {
 }
 
 // Builder gives values a life of their own, say one that each value carries:
-// see entry.LifeOf. It takes the place of UpdateAfter and ExpireAfter.
+//
+//	config.Builder(entry.LifeOf[string](func(t Token) entry.Life {
+//		return entry.Life{ExpireAfter: t.ExpiresIn}
+//	}))
+//
+// where string is the type of the keys, which nothing tells Go. It takes the place of
+// UpdateAfter and ExpireAfter.
 func Builder[K comparable, V any](b entry.Builder[K, V]) Option {
 	return setting("Builder", func(dr *draft) { dr.builder = part(b) })
 }

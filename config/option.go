@@ -9,6 +9,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/invalidation"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/serde"
 	"github.com/perennial-go/perennial/statuses"
@@ -328,8 +329,8 @@ func PlainErrors() Option { return wiring("PlainErrors", func(w *Wiring) { w.Pla
 // two are the same key exactly when == says so, which compares addresses.
 func IdentityKeys() Option { return wiring("IdentityKeys", func(w *Wiring) { w.IdentityKeys = true }) }
 
-// InvalidatedBy lets s, an *invalidation.Support[A], invalidate the function.
-func InvalidatedBy(s any) Option {
+// InvalidatedBy lets s invalidate the function, whose argument is of type A.
+func InvalidatedBy[A any](s *invalidation.Support[A]) Option {
 	return wiring("InvalidatedBy", func(w *Wiring) { w.InvalidatedBy = append(w.InvalidatedBy, s) })
 }
 

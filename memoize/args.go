@@ -230,6 +230,16 @@ func (f *Func2[A, B, V]) SetMany(ctx context.Context, args []Args2[A, B], values
 	return f.Args.SetMany(ctx, args, values)
 }
 
+// HasMany is Func.HasMany.
+func (f *Func2[A, B, V]) HasMany(ctx context.Context, args []Args2[A, B]) []bool {
+	return f.Args.HasMany(ctx, args)
+}
+
+// TouchMany is Func.TouchMany.
+func (f *Func2[A, B, V]) TouchMany(ctx context.Context, args []Args2[A, B]) ([]bool, error) {
+	return f.Args.TouchMany(ctx, args)
+}
+
 // InvalidateMany is Func.InvalidateMany.
 func (f *Func2[A, B, V]) InvalidateMany(ctx context.Context, args []Args2[A, B]) error {
 	return f.Args.InvalidateMany(ctx, args)
@@ -347,6 +357,16 @@ func (f *Func3[A, B, C, V]) PeekMany(ctx context.Context, args []Args3[A, B, C])
 // SetMany is Func.SetMany.
 func (f *Func3[A, B, C, V]) SetMany(ctx context.Context, args []Args3[A, B, C], values []V) error {
 	return f.Args.SetMany(ctx, args, values)
+}
+
+// HasMany is Func.HasMany.
+func (f *Func3[A, B, C, V]) HasMany(ctx context.Context, args []Args3[A, B, C]) []bool {
+	return f.Args.HasMany(ctx, args)
+}
+
+// TouchMany is Func.TouchMany.
+func (f *Func3[A, B, C, V]) TouchMany(ctx context.Context, args []Args3[A, B, C]) ([]bool, error) {
+	return f.Args.TouchMany(ctx, args)
 }
 
 // InvalidateMany is Func.InvalidateMany.

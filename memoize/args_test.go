@@ -163,6 +163,10 @@ func TestMethodsOfEveryShape(t *testing.T) {
 		noError(t, two.SetMany(ctx, pairs, []int{5, 6}))
 		got, err = two.CallMany(ctx, pairs)
 		many(err, got, 5, 6)
+		touched, err := two.TouchMany(ctx, pairs)
+		if moreTouched, moreErr := three.TouchMany(ctx, triples); err != nil || moreErr != nil || !slices.Equal(append(touched, moreTouched...), []bool{true, true, true}) || !slices.Equal(two.HasMany(ctx, pairs), touched[:2]) || !three.HasMany(ctx, triples)[0] {
+			t.Errorf("TouchMany: %v, %v, %v, %v", touched, moreTouched, err, moreErr)
+		}
 		noError(t, two.InvalidateMany(ctx, pairs[:1]))
 		got, err = three.CallMany(ctx, triples)
 		many(err, got, 123)

@@ -74,7 +74,7 @@ func TestKeysOfABatchHaveTheirOwnFate(t *testing.T) {
 				if got := strings.ReplaceAll(told(), "stored d, ", ""); got != "panicked , stored a, stored e" { // which was written, and dropped
 					t.Errorf("told is %q", got)
 				}
-				if found := memoize.HasMany(t.Context(), f, []string{"a", "b", "c", "d", "e"}); !slices.Equal(found, []bool{true, false, false, false, true}) {
+				if found := f.HasMany(t.Context(), []string{"a", "b", "c", "d", "e"}); !slices.Equal(found, []bool{true, false, false, false, true}) {
 					t.Errorf("found %v", found)
 				}
 				if st := f.Stats(); st.Panics != 1 || st.LoadsFailed != 2 || st.Fenced != 0 || st.Loads != 1 {
@@ -148,7 +148,7 @@ func TestBatchWhoseFillsAreRefusedInPart(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		s.exactly(t, "fill a=1 b=1 c=1", 1)
-		if found := memoize.HasMany(t.Context(), f, []string{"a", "b", "c"}); !slices.Equal(found, []bool{true, false, true}) {
+		if found := f.HasMany(t.Context(), []string{"a", "b", "c"}); !slices.Equal(found, []bool{true, false, true}) {
 			t.Errorf("found %v", found)
 		}
 		s.reset()

@@ -77,7 +77,7 @@ func TestG9AKeyWithoutTextIsItsOwnFault(t *testing.T) {
 			if strings.Join(values, " ") != "a 1 b" || err != nil || loads != want {
 				t.Errorf("the values are %q, %v, after %d loads", values, err, loads)
 			}
-			if has := memoize.HasMany(ctx, f, args); !has[0] || has[1] || !has[2] {
+			if has := f.HasMany(ctx, args); !has[0] || has[1] || !has[2] {
 				t.Errorf("of %v are stored: %v", args, has)
 			}
 		}
@@ -104,7 +104,7 @@ func TestG12NaNOverAStoreIsNoFault(t *testing.T) {
 		if strings.Join(values, " ") != "1 NaN 2" || err != nil {
 			t.Errorf("the values are %q, %v", values, err)
 		}
-		if has := memoize.HasMany(ctx, f, []float64{1, nan, 2}); !has[0] || has[1] || !has[2] {
+		if has := f.HasMany(ctx, []float64{1, nan, 2}); !has[0] || has[1] || !has[2] {
 			t.Errorf("stored are %v", has)
 		}
 		settled(t, f)
@@ -126,7 +126,7 @@ func TestG9AValueThatCantBeWrittenIsItsOwnFault(t *testing.T) {
 			if strings.Join(values, " ") != "A \xff B" || err != nil {
 				t.Errorf("the values are %q, %v", values, err)
 			}
-			if has := memoize.HasMany(ctx, f, args); !has[0] || has[1] || !has[2] {
+			if has := f.HasMany(ctx, args); !has[0] || has[1] || !has[2] {
 				t.Errorf("of %v are stored: %v", args, has)
 			}
 		}

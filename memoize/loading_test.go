@@ -505,7 +505,7 @@ func TestWhatIsToldOfABatchThatFails(t *testing.T) {
 				if c.one != nil && ended[0].Err != c.one || failed == 0 && (err != nil || ended[0].Err != nil) {
 					t.Errorf("%v; told is %v", err, ended[0].Err)
 				}
-				if got := memoize.HasMany(t.Context(), f, keys); !slices.Equal(got, c.kept) {
+				if got := f.HasMany(t.Context(), keys); !slices.Equal(got, c.kept) {
 					t.Errorf("kept are %v", got)
 				}
 				noError(t, f.Close(t.Context()))

@@ -33,18 +33,18 @@ func TestWhatCantBeMadeSaysAllThatIsWrong(t *testing.T) {
 	bad := *config.InMemory[string, int]().Snapshot()
 	bad.Builder = nil
 	var none *invalidation.Support[string]
-	_, err := memoize.Memoize(returning[string](1).load, whole{&bad}, config.Name("bad"), config.InvalidatedBy(1), config.InvalidatedBy(none),
+	_, err := memoize.Memoize(returning[string](1).load, whole{&bad}, config.Name("bad"), config.InvalidatedBy(new(invalidation.Support[int])), config.InvalidatedBy(none),
 		config.UpdateStatuses[int, int](statuses.NewInMemory[int, int](0, nil)))
 	if err == nil {
 		t.Fatal("it is made")
 	}
-	for _, want := range []string{"Builder", "given a int, and bad needs", "nil *invalidation.Support", "UpdateStatuses is given"} {
+	for _, want := range []string{"Builder", "given a *invalidation.Support[int], and bad needs", "nil *invalidation.Support", "UpdateStatuses is given"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q: %v", want, err)
 		}
 	}
-	_, err = memoize.New[string, int](nil, config.InvalidatedBy(1))
-	if err == nil || !strings.Contains(err.Error(), "given a int, and function needs") {
+	_, err = memoize.New[string, int](nil, config.InvalidatedBy(new(invalidation.Support[int])))
+	if err == nil || !strings.Contains(err.Error(), "given a *invalidation.Support[int], and function needs") {
 		t.Errorf("no function: %v", err)
 	}
 }

@@ -50,15 +50,15 @@ func (f *Func[A, V]) InvalidateMany(ctx context.Context, args []A) error {
 	return f.verbs.each(len(args), func(i int) error { return f.Invalidate(ctx, args[i]) })
 }
 
-// HasMany is f.Has for many arguments, asked as PeekMany asks.
-func HasMany[A, V any](ctx context.Context, f *Func[A, V], args []A) []bool {
+// HasMany is Has for many arguments, asked as PeekMany asks.
+func (f *Func[A, V]) HasMany(ctx context.Context, args []A) []bool {
 	_, found := f.verbs.peekMany(ctx, args, false)
 	return found
 }
 
-// TouchMany is f.Touch for many arguments, as many at once as SetMany. The error is
-// a *ManyError.
-func TouchMany[A, V any](ctx context.Context, f *Func[A, V], args []A) ([]bool, error) {
+// TouchMany is Touch for many arguments, as many at once as SetMany. The error is a
+// *ManyError.
+func (f *Func[A, V]) TouchMany(ctx context.Context, args []A) ([]bool, error) {
 	touched := make([]bool, len(args))
 	return touched, f.verbs.each(len(args), func(i int) (err error) {
 		touched[i], err = f.Touch(ctx, args[i])

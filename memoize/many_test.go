@@ -174,7 +174,7 @@ func TestManyVerbs(t *testing.T) {
 		}
 		noError(t, f.SetMany(ctx, []string{"a", "ccc"}, []int{7, 8}))
 		wantMany(t, -7, -8)(f.CallMany(ctx, []string{"a", "ccc"}))
-		touched, err := memoize.TouchMany(ctx, f, []string{"a", "dddd", "ccc"})
+		touched, err := f.TouchMany(ctx, []string{"a", "dddd", "ccc"})
 		if err != nil || !slices.Equal(touched, []bool{true, false, true}) {
 			t.Errorf("TouchMany returns %v, %v", touched, err)
 		}
@@ -194,7 +194,7 @@ func TestManyVerbs(t *testing.T) {
 			"RefreshMany":    second(f.RefreshMany(ctx, keys)),
 			"SetMany":        f.SetMany(ctx, keys, []int{1, 2, 3}),
 			"InvalidateMany": f.InvalidateMany(ctx, keys),
-			"TouchMany":      second(memoize.TouchMany(ctx, f, keys)),
+			"TouchMany":      second(f.TouchMany(ctx, keys)),
 		} {
 			if !errors.Is(err, memoize.ErrClosed) || !errors.As(err, &many) || len(many.Unwrap()) != 3 {
 				t.Errorf("once closed %s returns %v", call, err)

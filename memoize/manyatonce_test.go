@@ -76,7 +76,7 @@ func TestManyKeysOfWhichSomeCantBeMade(t *testing.T) {
 			}
 		}
 		at(f.InvalidateMany(t.Context(), []string{"a", "exit", "bad"}), nil, memoize.ErrGoexit, errOutage)
-		touched, err := memoize.TouchMany(t.Context(), f, []string{"bad", "a"})
+		touched, err := f.TouchMany(t.Context(), []string{"bad", "a"})
 		at(err, errOutage, nil)
 		if len(touched) != 2 {
 			t.Errorf("%v", touched)

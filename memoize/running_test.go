@@ -340,7 +340,7 @@ func TestCallManyOfKeysThatCantBeRead(t *testing.T) {
 				settled(t, f)
 				s.exactly(t, "offer [e f g]", 1)
 				told.hears(t, `store fault "f"`)
-				if has := memoize.HasMany(ctx, f, []string{"e", "f", "g"}); !slices.Equal(has, []bool{true, false, true}) {
+				if has := f.HasMany(ctx, []string{"e", "f", "g"}); !slices.Equal(has, []bool{true, false, true}) {
 					t.Errorf("stored: %v", has)
 				}
 				// What is in doubt is dropped before something is offered in its place.

@@ -122,7 +122,7 @@ func TestRing18Many(t *testing.T) {
 		peeked := func(want ...string) {
 			t.Helper()
 			got, ok := f.PeekMany(ctx, args)
-			has := memoize.HasMany(ctx, f, args)
+			has := f.HasMany(ctx, args)
 			for i := range want {
 				if got[i] != want[i] || ok[i] != (want[i] != "") || has[i] != ok[i] {
 					t.Fatalf("stored are %q, %v, %v; want %q", got, ok, has, want)
@@ -143,7 +143,7 @@ func TestRing18Many(t *testing.T) {
 		if n := s.count() - before; n != 1 {
 			t.Errorf("the source was called %d times for the one that is missing, want once", n)
 		}
-		touched, err := memoize.TouchMany(ctx, f, []string{"1:2", "none"})
+		touched, err := f.TouchMany(ctx, []string{"1:2", "none"})
 		if err != nil || !touched[0] || touched[1] {
 			t.Errorf("TouchMany says %v, %v", touched, err)
 		}
@@ -212,7 +212,7 @@ func TestCachetory30PurgeOfOne(t *testing.T) {
 			wants(t, "102")(f.Call(ctx, arg))
 		}
 		noError(t, f.Invalidate(ctx, "2"))
-		if got := memoize.HasMany(ctx, f, []string{"1", "2", "3"}); !slices.Equal(got, []bool{true, false, true}) {
+		if got := f.HasMany(ctx, []string{"1", "2", "3"}); !slices.Equal(got, []bool{true, false, true}) {
 			t.Errorf("after that there are %v", got)
 		}
 	})

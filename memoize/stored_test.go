@@ -357,7 +357,7 @@ func TestWhatHasNoLifeIsDropped(t *testing.T) {
 			}
 			noError(t, f.Set(t.Context(), "c", 3))
 			settled(t, f)
-			if found := memoize.HasMany(t.Context(), f, []string{"a", "b", "c"}); slices.Contains(found, true) {
+			if found := f.HasMany(t.Context(), []string{"a", "b", "c"}); slices.Contains(found, true) {
 				t.Errorf("found %v", found)
 			}
 			if st := f.Stats(); st.Fenced != 0 || st.StoreFaults != 0 {
@@ -577,7 +577,7 @@ func TestChangesOfManyThatWait(t *testing.T) {
 		if st := f.Stats(); st.StoreFaults != 1 {
 			t.Errorf("%d faults", st.StoreFaults)
 		}
-		found := memoize.HasMany(t.Context(), f, []string{"a", "b", "c"})
+		found := f.HasMany(t.Context(), []string{"a", "b", "c"})
 		if !slices.Equal(found, []bool{false, true, false}) { // a waits in the storage, which has not got it here
 			t.Errorf("found %v", found)
 		}

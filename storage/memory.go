@@ -68,7 +68,9 @@ func MemoryClock(c clock.Clock) MemoryOption {
 func NewMemory(opts ...MemoryOption) *Memory {
 	r := &records{capacity: DefaultMemoryCapacity, clock: coarse.Clock()}
 	for _, o := range opts {
-		o.set(r)
+		if o.set != nil {
+			o.set(r)
+		}
 	}
 	r.init()
 	return &Memory{records: r, onEnd: r.empty}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -61,6 +62,9 @@ func Prefix(prefix string) ShareOption {
 func newStore(opts []ShareOption) (*Store, error) {
 	s := &Store{spaces: map[string]*space{}}
 	for _, o := range opts {
+		if o.set == nil {
+			return s, errors.New("storage: a zero ShareOption: make one with Prefix or another function of this package")
+		}
 		if err := o.set(s); err != nil {
 			return s, err
 		}

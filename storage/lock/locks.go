@@ -65,12 +65,14 @@ const (
 // server is not asked.
 func New(rdb redis.UniversalClient, opts ...Option) (*Locks, error) {
 	o := options{prefix: "lock:", hold: defaultHold}
-	for _, opt := range opts {
-		if opt.set != nil {
-			opt.set(&o)
-		}
-	}
 	var faults []error
+	for _, opt := range opts {
+		if opt.set == nil {
+			faults = append(faults, errors.New("lock: a zero Option: make options with the functions of this package"))
+			continue
+		}
+		opt.set(&o)
+	}
 	switch rdb.(type) {
 	case nil:
 		faults = append(faults, errors.New("lock: the client is nil: make one with redis.NewClient"))

@@ -89,7 +89,9 @@ func New(client *memcache.Client, opts ...Option) *Store {
 func newStore(nodes []*node, opts []Option) *Store {
 	s := &Store{nodes: nodes, clock: clock.New(), max: defaultMaxValue, closed: make(chan struct{})}
 	for _, o := range opts {
-		o.set(s)
+		if o.set != nil {
+			o.set(s)
+		}
 	}
 	for _, n := range nodes {
 		bound(n.client, s.max+headerSize)

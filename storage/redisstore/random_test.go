@@ -2,9 +2,11 @@ package redisstore_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/perennial-go/perennial/internal/servers"
 	"github.com/perennial-go/perennial/storage"
@@ -28,7 +30,17 @@ func TestRandomServer(t *testing.T) {
 }
 
 func randomServer(t *testing.T, url string) {
-	store := open(t, url, servers.Random(t, rand.Uint64()))
+	store, err := storage.Open(t.Context(), fmt.Sprintf(url, servers.Random(t, rand.Uint64())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		began := time.Now()
+		_ = store.Close() // which says where it does not end in time
+		if took := time.Since(began); took > 8*time.Second {
+			t.Errorf("Close takes %v", took)
+		}
+	}()
 	// All calls are made as often as there are, for a drip takes the time of those after it.
 	for name := range everyCall(cancelled(t), store.Bytes()) {
 		servers.Returns(t, url+" from "+name, func(ctx context.Context) { everyCall(ctx, store.Bytes()) })

@@ -49,23 +49,41 @@ func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
 	}
 	c := client{redis: rdb, layout: layout, max: defaultMaxValue}
 	for _, o := range opts {
-		o.set(&c)
+		if o.set != nil {
+			o.set(&c)
+		}
 	}
 	redisask.WarnDeaf("redisstore", rdb)
 	return c
 }
 
 // Close closes the client of a store that storage.Open has made. One that was
-// given to New, NewStrings, NewFields or NewValues stays open: it is its owner's.
+// given to New, NewStrings, NewFields or NewValues stays open: it is its owner's. It
+// takes 5 s at most.
 func (c *client) Close() error {
 	if !c.owned {
 		return nil
 	}
-	if err := c.redis.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
-		return fmt.Errorf("redisstore: close: %w", err)
+	closed := make(chan error, 1)
+	go func() { closed <- c.redis.Close() }()
+	late := time.NewTimer(closeWithin)
+	defer late.Stop()
+	select {
+	case err := <-closed:
+		if err != nil && !errors.Is(err, redis.ErrClosed) {
+			return fmt.Errorf("redisstore: close: %w", err)
+		}
+		return nil
+	case <-late.C:
+		return errCloses
 	}
-	return nil
 }
+
+// closeWithin is how long Close waits for a client: one of sentinels waits for those
+// that it asks, and one that answers drop by drop keeps it.
+const closeWithin = 5 * time.Second
+
+var errCloses = errors.New("redisstore: close: the client waits for a server and closes in the background: see whether the server is well")
 
 // ReturnsInTime makes it storage.Prompt: go-redis keeps to the deadline of a context
 // where it is told to, but for its own way of connecting under TLS.

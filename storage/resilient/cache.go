@@ -43,7 +43,10 @@ func NewCache(store FencedStore, opts ...Option) (*Cache, error) {
 	if store == nil {
 		return nil, errors.New("resilient: the store is nil: give it one, such as redisstore.New(client)")
 	}
-	s := newStore(store, opts)
+	s, err := newStore(store, opts)
+	if err != nil {
+		return nil, err
+	}
 	s.ground, s.deletes = fenced{plain{store}, store, s.timeout}, true
 	return &Cache{s, store}, nil
 }

@@ -77,7 +77,10 @@ func New(store storage.Bytes, opts ...Option) (*Store, error) {
 	if store == nil {
 		return nil, errors.New("resilient: the store is nil: give it one, such as redisstore.NewValues(client)")
 	}
-	s := newStore(store, opts)
+	s, err := newStore(store, opts)
+	if err != nil {
+		return nil, err
+	}
 	if v, ok := store.(storage.VersionedBytes); ok {
 		s.ground, s.blind = versioned{v}, false
 	}
@@ -88,7 +91,7 @@ func New(store storage.Bytes, opts ...Option) (*Store, error) {
 }
 
 // newStore is a Store over one without versions.
-func newStore(store storage.Bytes, opts []Option) *Store {
+func newStore(store storage.Bytes, opts []Option) (*Store, error) {
 	s := &Store{
 		store: store, ground: plain{store}, blind: true,
 		clock: coarse.Clock(), timeout: DefaultTimeout, inDoubt: DefaultInDoubt, judge: JudgeError, log: logTo(nil),
@@ -100,11 +103,14 @@ func newStore(store storage.Bytes, opts []Option) *Store {
 	}
 	s.life, s.die = context.WithCancel(context.Background())
 	for _, o := range opts {
+		if o.set == nil {
+			return nil, errors.New("resilient: a zero Option: make options with the functions of this package")
+		}
 		o.set(s)
 	}
 	s.born = s.clock.Now()
 	s.allow(s.timeout)
-	return s
+	return s, nil
 }
 
 // Get returns the key's record: see Look.

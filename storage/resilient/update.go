@@ -32,6 +32,9 @@ func (s *Store) Update(ctx context.Context, key string, change func(now storage.
 	}
 	one := part{kind: updates, apply: change}
 	for _, o := range opts {
+		if o.set == nil {
+			return storage.Record{}, 0, errors.New("resilient: a zero UpdateOption: make one with Holds")
+		}
 		o.set(&one)
 	}
 	if err := ctx.Err(); err != nil {

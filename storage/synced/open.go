@@ -67,6 +67,9 @@ func Resilient(opts ...resilient.Option) OpenOption {
 func Open(ctx context.Context, opts ...OpenOption) (*Memory, error) {
 	s := settings{resilient: []resilient.Option{resilient.FailAway(), resilient.WriteAgain(true)}}
 	for _, o := range opts {
+		if o.set == nil {
+			return nil, errors.New("synced: a zero OpenOption: make options with the functions of this package")
+		}
 		o.set(&s)
 	}
 	where, prefix, err := s.resolve(os.Getenv)

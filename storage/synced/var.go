@@ -65,6 +65,9 @@ func newVar[T any](m *Memory, name string, codec serde.Codec[T], opts []Option[T
 	}
 	v := &Var[T]{store: m.store, name: name, key: m.prefix + escaper.Replace(name), codec: codec}
 	for _, o := range opts {
+		if o.set == nil {
+			return nil, fmt.Errorf("synced: the value %s: a zero Option: make options with the functions of this package", shown(name))
+		}
 		if err := o.set(v); err != nil {
 			return nil, fmt.Errorf("synced: the value %s: %w", shown(name), err)
 		}

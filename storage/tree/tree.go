@@ -40,6 +40,10 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Tree, error) {
 	t := &Tree{redis: rdb, prefix: "tree:", maxLeaves: 10_000, maxBytes: 64 << 20}
 	var errs []error
 	for _, o := range opts {
+		if o.set == nil {
+			errs = append(errs, errors.New("tree: a zero Option: make options with the functions of this package"))
+			continue
+		}
 		errs = append(errs, o.set(t))
 	}
 	if err := errors.Join(errs...); err != nil {

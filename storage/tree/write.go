@@ -3,6 +3,7 @@ package tree
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,6 +26,9 @@ import (
 func (t *Tree) Set(ctx context.Context, path []string, value any, opts ...SetOption) error {
 	s := setting{keep: storage.Forever}
 	for _, o := range opts {
+		if o.set == nil {
+			return errors.New("tree: set: a zero SetOption: make one with For")
+		}
 		o.set(&s)
 	}
 	if _, err := encode(path); err != nil {

@@ -71,10 +71,9 @@
 // it. A change in doubt that was sent before the loss is sent again as it was, and made
 // where the record is what it was made on, be it nothing; else it may be in what others
 // have written again, or deleted: an Update is [Dropped] with [ErrInDoubt], however short
-// the time. What was sent before any process had asked the store for its state counts as
-// sent before a loss. A process without WriteAgain does not ask, and makes such an Update
-// once more, on top of what others have written again: set it in all that update the same
-// records.
+// the time. A process without WriteAgain can't tell that there was a loss, nor can one that
+// did not watch and had not found the store away before: it makes such an Update once more,
+// on top of what others have written again.
 //
 // A record that is written again is this process's own again: a store that loses its
 // data several times, also before all is written, gets it back each time. What a

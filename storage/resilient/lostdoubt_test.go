@@ -42,8 +42,12 @@ func TestUpdateIsInWhatOthersWriteAgain(t *testing.T) {
 				t.Run(fmt.Sprintf("on %s, watches %v, deleted %v", on, watches, deleted), func(t *testing.T) {
 					pairs(t, func(t *testing.T, p *pair) {
 						s, seen, want := p.ones[0], p.seen[0], "12"
-						if !watches { // nor has it ever asked for the state
+						if !watches { // but it has found the server away, and asked it for its state
 							s, seen = client(t, p.ways[0], resilient.WriteAgain(true))
+							p.ways[0].stop()
+							lacks(t, s, "nothing")
+							p.ways[0].start()
+							later(10 * time.Second)
 						}
 						switch on {
 						case mine:

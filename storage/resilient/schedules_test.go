@@ -147,9 +147,8 @@ func newRun(seed uint64, broken func(r *road)) *run {
 		if broken != nil {
 			broken(p.road)
 		}
-		run.history.writes[id] = run.random.IntN(2) == 0
 		opts := []resilient.Option{
-			resilient.Observe(p.seen.add), resilient.Queue(run.limit, 0), resilient.WriteAgain(run.history.writes[id]),
+			resilient.Observe(p.seen.add), resilient.Queue(run.limit, 0), resilient.WriteAgain(run.random.IntN(2) == 0),
 			resilient.Random(func(below time.Duration) time.Duration { // of the seed and the time alone
 				jitter := rand.New(rand.NewPCG(seed+uint64(id), uint64(time.Now().UnixNano())))
 				return time.Duration(jitter.Int64N(int64(below)))

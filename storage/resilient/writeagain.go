@@ -95,12 +95,10 @@ func (s *Store) askState(ctx context.Context, key string) (same bool, _ error) {
 	}
 	before := s.state
 	s.state = id
-	if before != id {
-		s.holds = s.clock.Now().Add(-age)
-	}
 	if before == "" || before == id {
 		return true, nil
 	}
+	s.holds = s.clock.Now().Add(-age)
 	forgotten := s.beyond
 	s.emptied, s.beyond = s.clock.Now(), 0
 	var lost []*copied
@@ -201,7 +199,7 @@ func (s *Store) settled(p *pending) {
 //
 // It is sent again as it is, and so made where the record is what it was made on, also
 // where A writes that again itself: under its own version, so that B knows it. Else it
-// is dropped.
+// is dropped. Who has not known the state before can't tell, and takes nothing for lost.
 func (s *Store) lost(sent *attempt) bool {
 	return s.inDoubt != storage.Forever && !s.holds.IsZero() && !sent.first.After(s.holds)
 }

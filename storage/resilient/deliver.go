@@ -303,5 +303,8 @@ func (s *Store) shorten(p *pending, n int) {
 		s.queue.remove(p)
 		return
 	}
+	if again := p.again(); again != nil && again.then != nil && again.then.covers >= n {
+		p.sent, again.then.covers = again.then, again.then.covers-n+1
+	}
 	s.queue.setParts(p, slices.Clone(p.parts[n:]))
 }

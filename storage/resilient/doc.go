@@ -43,7 +43,9 @@
 // has no record by then, or another one to which an Update would be applied,
 // nobody can tell whether the change was made and what it made was deleted. It is
 // dropped, so that nothing is made twice and what was deleted does not come back.
-// This concerns only what was on its way when the server went.
+// This concerns only what was on its way when the server went. If that has lost its
+// data it does not know the version again, and others may have written again what was
+// made on the change: see below.
 //
 // A request that the network holds back, and delivers after later ones of the same
 // process, does nothing where the record has changed; it may still be made where
@@ -66,7 +68,14 @@
 // update before it is back begins anew. That ends a minute after the store is back:
 // who comes later is told, by an [Emptied] with [ErrLate], and leaves it as it is; what
 // may have been made after the loss, and waits for longer than that, is [Dropped] with
-// it. A record that is written again is this process's own again: a store that loses its
+// it. A change in doubt that was sent before the loss is sent again as it was, and made
+// where the record is what it was made on, be it nothing; else it may be in what others
+// have written again, or deleted: an Update is [Dropped] with [ErrInDoubt], however short
+// the time. A process without WriteAgain can't tell that there was a loss, nor can one that
+// did not watch and had not found the store away before: it makes such an Update once more,
+// on top of what others have written again.
+//
+// A record that is written again is this process's own again: a store that loses its
 // data several times, also before all is written, gets it back each time. What a
 // process has written that is no more, or that did not watch, is lost, and so is what
 // it has no copy of any more: see [Copy], by default 10,000 records, of 64 MiB, that were

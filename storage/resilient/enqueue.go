@@ -11,8 +11,12 @@ func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now
 	p := s.queue.get(key)
 	stay := p.stays(one)
 	parts := append(stay, one) // nobody looks beyond the end of those that a key has
-	if p != nil {
-		sent = orSent(sent, p.sent)
+	switch {
+	case p == nil:
+	case sent == nil:
+		sent = p.sent
+	default: // it was on its way when something was to be written again: that has come first
+		sent.covers = len(parts)
 	}
 	for !s.queue.fits(p, key, parts, result, sent) {
 		if !s.makeRoom(p, key, parts, result, sent) {
@@ -31,6 +35,9 @@ func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now
 	case one.kind != updates:
 		s.counts.superseded += uint64(len(p.parts) - len(stay))
 		p.times++
+		if again := p.again(); again != nil {
+			again.then = nil
+		}
 		switch {
 		case p.sent == nil:
 		case len(stay) > 0:
@@ -49,13 +56,6 @@ func (s *Store) enqueue(key string, one part, result *copied, sent *attempt, now
 	s.counts.queued++
 	s.soon()
 	return nil
-}
-
-func orSent(sent, otherwise *attempt) *attempt {
-	if sent != nil {
-		return sent
-	}
-	return otherwise
 }
 
 // stays is what waits in spite of a change that comes after it: all of it, where that

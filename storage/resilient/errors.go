@@ -29,8 +29,8 @@ var (
 	// than storage.VersionsKept: what others have deleted since is forgotten there.
 	ErrLate = errors.New("resilient: the store lost its data too long ago for what this process had written to be written again: set what is missing")
 	// ErrInDoubt is why a change was dropped whose answer was lost, and whose record
-	// is gone, or another one, after InDoubt: it was never made, or made and then
-	// deleted.
+	// is gone, or another one, after InDoubt, or after the store has lost its data: it
+	// was never made, or made and then deleted, or is in what others have made of it.
 	ErrInDoubt = errors.New("resilient: the answer to the change was lost, and the store does not know any more whether it was made: look, and make it again if it is still wanted")
 )
 

@@ -27,6 +27,7 @@ type op struct {
 	view     string // what the client had seen there
 	from     int    // from where on others' changes are in its way
 	life     int    // of the server, then
+	asked    int    // the life of the server in which it was asked for
 	waits    bool   // behind another one
 	replaced bool   // by a later one of the same client, perhaps
 }
@@ -71,6 +72,7 @@ type history struct {
 	removing  map[string]*op
 	latest    map[string]*op // by client and key
 	views     map[string]string
+	told      map[int]int  // by client, the first life of the server whose state it was told
 	forgets   map[int]bool // clients with small copies: what these have forgotten counts as not there
 	committed uint64
 	faults    []string
@@ -87,7 +89,7 @@ func (h *history) note(format string, args ...any) {
 func newHistory() *history {
 	return &history{
 		memory: storage.NewMemory(), emptied: time.Now(), versions: map[string]version{}, steps: map[string][]step{}, added: map[string]bool{}, done: map[string]bool{},
-		seen: map[int]map[string]int{}, ops: map[int]*op{}, calling: map[int]*op{}, removing: map[string]*op{}, latest: map[string]*op{}, views: map[string]string{}, forgets: map[int]bool{},
+		seen: map[int]map[string]int{}, ops: map[int]*op{}, calling: map[int]*op{}, removing: map[string]*op{}, latest: map[string]*op{}, views: map[string]string{}, told: map[int]int{}, forgets: map[int]bool{},
 	}
 }
 
@@ -135,6 +137,7 @@ func (h *history) calls(o *op, up, waits bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	o.seen, o.life, o.view = h.seen[o.client][o.key], h.life, h.views[fmt.Sprint(o.client, o.key)]
+	o.asked = h.life
 	last := h.latest[fmt.Sprint(o.client, o.key)]
 	o.waits = waits
 	switch o.from = o.seen; {
@@ -199,12 +202,16 @@ func (h *history) made(client int, key, value string, again bool) {
 	for _, one := range tokens(before) {
 		had[one] = true
 	}
+	fresh := tokens(value)
 	replaces := value == "" || !strings.HasPrefix(value, before) && h.startsAnew(client, key, value)
-	for _, one := range tokens(value) {
+	if !replaces && strings.HasPrefix(value, before) {
+		fresh, had = tokens(value[len(before):]), nil
+	}
+	for _, one := range fresh {
 		if had[one] && !replaces {
 			continue
 		}
-		if h.added[one] {
+		if h.added[one] && !h.unaware(client, one) {
 			h.fault("client %d stores %s in %q again: %q becomes %q", client, one, key, before, value)
 		}
 		h.added[one], h.done[one] = true, true
@@ -244,6 +251,20 @@ func (h *history) becomes(client int, key, before string, after storage.Versione
 	for _, one := range tokens(value) {
 		h.added[one] = true
 	}
+}
+
+// unaware tells whether a client makes an Update again that it was asked for before the
+// server lost its data, and that others have written again since. One that had not been
+// told the server's state by then, which without WriteAgain it never is, can't tell that
+// data was lost, and takes a change that is not known again for one that was never made.
+// The package's documentation promises no more of it.
+func (h *history) unaware(client int, added string) bool {
+	id, err := strconv.Atoi(added)
+	if err != nil || h.ops[id].client != client {
+		return false
+	}
+	first, told := h.told[client]
+	return h.ops[id].asked < h.life && (!told || first > h.ops[id].asked)
 }
 
 // startsAnew tells whether a value may be what a client has added after it had
@@ -477,12 +498,24 @@ func (r *road) Swap(ctx context.Context, changes ...storage.Change) (made []bool
 	return made, err
 }
 
+// tells puts down that a client is told the server's state.
+func (h *history) tells(client, life int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, told := h.told[client]; !told {
+		h.told[client] = life
+	}
+}
+
 func (r *road) State(ctx context.Context) (id string, age time.Duration, _ error) {
 	err := r.goes(ctx, func() func() {
 		r.history.mu.Lock()
 		defer r.history.mu.Unlock()
 		life, since := r.history.life, time.Since(r.history.emptied)
-		return func() { id, age = fmt.Sprint("life ", life), since }
+		return func() {
+			id, age = fmt.Sprint("life ", life), since
+			r.history.tells(r.client, life)
+		}
 	})
 	return id, age, err
 }

@@ -66,12 +66,14 @@ func Copy(records, bytes int) Option {
 // InDoubt is for how long the store beneath knows the changes of a record that has
 // been deleted since: see ErrInDoubt. Default DefaultInDoubt, which every
 // storage.VersionedBytes promises. With storage.Forever nothing is dropped for
-// that reason, and a deletion that nobody remembers may be undone.
+// that reason, a deletion that nobody remembers may be undone, and an Update may be made
+// twice where the store has lost its data.
 func InDoubt(d time.Duration) Option { return Option{func(s *Store) { s.inDoubt = max(0, d) }} }
 
 // WriteAgain says whether what this process was the last to set or delete is made
-// once more where the store comes back without its data: see the package's
-// documentation. Default: false.
+// once more where the store comes back without its data, and whether an Update that was
+// in doubt then is dropped rather than made twice: see the package's documentation. All
+// processes that change the same records should say the same. Default: false.
 func WriteAgain(on bool) Option { return Option{func(s *Store) { s.again = on }} }
 
 // FailAway makes a read return ErrAway where the store is away and there is no

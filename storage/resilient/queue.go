@@ -50,6 +50,7 @@ type rewrite struct {
 	*copied
 	takes []string  // the versions whose place it takes
 	until time.Time // when it is too late for that; zero where it never is
+	then  *attempt  // what is sent again after it, as it was sent before the loss; or nil
 }
 
 // kindOfPart says what a part does, so that an empty value deletes nothing.
@@ -142,6 +143,9 @@ func costOf(key string, parts []part, result *copied, sent *attempt) int {
 	cost := pendingCost + len(key) + partCost*len(parts)
 	for _, one := range parts {
 		cost += len(one.value) + one.holds
+		if one.again != nil && one.again.then != nil {
+			cost += len(one.again.then.change.Value)
+		}
 	}
 	var first, last, here []byte
 	if len(parts) > 0 {

@@ -98,6 +98,11 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 		made, err = s.ground.swap(ctx, j.sent.change)
 		return err
 	})
+	if err == nil && !made && again && !j.sent.again { // nor was it before, if the store would know
+		if _, err := s.askState(ctx, j.key); err != nil && !errors.Is(err, errEmptied) {
+			return false, err
+		}
+	}
 	s.mu.Lock()
 	defer s.unlock()
 	s.lands(j.key, flight)
@@ -119,6 +124,9 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 	}
 	if !made {
 		p.unbase(j.sent) // nor was it before
+		if again && s.lost(j.sent) {
+			s.giveUp(p, j.sent)
+		}
 		return false, nil
 	}
 	if is := versionOf(j.sent.change); j.sent.covers > 0 || slices.Contains(p.base, is) {
@@ -205,10 +213,31 @@ func (s *Store) forgotten(j job, absent bool) {
 	s.queue.setSent(p, nil)
 	covers, first := j.sent.covers, p.parts[0].kind
 	switch {
+	case p.again() != nil && !j.sent.again:
+		s.giveUp(p, j.sent)
 	case absent && (covers > 0 && j.sent.change.Keep <= 0 || covers == 0 && first == deletes):
 		s.delivered(p, max(covers, 1))
-	case absent, covers > 1, covers == 1 && first == updates:
+	case absent:
 		s.drop(p, max(covers, 1), ErrInDoubt)
+	default:
+		s.giveUp(p, j.sent)
+	}
+}
+
+// giveUp drops what was sent, where it may be in what is there instead. What sets or
+// deletes alone is left: it is a conflict. What was made on something that is to be
+// written again first is sent once more after that.
+func (s *Store) giveUp(p *pending, sent *attempt) {
+	again, n := p.again(), sent.covers
+	switch {
+	case sent.again:
+	case again != nil && n > 1:
+		then := *sent
+		then.covers--
+		again.then = &then
+		s.queue.setParts(p, p.parts)
+	case again == nil && (n > 1 || n == 1 && p.parts[0].kind == updates):
+		s.drop(p, n, ErrInDoubt)
 	}
 }
 

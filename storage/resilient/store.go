@@ -58,6 +58,7 @@ type Store struct {
 	wanted  map[string]int     // prefixes that are to be watched, also while they can't be
 	flights map[string]*flight // changes that are sent, by key
 	state   string             // of the store beneath
+	holds   time.Time          // since when it has it, where it has lost its data: what was sent before that it does not know again
 	emptied time.Time          // when it was found to have lost its data
 	beyond  int                // own records that were forgotten since it last had
 	unsure  bool               // some own record is to be looked at again

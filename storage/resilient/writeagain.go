@@ -98,6 +98,7 @@ func (s *Store) askState(ctx context.Context, key string) (same bool, _ error) {
 	if before == "" || before == id {
 		return true, nil
 	}
+	s.holds = s.clock.Now().Add(-age)
 	forgotten := s.beyond
 	s.emptied, s.beyond = s.clock.Now(), 0
 	var lost []*copied
@@ -138,13 +139,13 @@ func (s *Store) writeAgain(c *copied, until time.Time, takes ...string) bool {
 		return false
 	}
 	p := s.queue.get(c.key)
-	again := &rewrite{c, takes, until}
+	again := &rewrite{copied: c, takes: takes, until: until}
 	one := part{kind: rewrites, value: c.value, again: again}
 	parts, result := []part{one}, c
 	waits := p.again() != nil // already
 	switch {
 	case waits:
-		again.takes = append(takes, p.again().takes...)
+		again.takes, again.then = append(takes, p.again().takes...), p.again().then
 		parts, result = append(parts, p.parts[1:]...), p.result
 	case p != nil:
 		parts, result = append(parts, p.parts...), p.result
@@ -162,12 +163,7 @@ func (s *Store) writeAgain(c *copied, until time.Time, takes ...string) bool {
 		p = &pending{key: c.key, since: now, base: c.is, result: c}
 		s.queue.add(p)
 	}
-	switch {
-	case p.sent == nil || waits:
-	case p.sent.isLost(takes):
-		p.unbase(p.sent)
-		p.sent = nil
-	default: // it may be that it was made; then it has come first
+	if p.sent != nil && !waits { // it may be that it was made; then it has come first
 		p.sent.covers++
 	}
 	if !waits {
@@ -191,10 +187,21 @@ func (s *Store) settled(p *pending) {
 	}
 }
 
-// isLost tells whether what was sent is not in the store, where that has lost its data
-// and something takes the place of these versions: what it was to replace is not there.
-func (a *attempt) isLost(takes []string) bool {
-	return slices.Contains(takes, "") && a.change.Was != ""
+// lost tells whether a change was sent before the store lost its data, or may have
+// been. Then the store does not know it again, and what others write again may have it
+// in it, and may be deleted by now:
+//
+//	A  updates v1 to v2, and gets no answer
+//	B                      updates v2 to v3
+//	the store              loses its data
+//	B                      writes v3 again, and perhaps deletes it
+//	A  sends v1 to v2 again, which is not made: nor must it be on what is there
+//
+// It is sent again as it is, and so made where the record is what it was made on, also
+// where A writes that again itself: under its own version, so that B knows it. Else it
+// is dropped. Who has not known the state before can't tell, and takes nothing for lost.
+func (s *Store) lost(sent *attempt) bool {
+	return s.inDoubt != storage.Forever && !s.holds.IsZero() && !sent.first.After(s.holds)
 }
 
 // composeAgain is compose for what is written again. It is sent by itself, so that the

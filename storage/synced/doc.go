@@ -35,7 +35,8 @@
 //     that is found then, so that nothing that anybody has changed is lost.
 //
 // A change that was under way when the server went away, and of whose value there
-// is none a minute later, is dropped too: see resilient.ErrInDoubt.
+// is none a minute later, is dropped too. So is an Update that was, if the server has
+// lost its data and the value is not what it was made on: see resilient.ErrInDoubt.
 //
 // A server that comes back without its data gets back what each process that
 // watches was the last to change, as often as that happens, and as far as it has

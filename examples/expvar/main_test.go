@@ -40,16 +40,16 @@ event stored: rate("EUR")
 # stale, the refresh fails
 event load started: rate("EUR")
 event load ended: rate("EUR")
-event refresh failing: rate("EUR")
 level=WARN msg="refreshes fail, stale values are served until they expire" func=rate key="\"EUR\"" cause=refresh err="the bank does not answer"
+event refresh failing: rate("EUR")
 event delayed: rate("EUR")
 1.25 (stale)
 event dropped: rate("EUR")
 # expired, the load fails
 event load started: rate("EUR")
 event load ended: rate("EUR")
-event failing: rate("EUR")
 level=WARN msg="loads fail, callers get the error" func=rate key="\"EUR\"" cause=miss err="the bank does not answer"
+event failing: rate("EUR")
 error memoize: load of rate for key "EUR" failed: the bank does not answer
 # the bank is back
 event load started: rate("EUR")

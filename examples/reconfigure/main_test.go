@@ -18,24 +18,24 @@ func TestRun(t *testing.T) {
 		}
 		const want = `# lifetimes
 ann: version 1, ["new"] (miss)
-level=INFO msg="configuration changed" func=profiles
+level=INFO msg="configuration changed" func=profiles changes="Builder LifeSpan[update after 1m0s, expire after 30m0s] to LifeSpan[update after 100ms, expire after 1h0m0s]"
 bob: version 2, ["new"] (miss)
 ann: version 1, ["new"] (hit)
 bob: version 2, ["new"] (stale)
-level=INFO msg="configuration changed" func=profiles
+level=INFO msg="configuration changed" func=profiles changes="Builder LifeSpan[update after 100ms, expire after 1h0m0s] to LifeSpan[update after 1m0s, expire after 1h0m0s]"
 # strategy
 5 entries
-level=INFO msg="configuration changed" func=profiles
+level=INFO msg="configuration changed" func=profiles changes="Eviction LeastRecentlyUpdated[capacity 4096] to LeastRecentlyUpdated[capacity 2]"
 2 entries
 # postprocessing
 ann: version 7, ["changed by a caller"] (hit)
-level=INFO msg="configuration changed" func=profiles
+level=INFO msg="configuration changed" func=profiles changes="Postprocess NoPostprocessing to DeepCopy"
 ann: version 8, ["new"] (hit)
 # bypass
-level=INFO msg="configuration changed" func=profiles
+level=INFO msg="configuration changed" func=profiles changes="Bypass false to true"
 ann: version 9, ["new"] (direct)
 ann: version 10, ["new"] (direct)
-level=INFO msg="configuration changed" func=profiles
+level=INFO msg="configuration changed" func=profiles changes="Bypass true to false"
 ann: version 8, ["new"] (hit)
 ann: version 8, ["new"] (hit)
 # rejected

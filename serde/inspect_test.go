@@ -2,7 +2,6 @@ package serde_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -92,6 +91,9 @@ func TestInspect(t *testing.T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if data, _ := serde.JSON[*partly]().Encode(&p); strings.Contains(string(data), p.secret) {
-		t.Error(fmt.Sprintf("%s", data))
+		t.Errorf("%s", data)
+	}
+	if lost, _ := serde.Inspect(serde.JSON[inner]()); len(lost) != 1 || (inner{hidden: 1}).hidden != 1 {
+		t.Error(lost)
 	}
 }

@@ -164,13 +164,14 @@ func thrice(d time.Duration) time.Duration {
 	return 3 * d
 }
 
-// plausible finds durations that are given as bare numbers, which are nanoseconds.
+// plausible finds durations that are given as bare numbers, which are nanoseconds. An
+// update-after so short is well: whoever gives it wants a refresh on every hit.
 func (d *draft) plausible() {
 	for _, given := range []struct {
 		name string
 		d    *time.Duration
 	}{
-		{"UpdateAfter", d.updateAfter}, {"ExpireAfter", d.expireAfter}, {"MethodTimeout", d.methodTimeout}, {"QueueTimeout", d.queueTimeout},
+		{"ExpireAfter", d.expireAfter}, {"MethodTimeout", d.methodTimeout}, {"QueueTimeout", d.queueTimeout},
 		{"StoreBudget for reads", d.storeRead}, {"StoreBudget for writes", d.storeWrite},
 	} {
 		if given.d != nil && *given.d > 0 && *given.d < time.Microsecond {

@@ -132,7 +132,7 @@ func TestMistakes(t *testing.T) {
 		{"StoreBudget 0", []config.Option{config.StoreBudget(0, -1)}, []string{"StoreBudget for reads is 0s", "StoreBudget for writes is -1ns"}},
 		{"zero Option", []config.Option{{}}, []string{"zero Option"}},
 		{"Capacity and Evict", []config.Option{config.Capacity(1), lru}, []string{"Capacity and Evict exclude each other"}},
-		{"numbers without a unit", []config.Option{config.ExpireAfter(30), config.UpdateAfter(10)}, []string{"ExpireAfter is 30ns, less than a microsecond", "30*time.Second", "UpdateAfter is 10ns"}},
+		{"numbers without a unit", []config.Option{config.ExpireAfter(30), config.UpdateAfter(10)}, []string{"ExpireAfter is 30ns, less than a microsecond", "30*time.Second"}},
 		{"other numbers without a unit", []config.Option{config.MethodTimeout(999), config.QueueTimeout(1), config.StoreBudget(1, 2)}, []string{"MethodTimeout is 999ns", "QueueTimeout is 1ns", "for reads is 1ns", "for writes is 2ns"}},
 		{"Builder and UpdateAfter", []config.Option{own, config.UpdateAfter(1)}, []string{"Builder excludes UpdateAfter and ExpireAfter"}},
 		{"Builder and ExpireAfter", []config.Option{config.ExpireAfter(1), own}, []string{"Builder excludes UpdateAfter and ExpireAfter"}},

@@ -57,8 +57,8 @@ func TestG2NothingExpiredIsEverServed(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	for range 60 {
-		update := []time.Duration{0, 1, time.Millisecond, 99 * time.Millisecond, time.Second, time.Hour}[random.IntN(6)]
-		expire := update + []time.Duration{0, 1, 50 * time.Millisecond, 100 * time.Millisecond, time.Minute}[random.IntN(5)]
+		update := []time.Duration{0, time.Microsecond, time.Millisecond, 99 * time.Millisecond, time.Second, time.Hour}[random.IntN(6)]
+		expire := update + []time.Duration{0, time.Microsecond, 50 * time.Millisecond, 100 * time.Millisecond, time.Minute}[random.IntN(5)]
 		mock := clock.NewMock()
 		f, err := memoize.New(func(context.Context, int) (time.Time, error) { return mock.Now(), nil },
 			config.UpdateAfter(update), config.ExpireAfter(expire), config.Clock(mock))

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
@@ -247,5 +248,5 @@ func cut(s string, longest int) string {
 	if len(s) <= longest {
 		return s
 	}
-	return s[:longest-len(mark)] + mark
+	return strings.ToValidUTF8(s[:longest-len(mark)], "") + mark // of a letter no part
 }

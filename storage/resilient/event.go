@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -94,5 +95,5 @@ func cut(quoted string) string {
 	if len(quoted) <= most {
 		return quoted
 	}
-	return quoted[:most] + "..."
+	return strings.ToValidUTF8(quoted[:most], "") + "..."
 }

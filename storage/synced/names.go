@@ -49,7 +49,7 @@ func nameIn(prefix, key string) (name string, ok bool) {
 func shown(name string) string {
 	const most = 64
 	if len(name) > most {
-		return fmt.Sprintf("%q...", name[:most])
+		return fmt.Sprintf("%q...", strings.ToValidUTF8(name[:most], ""))
 	}
 	return fmt.Sprintf("%q", name)
 }

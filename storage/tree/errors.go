@@ -130,7 +130,7 @@ func ended(ctx context.Context) error {
 func shortened(path []string) string {
 	const most = 200
 	if text := Text(path); len(text) > most {
-		return text[:most] + "..."
+		return strings.ToValidUTF8(text[:most], "") + "..."
 	}
 	return Text(path)
 }

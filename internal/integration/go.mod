@@ -10,6 +10,7 @@ require (
 	github.com/perennial-go/perennial v0.0.0
 	github.com/redis/go-redis/v9 v9.7.3
 	go.uber.org/goleak v1.3.0
+	golang.org/x/mod v0.29.0
 	golang.org/x/sync v0.12.0
 )
 
@@ -21,7 +22,6 @@ require (
 	github.com/vmihailenco/msgpack/v5 v5.3.4 // indirect
 	github.com/vmihailenco/tagparser/v2 v2.0.0 // indirect
 	github.com/yuin/gopher-lua v1.1.1 // indirect
-	golang.org/x/mod v0.29.0 // indirect
 )
 
 replace github.com/perennial-go/perennial => ../..

@@ -207,8 +207,7 @@ func TestServerAtFault(t *testing.T) {
 	clustered := servers.Redis(t, "--cluster-enabled", "yes")
 	scriptless := servers.Redis(t, "--rename-command", "EVALSHA", "")
 	full := servers.Redis(t, "--maxmemory", "1")
-	gone := servers.Redis(t)
-	gone.Kill()
+	gone := servers.Nobody(t)
 	for name, c := range map[string]struct {
 		addr, password, remedy string
 		db                     int
@@ -220,7 +219,7 @@ func TestServerAtFault(t *testing.T) {
 		"no slots":         {addr: clustered.Addr(), remedy: "the cluster lacks nodes"},
 		"no scripts":       {addr: scriptless.Addr(), remedy: "the server lacks a command"},
 		"no memory":        {addr: full.Addr(), remedy: "the server's memory is full"},
-		"nobody there":     {addr: gone.Addr(), remedy: "nobody listens there"},
+		"nobody there":     {addr: gone, remedy: "nobody listens there"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			locks := newTestLocks(t, newClient(t, c.addr, func(o *redis.Options) { o.Password, o.DB, o.MaxRetries = c.password, c.db, -1 }))

@@ -70,8 +70,7 @@ func TestServerAtFault(t *testing.T) {
 	clustered := servers.Redis(t, "--cluster-enabled", "yes")
 	strict := servers.Redis(t)
 	strict.Command("ACL", "SETUSER", "reader", "on", ">"+password, "~*", "+@connection", "+@read")
-	gone := servers.Redis(t)
-	gone.Kill()
+	gone := servers.Nobody(t)
 	closed := open(t, "redis://%s?layout=entry", plain.Addr())
 	closes(t, closed)
 
@@ -88,11 +87,11 @@ func TestServerAtFault(t *testing.T) {
 		"few rights":       {url: "redis://reader:" + password + "@" + strict.Addr(), remedy: "the user may not do that", fine: reads},
 		"replica":          {url: "redis://" + replica.Addr(), remedy: "the server is a replica", fine: append(reads, "Touch", "Fill")},
 		"no such database": {url: "redis://" + plain.Addr() + "/99", remedy: "the server has no such database"},
-		"nobody there":     {url: "redis://:" + password + "@" + gone.Addr() + "/0", remedy: "nobody listens there"},
+		"nobody there":     {url: "redis://:" + password + "@" + gone + "/0", remedy: "nobody listens there"},
 		"no socket":        {url: "redis+unix://:" + password + "@/nowhere/socket", remedy: "there is no such socket"},
-		"empty cluster":    {url: "redis+cluster://:" + password + "@" + gone.Addr(), remedy: "nobody listens there"},
+		"empty cluster":    {url: "redis+cluster://:" + password + "@" + gone, remedy: "nobody listens there"},
 		"no slots":         {url: "redis://" + clustered.Addr(), remedy: "the cluster lacks nodes", fine: []string{"Keys", "Clear"}},
-		"no sentinel":      {url: "redis+sentinel://:" + password + "@" + gone.Addr() + "/main", params: "&sentinel-password=" + password, remedy: "no sentinel answers"},
+		"no sentinel":      {url: "redis+sentinel://:" + password + "@" + gone + "/main", params: "&sentinel-password=" + password, remedy: "no sentinel answers"},
 		"unknown master":   {url: "redis+sentinel://:" + password + "@" + plain.Addr() + "/main", remedy: "no sentinel answers"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -227,16 +226,15 @@ func TestServerRestarts(t *testing.T) {
 // Nothing runs while nobody asks: not after a store is opened, nor after it was
 // used.
 func TestNoGoroutineAtRest(t *testing.T) {
-	server, gone := servers.Redis(t), servers.Redis(t)
+	server, gone := servers.Redis(t), servers.Nobody(t)
 	nodes := servers.RedisCluster(t)
-	gone.Kill()
 	before := goleak.IgnoreCurrent()
 	for url, answers := range map[string]bool{
-		"redis://" + server.Addr():                                        true,
-		"redis://" + server.Addr() + "?layout=string":                     true,
-		"redis+cluster://" + nodes[0].Addr() + "," + nodes[1].Addr():      true,
-		"redis://" + gone.Addr():                                          false,
-		"redis+sentinel://" + gone.Addr() + "," + server.Addr() + "/main": false,
+		"redis://" + server.Addr():                                   true,
+		"redis://" + server.Addr() + "?layout=string":                true,
+		"redis+cluster://" + nodes[0].Addr() + "," + nodes[1].Addr(): true,
+		"redis://" + gone:                                            false,
+		"redis+sentinel://" + gone + "," + server.Addr() + "/main":   false,
 	} {
 		s := open(t, "%s", url)
 		if err := goleak.Find(before); err != nil {

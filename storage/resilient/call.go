@@ -3,6 +3,7 @@ package resilient
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -25,17 +26,21 @@ func (s *Store) allow(d time.Duration) {
 func (s *Store) call(ctx context.Context, era uint64, key string, do func(ctx context.Context) error) (Verdict, error) {
 	limited, cancel := s.clock.WithTimeout(ctx, s.allowed())
 	defer cancel()
-	untold := context.AfterFunc(limited, func() { s.overdue(ctx, era, key) })
+	var once sync.Once // whoever comes second waits, so that it is known when the call returns
+	overdue := func() { once.Do(func() { s.overdue(ctx, era, key) }) }
+	stop := context.AfterFunc(limited, overdue)
 	err := ask(limited, do)
-	if late := !untold(); err == nil {
-		if !late {
+	inTime := stop()
+	if err == nil {
+		if inTime {
 			s.answered()
+		} else {
+			overdue()
 		}
 		return 0, nil
-	} else if over := ctx.Err(); over != nil {
-		if !late {
-			s.overdue(ctx, era, key)
-		}
+	}
+	if over := ctx.Err(); over != nil {
+		overdue()
 		if errors.Is(err, over) {
 			return 0, err
 		}

@@ -55,8 +55,7 @@ func TestServerAtFault(t *testing.T) {
 	clustered := servers.Redis(t, "--cluster-enabled", "yes")
 	strict := servers.Redis(t)
 	strict.Command("ACL", "SETUSER", "reader", "on", ">"+password, "~*", "+@connection", "+@read", "+@scripting", "+time")
-	gone := servers.Redis(t)
-	gone.Kill()
+	gone := servers.Nobody(t)
 	closed := redis.NewClient(&redis.Options{Addr: plain.Addr()})
 	noError(t, closed.Close())
 
@@ -78,7 +77,7 @@ func TestServerAtFault(t *testing.T) {
 		"no scripts":       {options: redis.Options{Addr: unscripted.Addr()}, is: tree.ErrRefused, says: "one with scripts"},
 		"no such database": {options: redis.Options{Addr: plain.Addr(), DB: 99}, is: tree.ErrRefused, says: "no such database"},
 		"no slots":         {options: redis.Options{Addr: clustered.Addr()}, says: "the cluster lacks nodes"},
-		"nobody there":     {options: redis.Options{Addr: gone.Addr(), Password: password}, says: "nobody listens there"},
+		"nobody there":     {options: redis.Options{Addr: gone, Password: password}, says: "nobody listens there"},
 		"closed":           {client: closed, says: "before its client is closed"},
 	} {
 		t.Run(name, func(t *testing.T) {

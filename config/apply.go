@@ -116,9 +116,13 @@ func (s *Settings[A, K, V]) applyLife(d *draft) {
 		return
 	}
 	s.life, s.Builder = d.life, s.plain
+	s.applyJitter(d)
 	if d.builder == nil && !ownBuilder {
-		defer func() { s.spans = s.Builder }()
+		s.spans = s.Builder
 	}
+}
+
+func (s *Settings[A, K, V]) applyJitter(d *draft) {
 	if d.jitter == nil {
 		return
 	}

@@ -146,7 +146,7 @@ func (d *directLoad[A, K, V]) report(ev observe.Event) {
 
 func (d *directLoad[A, K, V]) timeout() {
 	d.engine.counters.late.Add(uint64(len(d.args)))
-	d.engine.loads.giveUp(d.flight)
+	d.engine.loads.abandon(d.flight)
 	close(d.late)
 	d.ctx.end(context.DeadlineExceeded)
 }

@@ -20,8 +20,8 @@ type verbs[A, V any] interface {
 	peekMany(ctx context.Context, args []A, want bool) ([]V, []bool)
 	set(ctx context.Context, arg A, value V) error
 	touch(ctx context.Context, arg A) (bool, error)
-	invalidateArg(ctx context.Context, arg A) error
-	forgetAll(ctx context.Context) error
+	invalidate(ctx context.Context, arg A) error
+	invalidateAll(ctx context.Context) error
 	keyText(ctx context.Context, arg A) (string, error)
 	length() int
 	stats() Stats
@@ -80,13 +80,13 @@ func (f *Func[A, V]) Direct(ctx context.Context, arg A) (V, error) {
 // error from that, the value may still be served. ErrUnavailable says that the
 // storage could not be reached: then this process does not serve what it holds.
 func (f *Func[A, V]) Invalidate(ctx context.Context, arg A) error {
-	return f.verbs.invalidateArg(ctx, arg)
+	return f.verbs.invalidate(ctx, arg)
 }
 
 // InvalidateAll makes the function forget every value, as Invalidate does for
 // one. With a storage that can neither list nor clear its entries it returns
 // ErrUnsupported.
-func (f *Func[A, V]) InvalidateAll(ctx context.Context) error { return f.verbs.forgetAll(ctx) }
+func (f *Func[A, V]) InvalidateAll(ctx context.Context) error { return f.verbs.invalidateAll(ctx) }
 
 // Peek returns the value that Call would return at once, fresh or stale, and
 // whether there is one; false also where Call would return an error of its own,
@@ -182,14 +182,14 @@ func (h handle[A, K, V]) Name() string { return h.name }
 
 func (h handle[A, K, V]) Invalidate(ctx context.Context, arg A) error {
 	if e := h.self.Value(); e != nil {
-		return e.invalidateArg(ctx, arg)
+		return e.invalidate(ctx, arg)
 	}
 	return ErrClosed
 }
 
 func (h handle[A, K, V]) InvalidateAll(ctx context.Context) error {
 	if e := h.self.Value(); e != nil {
-		return e.forgetAll(ctx)
+		return e.invalidateAll(ctx)
 	}
 	return ErrClosed
 }

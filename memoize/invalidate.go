@@ -9,7 +9,7 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// invalidate makes the function forget a key's value for good. The steps, each
+// invalidateKey makes the function forget a key's value for good. The steps, each
 // of which some interleaving needs:
 //
 //	fence    a load that runs never publishes, and nobody joins it any more;
@@ -18,7 +18,7 @@ import (
 //	wait     until whoever publishes is done, for it is past the fence
 //	release  the storages of every plan in use
 //	again    on a plan that came into force meanwhile
-func (e *engine[A, K, V]) invalidate(ctx context.Context, key K) error {
+func (e *engine[A, K, V]) invalidateKey(ctx context.Context, key K) error {
 	held, events := hold(ctx)
 	defer events.tell()
 	if err := e.statuses.Hold(ctx, key, true); err != nil {
@@ -52,9 +52,12 @@ func (e *engine[A, K, V]) invalidate(ctx context.Context, key K) error {
 // has stored its value by the second; one that begins later is newer. Where it
 // fails, what a storage still holds of before is in doubt.
 func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
+	if _, err := e.snapshotToInvalidate(); err != nil {
+		return err
+	}
 	var errs []error
 	for key := range e.statuses.Keys() {
-		errs = append(errs, e.invalidate(ctx, key))
+		errs = append(errs, e.invalidateKey(ctx, key))
 	}
 	for _, p := range e.useAll(nil) {
 		err := e.empty(ctx, p)
@@ -83,7 +86,7 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 	if held, ok := p.settings.Storage.(storage.Ranger[K, V]); ok {
 		var errs []error
 		for key := range held.Range(ctx) {
-			errs = append(errs, e.invalidate(ctx, key))
+			errs = append(errs, e.invalidateKey(ctx, key))
 		}
 		return brief(errors.Join(errs...))
 	}

@@ -67,7 +67,7 @@ func (l *load[A, K, V]) start(ctx context.Context, p *plan[A, K, V]) {
 		for i := range l.jobs {
 			l.end(&l.jobs[i], nil, newLoadError(l.name, l.show(l.jobs[i].key), Failed, ErrClosed))
 		}
-		l.giveBack()
+		l.releaseSlots()
 		return
 	}
 	go work()
@@ -386,8 +386,8 @@ func (l *load[A, K, V]) timeout() {
 		j := &l.jobs[i] // false where it is being stored, or over
 		late[i] = j.update.Late(newLoadError(l.name, l.show(j.key), TimedOut, why))
 	}
-	l.loads.giveUp(&l.flight)
-	l.giveBack()
+	l.loads.abandon(&l.flight)
+	l.releaseSlots()
 	l.ctx.end(context.DeadlineExceeded)
 	ctx := l.ctx.Context // what the load tells of may wait for its end
 	for i := range l.jobs {
@@ -422,13 +422,13 @@ func (l *load[A, K, V]) cleanUp() {
 			l.end(j, nil, newLoadError(l.name, l.show(j.key), Failed, ErrGoexit))
 		}
 	}
-	l.giveBack()
+	l.releaseSlots()
 	l.ctx.end(context.Canceled)
 	l.finished(l.plan, &l.flight)
 }
 
-// giveBack gives the load's places back, once.
-func (l *load[A, K, V]) giveBack() {
+// releaseSlots gives the load's places back, once.
+func (l *load[A, K, V]) releaseSlots() {
 	if l.given.Swap(true) {
 		return
 	}

@@ -184,8 +184,8 @@ func (r *flight) clear() {
 	r.owner = nil
 }
 
-// giveUp counts a run as late, if it still goes on.
-func (l *loads) giveUp(r *flight) {
+// abandon counts a run as late, if it still goes on.
+func (l *loads) abandon(r *flight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !r.over && !r.late {

@@ -40,7 +40,7 @@ func (e *engine[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, 
 	if !p.sweeps {
 		return 0, e.notInMemory("Restore", p)
 	}
-	w := &withdrawn[K]{keys: map[K]struct{}{}, invalidate: e.invalidate}
+	w := &withdrawn[K]{keys: map[K]struct{}{}, invalidate: e.invalidateKey}
 	defer e.unuse(e.listen(p, w))
 
 	entries, err := e.readAll(p, func(each func(K, *entry.Entry[V]) bool) error {

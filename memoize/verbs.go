@@ -31,7 +31,7 @@ func (e *engine[A, K, V]) prepareToWrite(ctx context.Context, arg A) (p *plan[A,
 	}
 }
 
-func (e *engine[A, K, V]) invalidateArg(ctx context.Context, arg A) error {
+func (e *engine[A, K, V]) invalidate(ctx context.Context, arg A) error {
 	p, err := e.snapshotToInvalidate()
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (e *engine[A, K, V]) invalidateArg(ctx context.Context, arg A) error {
 	if key != key {
 		return nil // never stored
 	}
-	return e.invalidate(ctx, key)
+	return e.invalidateKey(ctx, key)
 }
 
 // snapshotToInvalidate is snapshot, or the last plan of a function that is closed and
@@ -54,13 +54,6 @@ func (e *engine[A, K, V]) snapshotToInvalidate() (*plan[A, K, V], error) {
 		err = nil
 	}
 	return p, err
-}
-
-func (e *engine[A, K, V]) forgetAll(ctx context.Context) error {
-	if _, err := e.snapshotToInvalidate(); err != nil {
-		return err
-	}
-	return e.invalidateAll(ctx)
 }
 
 // peek is the entry that would be served, if any.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 )
 
@@ -43,7 +42,7 @@ func (f *functions) inspect(t reflect.Type) (lost []string, err error) {
 	if err := f.fits(t); err != nil || f.itself == nil {
 		return nil, err
 	}
-	w := walk{itself: f.itself, seen: map[reflect.Type]bool{}}
+	w := walk{itself: f.itself, tag: f.name, seen: map[reflect.Type]bool{}}
 	w.fields(t, t.String())
 	return w.lost, nil
 }
@@ -51,6 +50,7 @@ func (f *functions) inspect(t reflect.Type) (lost []string, err error) {
 // walk finds the fields of a type that are left out for not being exported.
 type walk struct {
 	itself func(reflect.Type) bool // whether a type is written by methods of its own
+	tag    string                  // of fields: a dash leaves one out, as somebody wants it
 	seen   map[reflect.Type]bool
 	lost   []string
 }
@@ -68,6 +68,7 @@ func (w *walk) fields(t reflect.Type, path string) {
 			f := t.Field(i)
 			at := path + "." + f.Name
 			switch promoted := f.Anonymous && under(f.Type).Kind() == reflect.Struct; {
+			case f.Tag.Get(w.tag) == "-":
 			case f.IsExported() || promoted:
 				w.fields(f.Type, at)
 			case f.Name != "_" && f.Type.Size() > 0 && f.Type.PkgPath() != "sync": // a lock is no value
@@ -98,16 +99,18 @@ func writesItsJSON(t reflect.Type) bool { return has(t, jsonMarshaler) || has(t,
 
 // jsonRemedy says of which part of a type JSON can't be read, or written, and what is
 // to be done about it.
-func jsonRemedy(t reflect.Type) string { return jsonFault(t, "", nil) }
+func jsonRemedy(t reflect.Type) string { return jsonFault(t, "", map[reflect.Type]bool{}) }
 
-func jsonFault(t reflect.Type, path string, within []reflect.Type) string {
+// jsonFault is jsonRemedy of a part of a type. Those that were seen are well, as far as
+// it is known by now.
+func jsonFault(t reflect.Type, path string, seen map[reflect.Type]bool) string {
 	at := "it"
 	if path != "" {
 		at = path[1:]
 	}
 	switch reads := has(t, jsonUnmarshaler) || has(t, textUnmarshaler); {
-	case slices.Contains(within, t), has(t, jsonMarshaler):
-		return "" // of the former it is known, of the latter nobody can know
+	case seen[t], has(t, jsonMarshaler): // of the latter nobody can know
+		return ""
 	case t.Kind() == reflect.Interface && t.NumMethod() > 0:
 		return fmt.Sprintf("%s is an interface with methods, %v, of which JSON does not know what to read: make it a type, tag it json:\"-\", or take gob and gob.Register", at, t)
 	case has(t, textMarshaler):
@@ -118,17 +121,17 @@ func jsonFault(t reflect.Type, path string, within []reflect.Type) string {
 	case reads:
 		return ""
 	}
-	within = append(within[:len(within):len(within)], t)
+	seen[t] = true
 	switch t.Kind() {
 	case reflect.Chan, reflect.Func, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
 		return fmt.Sprintf("%s has no form in JSON; give it MarshalJSON and UnmarshalJSON, or tag it json:\"-\"", at)
 	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return jsonFault(t.Elem(), path, within)
+		return jsonFault(t.Elem(), path, seen)
 	case reflect.Map:
 		if !isJSONKey(t.Key()) {
 			return fmt.Sprintf("the keys of %s, of type %v, have no form in JSON: give them MarshalText and UnmarshalText, or take gob", at, t.Key())
 		}
-		return jsonFault(t.Elem(), path, within)
+		return jsonFault(t.Elem(), path, seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
 			f := t.Field(i)
@@ -138,7 +141,7 @@ func jsonFault(t reflect.Type, path string, within []reflect.Type) string {
 			if !f.IsExported() && (!f.Anonymous || under(f.Type).Kind() != reflect.Struct) {
 				continue
 			}
-			if fault := jsonFault(f.Type, path+"."+f.Name, within); fault != "" {
+			if fault := jsonFault(f.Type, path+"."+f.Name, seen); fault != "" {
 				return fault
 			}
 		}

@@ -31,6 +31,10 @@ type (
 		Others []inner
 	}
 	inner  struct{ hidden int }
+	dashed struct {
+		Name  string
+		Extra inner `json:"-"`
+	}
 	base   struct{ ID int }
 	extend struct {
 		base
@@ -67,6 +71,7 @@ func TestInspect(t *testing.T) {
 		{serde.JSON[map[coordinates]int](), "the keys of it, of type serde_test.coordinates", nil},
 		{serde.JSON[odd](), "MarshalText and no UnmarshalText", nil},
 		{serde.JSON[partly](), "", []string{"serde_test.partly.secret", "serde_test.partly.Others.hidden"}},
+		{serde.JSON[dashed](), "", nil},
 		{serde.Gob[partly], "", nil}, // which is no codec
 		{serde.EntryJSON[partly](), "", []string{"serde_test.partly.secret", "serde_test.partly.Others.hidden"}},
 		{serde.EntryJSON[drawing](), "Shapes is an interface", nil},

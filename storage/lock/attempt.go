@@ -101,9 +101,9 @@ func (a *attempt) try(ctx context.Context) (*Lock, time.Duration, error) {
 	return newLock(ctx, a, token, asked), 0, nil
 }
 
-// giveUp ends an attempt without a lock: what the server may have given it all
+// abandon ends an attempt without a lock: what the server may have given it all
 // the same is released.
-func (a *attempt) giveUp() {
+func (a *attempt) abandon() {
 	if a.doubt {
 		a.locks.forget(a.place, a.owner)
 	}

@@ -129,7 +129,7 @@ func (l *Locks) Acquire(ctx context.Context, path string) (*Lock, error) {
 	a := attempt{locks: l, place: p, owner: rand.Text()}
 	lock, err := a.acquire(ctx, waited)
 	if err != nil {
-		a.giveUp()
+		a.abandon()
 	}
 	return lock, err
 }
@@ -146,7 +146,7 @@ func (l *Locks) TryAcquire(ctx context.Context, path string) (*Lock, error) {
 		err = fmt.Errorf("%w: %q", ErrHeld, path)
 	}
 	if err != nil {
-		a.giveUp()
+		a.abandon()
 	}
 	return lock, err
 }

@@ -125,7 +125,7 @@ func (s *Store) swap(ctx context.Context, j job, again bool) (made bool, _ error
 	if !made {
 		p.unbase(j.sent) // nor was it before
 		if again && s.lost(j.sent) {
-			s.giveUp(p, j.sent)
+			s.abandon(p, j.sent)
 		}
 		return false, nil
 	}
@@ -214,20 +214,20 @@ func (s *Store) forgotten(j job, absent bool) {
 	covers, first := j.sent.covers, p.parts[0].kind
 	switch {
 	case p.again() != nil && !j.sent.again:
-		s.giveUp(p, j.sent)
+		s.abandon(p, j.sent)
 	case absent && (covers > 0 && j.sent.change.Keep <= 0 || covers == 0 && first == deletes):
 		s.delivered(p, max(covers, 1))
 	case absent:
 		s.drop(p, max(covers, 1), ErrInDoubt)
 	default:
-		s.giveUp(p, j.sent)
+		s.abandon(p, j.sent)
 	}
 }
 
-// giveUp drops what was sent, where it may be in what is there instead. What sets or
+// abandon drops what was sent, where it may be in what is there instead. What sets or
 // deletes alone is left: it is a conflict. What was made on something that is to be
 // written again first is sent once more after that.
-func (s *Store) giveUp(p *pending, sent *attempt) {
+func (s *Store) abandon(p *pending, sent *attempt) {
 	again, n := p.again(), sent.covers
 	switch {
 	case sent.again:

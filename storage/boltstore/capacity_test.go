@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/storage"
 	"go.etcd.io/bbolt"
 )
@@ -174,24 +175,10 @@ func TestRemediesAreErrors(t *testing.T) {
 	large := s.Set(t.Context(), "k", make([]byte, 2<<20), time.Hour)
 	long := s.Set(t.Context(), strings.Repeat("k", maxKey+1), nil, time.Hour)
 	for err, remedy := range map[error]string{large: "raise the capacity", long: "hash it", ErrRecord: "write it again"} {
-		if shown := strings.Join(leaves(err), "; "); !strings.Contains(shown, remedy) {
+		if shown := strings.Join(checks.Leaves(err), "; "); !strings.Contains(shown, remedy) {
 			t.Errorf("%v is shown as %q", err, shown)
 		}
 	}
-}
-
-// leaves are the texts of the errors that wrap none.
-func leaves(err error) (texts []string) {
-	switch e := err.(type) {
-	case interface{ Unwrap() []error }:
-		for _, err := range e.Unwrap() {
-			texts = append(texts, leaves(err)...)
-		}
-		return texts
-	case interface{ Unwrap() error }:
-		return leaves(e.Unwrap())
-	}
-	return []string{err.Error()}
 }
 
 // TestLowerCapacity opens a file with less room than it needs.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/internal/servers"
 	"github.com/perennial-go/perennial/storage"
 	"github.com/perennial-go/perennial/storage/redisstore"
@@ -155,7 +156,7 @@ func TestTooLarge(t *testing.T) {
 				if !errors.Is(err, redisstore.ErrTooLarge) || !strings.Contains(err.Error(), `"big"`) {
 					t.Errorf("%s says %v, want ErrTooLarge that names the key", what, err)
 				}
-				if shown := strings.Join(leaves(err), "; "); !strings.Contains(shown, "max-value") || strings.Contains(shown, "big") {
+				if shown := strings.Join(checks.Leaves(err), "; "); !strings.Contains(shown, "max-value") || strings.Contains(shown, "big") {
 					t.Errorf("%s says %q where keys are hidden, want the remedy alone", what, shown)
 				}
 			}

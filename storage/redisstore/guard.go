@@ -19,7 +19,8 @@ import (
 // send, 512 MiB. A connection is given up, with an error that is no
 // storage.ErrRefused, where a text is announced that no server has, arrays of more than
 // 1,048,576 elements altogether or more than 64 within each other, a line of more than
-// 64 KiB, or what is no answer; and with [ErrTooLarge] where a value is of more than
+// 64 KiB, or what is no answer; where what is no message comes to a client that
+// subscribes, or came before it did, unasked; and with [ErrTooLarge] where a value is of more than
 // twice the largest and 1 MiB.
 func Guard(dial func(ctx context.Context, network, addr string) (net.Conn, error), largest int) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return redisask.Guard(dial, redisask.Longest(largest))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/internal/servers"
 	"github.com/perennial-go/perennial/storage"
 	"github.com/perennial-go/perennial/storage/redisstore"
@@ -31,7 +32,7 @@ func TestArgumentsThatTheServerQuotes(t *testing.T) {
 	defer closes(t, rdb)
 	for _, b := range []storage.Bytes{redisstore.New(rdb), redisstore.NewStrings(rdb), redisstore.NewFields(rdb, "h"), redisstore.NewValues(rdb)} {
 		for call, err := range everyCall(t.Context(), b) {
-			if err == nil || strings.Contains(err.Error(), "s3cr3t") || !strings.Contains(strings.Join(leaves(err), "; "), "lacks a command") {
+			if err == nil || strings.Contains(err.Error(), "s3cr3t") || !strings.Contains(strings.Join(checks.Leaves(err), "; "), "lacks a command") {
 				t.Errorf("%v, %s: %v", b, call, err)
 			}
 		}
@@ -58,18 +59,4 @@ func TestChannelsThatTheServerQuotes(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "s3cr3t") {
 		t.Error(err)
 	}
-}
-
-// leaves are the texts of the errors that wrap none.
-func leaves(err error) (texts []string) {
-	switch e := err.(type) {
-	case interface{ Unwrap() []error }:
-		for _, err := range e.Unwrap() {
-			texts = append(texts, leaves(err)...)
-		}
-		return texts
-	case interface{ Unwrap() error }:
-		return leaves(e.Unwrap())
-	}
-	return []string{err.Error()}
 }

@@ -142,7 +142,7 @@ func TestListedCommands(t *testing.T) {
 	s := servers.Redis(t)
 	const listed = "evalsha eval multi exec unlink time zlexcount zrangebylex zrangebyscore zrevrange zcard zadd zrem zremrangebylex del pexpireat persist hget hset hdel hincrby pexpire"
 	s.Command(append([]string{"ACL", "SETUSER", "user", "reset", "on", ">secret", "~{tree:}*", "+hello"}, strings.Fields("+"+strings.ReplaceAll(listed, " ", " +"))...)...)
-	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), Username: "user", Password: "secret", DialTimeout: patient, ReadTimeout: patient})
+	rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), ContextTimeoutEnabled: true, Username: "user", Password: "secret", DialTimeout: patient, ReadTimeout: patient})
 	defer func() { noError(t, rdb.Close()) }()
 	tr := newTree(t, rdb)
 	for range 2 { // over nothing, and over something

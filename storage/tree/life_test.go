@@ -214,3 +214,34 @@ func TestKeysAreEvicted(t *testing.T) {
 	waitFor(t, func() bool { return lookUp(t, tr, at("c")) == nothing })
 	holds(t, tr, "", object{"b": int64(2)})
 }
+
+// The keys of leaves and of their ends have the same end, but the server does not
+// take them away at once: what has ended is hidden though its index is gone.
+func TestWhatHasEndedWithoutItsIndex(t *testing.T) {
+	t.Parallel()
+	tr, s := planted(t)
+	lost := func() {
+		t.Helper()
+		noError(t, tr.Clear(t.Context()))
+		s.Command("ZADD", "{tree:}leaves", "0", "\x01a\x001000 1")
+	}
+	for _, path := range []string{"", "a"} {
+		lost()
+		existence(t, tr, path, false)
+		if existed, err := tr.Delete(t.Context(), at(path)); err != nil || existed {
+			t.Errorf("Delete(%q) of what has ended says %v, %v", path, existed, err)
+		}
+		if left := s.Command("EXISTS", "{tree:}leaves"); left != "0" {
+			t.Errorf("Delete(%q) leaves what has ended", path)
+		}
+		lost()
+		if existed, err := tr.Expire(t.Context(), at(path), time.Hour); err != nil || existed {
+			t.Errorf("Expire(%q) of what has ended says %v, %v", path, existed, err)
+		}
+		lost()
+		s.Command("ZADD", "{tree:}leaves", "0", "\x01b\x00 2")
+		if existed, err := tr.Delete(t.Context(), at("")); err != nil || !existed {
+			t.Errorf("Delete beside what has ended says %v, %v", existed, err)
+		}
+	}
+}

@@ -21,7 +21,7 @@ func TestArgumentsThatTheServerQuotes(t *testing.T) {
 		_, err := io.WriteString(to, "-ERR unknown command '"+strings.ToUpper(command[0])+"', with args beginning with: '"+strings.Join(command[1:], "' 's3cr3t' '")+"'\r\n")
 		return err == nil
 	})
-	rdb := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1})
+	rdb := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1})
 	defer func() { noError(t, rdb.Close()) }()
 	for name, call := range everyCall(newTree(t, rdb)) {
 		if err := call(t.Context()); err == nil || strings.Contains(err.Error(), "s3cr3t") || !strings.Contains(err.Error(), "lacks a command") {

@@ -75,22 +75,21 @@ local function pluck(path)
 end
 
 -- Deletes what is at a path and below. Tells how many leaves that were, and
--- whether any had not ended.
+-- whether any had not ended. Without an index the first of them tells, unless the
+-- server has lost the index.
 local function drop(path)
 	local alive = false
-	if indexed > 0 then
-		each(path, function(page)
-			local ended = {}
-			for _, leaf in ipairs(page) do
-				local p, e = parts(leaf)
-				if p and e < math.huge then ended[#ended + 1] = p end
-				alive = alive or e > now
-			end
-			if #ended > 0 then redis.call('ZREM', ends, unpack(ended)) end
-		end)
-	end
-	local n = redis.call('ZREMRANGEBYLEX', leaves, '[' .. path .. '\0', '(' .. path .. '\2')
-	return n, alive or indexed == 0 and n > 0
+	each(path, function(page)
+		local ended = {}
+		for _, leaf in ipairs(page) do
+			local p, e = parts(leaf)
+			if p and e < math.huge then ended[#ended + 1] = p end
+			alive = alive or e > now
+		end
+		if #ended > 0 then redis.call('ZREM', ends, unpack(ended)) end
+		return indexed == 0 and alive
+	end)
+	return redis.call('ZREMRANGEBYLEX', leaves, '[' .. path .. '\0', '(' .. path .. '\2'), alive
 end
 
 -- Makes room for leaves at a path or below: what was there goes, or the leaf that
@@ -103,14 +102,17 @@ local function clear(path)
 end
 
 -- Deletes some of what has ended, and has the keys end with the last of the rest.
+-- That may be this very millisecond, in which a key is deleted at once or lives on,
+-- as the server's clock has it: the index must not be the one that goes alone, for
+-- what it knew would stay.
 local function settle(most)
 	for _, path in ipairs(redis.call('ZRANGEBYSCORE', ends, '-inf', text(now), 'LIMIT', 0, most)) do
 		pluck(path)
 	end
 	local last = redis.call('ZREVRANGE', ends, 0, 0, 'WITHSCORES')[2]
 	if last and redis.call('ZCARD', ends) == redis.call('ZCARD', leaves) then
-		redis.call('PEXPIREAT', leaves, text(last))
 		redis.call('PEXPIREAT', ends, text(last))
+		redis.call('PEXPIREAT', leaves, text(last))
 	else
 		redis.call('PERSIST', leaves)
 		redis.call('PERSIST', ends)

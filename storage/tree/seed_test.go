@@ -236,7 +236,7 @@ const additions = 1000
 
 // addAlone is what a process does that adds.
 func addAlone(addr string) error {
-	rdb := redis.NewClient(&redis.Options{Addr: addr, DialTimeout: patient, ReadTimeout: patient})
+	rdb := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, DialTimeout: patient, ReadTimeout: patient})
 	defer rdb.Close()
 	return addTo(rdb)
 }
@@ -296,7 +296,7 @@ func TestRedicts19NamedDatabases(t *testing.T) {
 	s := servers.Redis(t)
 	databases := tree.Databases{}
 	for i, name := range []string{"persons", "things"} {
-		rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), DB: i, DialTimeout: patient, ReadTimeout: patient})
+		rdb := redis.NewClient(&redis.Options{Addr: s.Addr(), DB: i, ContextTimeoutEnabled: true, DialTimeout: patient, ReadTimeout: patient})
 		t.Cleanup(func() { noError(t, rdb.Close()) })
 		databases[name] = rdb
 	}

@@ -30,7 +30,7 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 		switch {
 		case o.set == nil:
 			d.fault("a zero Option: make options with the functions of this package")
-		case o.wiring:
+		case o.wired:
 			d.fault("%s concerns the function, not a configuration: pass it to memoize.New or memoize.Memoize", o.name)
 		default:
 			o.set(&d)

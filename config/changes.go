@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/module"
 )
 
 // Changes says in which settings s differs from older ones, such as
@@ -40,7 +41,7 @@ func (s *Settings[A, K, V]) Changes(old *Settings[A, K, V]) string {
 		if c.setting == "Capacity" && !same(old.Eviction, s.Eviction) {
 			continue // the strategies say it
 		}
-		if !same(c.was, c.is) || c.setting == "Weigh" && !s.SameWeights(old) {
+		if !same(c.was, c.is) || c.setting == "Weigh" && !s.SameWeights(module.Only{}, old) {
 			differ(c.setting, c.was, c.is)
 		}
 	}

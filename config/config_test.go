@@ -13,6 +13,7 @@ import (
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -344,11 +345,11 @@ func TestWatchersAgreeOrNothingChanges(t *testing.T) {
 	c := config.Mutable(made())
 	var happened []string
 	watch := func(name string, err error) func() {
-		return c.Watch(&config.Watcher[string, string, int]{Prepare: func(next *config.Settings[string, string, int]) (config.Change, error) {
+		return c.Watch(module.Only{}, &module.Watcher[config.Settings[string, string, int]]{Prepare: func(next *config.Settings[string, string, int]) (module.Change, error) {
 			if c.Snapshot() == next {
 				t.Error("the settings are in force before everybody has agreed")
 			}
-			return config.Change{
+			return module.Change{
 				Commit: func() {
 					if c.Snapshot() != next {
 						t.Error("the settings are not in force at Commit")
@@ -406,11 +407,11 @@ func TestApplyConcurrently(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	ctx := context.Background()
-	if key, err := config.Identity[string]().Key(ctx, "a"); key != "a" || err != nil || !config.IsIdentity(config.Identity[string]()) {
+	if key, err := config.Identity[string]().Key(ctx, "a"); key != "a" || err != nil || !isIdentity(config.Identity[string]()) {
 		t.Errorf("Identity: %q, %v", key, err)
 	}
 	length := config.KeyOf(func(s string) int { return len(s) })
-	if key, err := length.Key(ctx, "abc"); key != 3 || err != nil || config.IsIdentity(length) {
+	if key, err := length.Key(ctx, "abc"); key != 3 || err != nil || isIdentity(length) {
 		t.Errorf("KeyOf: %d, %v", key, err)
 	}
 	stub := errors.New("stub")
@@ -432,10 +433,13 @@ func TestKeys(t *testing.T) {
 }
 
 func TestPostprocessing(t *testing.T) {
-	if p := config.NoPostprocessing[int](); p.Apply(1) != 1 || !config.IsNoPostprocessing(p) {
+	if p := config.NoPostprocessing[int](); p.Apply(1) != 1 || !changesNothing(p) {
 		t.Error("NoPostprocessing changes something, or is not known as that")
 	}
-	if p := config.CopyBy(func(v int) int { return v + 1 }); p.Apply(1) != 2 || config.IsNoPostprocessing(p) || fmt.Sprint(p) != "CopyBy" {
+	if p := config.CopyBy(func(v int) int { return v + 1 }); p.Apply(1) != 2 || changesNothing(p) || fmt.Sprint(p) != "CopyBy" {
 		t.Error("CopyBy does not apply its function, or passes for none")
 	}
 }
+
+func isIdentity(keys any) bool  { _, is := keys.(module.Identity); return is }
+func changesNothing(p any) bool { _, is := p.(module.Unchanging); return is }

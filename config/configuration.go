@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"weak"
+
+	"github.com/perennial-go/perennial/internal/module"
 )
 
 // CacheConfiguration says how a function is memoized. Snapshot is called once
@@ -64,7 +66,7 @@ func (c *Fixed[A, K, V]) Err() error { return c.err }
 type Live[A any, K comparable, V any] struct {
 	current  atomic.Pointer[Settings[A, K, V]]
 	mu       sync.Mutex // held by one change at a time
-	watchers map[*Watcher[A, K, V]]struct{}
+	watchers map[*module.Watcher[Settings[A, K, V]]]struct{}
 	err      error // of the configuration it was made from
 }
 
@@ -139,7 +141,7 @@ func (c *Live[A, K, V]) change(next func() (*Settings[A, K, V], error)) error {
 	return nil
 }
 
-func (c *Live[A, K, V]) prepare(settings func() (*Settings[A, K, V], error)) (changes []Change, err error) {
+func (c *Live[A, K, V]) prepare(settings func() (*Settings[A, K, V], error)) (changes []module.Change, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	next, err := settings()
@@ -168,24 +170,13 @@ func (c *Live[A, K, V]) prepare(settings func() (*Settings[A, K, V], error)) (ch
 	return changes, nil
 }
 
-// Watcher is how a function takes part in a change. Prepare is called with the
-// settings to come, one change at a time; either Commit or Abort follows,
-// Commit after the settings are in force, or when others that came after them
-// are. Prepare must not call back into the configuration.
-type Watcher[A any, K comparable, V any] struct {
-	Prepare func(next *Settings[A, K, V]) (Change, error)
-}
-
-// Change is a prepared change.
-type Change struct{ Commit, Abort func() }
-
 // Watch makes w part of every change from now on; stop ends that. It does not keep
 // the configuration alive, whose parts may hold values that lead back to who watches.
-func (c *Live[A, K, V]) Watch(w *Watcher[A, K, V]) (stop func()) {
+func (c *Live[A, K, V]) Watch(_ module.Only, w *module.Watcher[Settings[A, K, V]]) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.watchers == nil {
-		c.watchers = map[*Watcher[A, K, V]]struct{}{}
+		c.watchers = map[*module.Watcher[Settings[A, K, V]]]struct{}{}
 	}
 	c.watchers[w] = struct{}{}
 	here := weak.Make(c)

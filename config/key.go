@@ -3,6 +3,8 @@ package config
 import (
 	"context"
 	"fmt"
+
+	"github.com/perennial-go/perennial/internal/module"
 )
 
 // KeyExtractor makes the key of an argument: two calls whose keys are equal
@@ -33,13 +35,7 @@ type identity[K comparable] struct{}
 
 func (identity[K]) Key(_ context.Context, arg K) (K, error) { return arg, nil }
 func (identity[K]) String() string                          { return "Identity" }
-
-// IsIdentity tells whether keys are the arguments themselves, which spares the
-// call.
-func IsIdentity[A any, K comparable](keys KeyExtractor[A, K]) bool {
-	_, ok := any(keys).(identity[K])
-	return ok
-}
+func (identity[K]) KeysAreArguments(module.Only)            {}
 
 // Scoped is a key within a scope, such as a tenant.
 type Scoped[K comparable] struct {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/module"
+	"github.com/perennial-go/perennial/internal/wiring"
 	"github.com/perennial-go/perennial/invalidation"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/serde"
@@ -19,9 +21,9 @@ import (
 // Option says one thing about how a function is memoized. Of two that say the
 // same thing the last holds.
 type Option struct {
-	name   string
-	wiring bool // it concerns the function, not a configuration
-	set    func(d *draft)
+	name  string
+	wired bool // it concerns the function, not a configuration
+	set   func(d *draft)
 }
 
 // String is the option's name.
@@ -43,7 +45,7 @@ type draft struct {
 	schema                                           *int
 	failOnStoreError                                 *bool
 	contextValues                                    any
-	wiring                                           Wiring
+	wiring                                           wiring.Wiring
 	errs                                             []error
 }
 
@@ -53,24 +55,9 @@ type life struct {
 	jitter                   *float64
 }
 
-// Wiring is what options say of the function itself. It is for the engine.
-type Wiring struct {
-	Name          string
-	Clock         clock.Clock
-	ExactClock    bool
-	Observers     []observe.Observer
-	Logger        *slog.Logger // nil is slog.Default() of the moment, unless Silent
-	Silent        bool
-	HideKeys      bool
-	PlainErrors   bool
-	IdentityKeys  bool
-	InvalidatedBy []any // each an *invalidation.Support[A]
-	Statuses      any   // a statuses.UpdateStatuses[K, V]
-}
-
 func setting(name string, set func(d *draft)) Option { return Option{name: name, set: set} }
-func wiring(name string, set func(w *Wiring)) Option {
-	return Option{name: name, wiring: true, set: func(d *draft) { set(&d.wiring) }}
+func function(name string, set func(w *wiring.Wiring)) Option {
+	return Option{name: name, wired: true, set: func(d *draft) { set(&d.wiring) }}
 }
 
 // UpdateAfter is how long a value is fresh: from then on a call is still
@@ -286,25 +273,27 @@ func Bypass(yes bool) Option {
 // (main.main.func1) and changes with the code around it. A method that is bound to a
 // value shares its name with those of all values of the type, and so do the instances
 // of a generic function: over a Store they need a Name, as closures do.
-func Name(name string) Option { return wiring("Name", func(w *Wiring) { w.Name = name }) }
+func Name(name string) Option { return function("Name", func(w *wiring.Wiring) { w.Name = name }) }
 
 // Clock makes the function live on the clock given, as a test does that drives
 // time by hand with clock.NewMock(). Such a clock is read on every call. A clock
 // that goes back stands still until it catches up. Default: the real clock, which
 // in a testing/synctest bubble is the bubble's: make the function inside it.
-func Clock(c clock.Clock) Option { return wiring("Clock", func(w *Wiring) { w.Clock = c }) }
+func Clock(c clock.Clock) Option { return function("Clock", func(w *wiring.Wiring) { w.Clock = c }) }
 
 // ExactClock makes every call read the clock. Without it a call reads a clock
 // that ticks every few milliseconds, wherever the entry's next change of state
 // is further than 100 ms away; nearer, the real clock decides. That the wall clock
 // was set forward, as after the machine has slept, is then seen within 1 ms instead
 // of 10 ms.
-func ExactClock() Option { return wiring("ExactClock", func(w *Wiring) { w.ExactClock = true }) }
+func ExactClock() Option {
+	return function("ExactClock", func(w *wiring.Wiring) { w.ExactClock = true })
+}
 
 // Observe tells o of every event. Observers add up: if the option is given several
 // times each is told, and the log is written all the same. A nil observer is none.
 func Observe(o observe.Observer) Option {
-	return wiring("Observe", func(w *Wiring) {
+	return function("Observe", func(w *wiring.Wiring) {
 		if o != nil {
 			w.Observers = append(w.Observers[:len(w.Observers):len(w.Observers)], o)
 		}
@@ -314,29 +303,33 @@ func Observe(o observe.Observer) Option {
 // Logger is where problems and changes are written: see observe.Slog. Nil is silence.
 // If it is given twice, the last one wins. Default: slog.Default() of the moment.
 func Logger(l *slog.Logger) Option {
-	return wiring("Logger", func(w *Wiring) { w.Logger, w.Silent = l, l == nil })
+	return function("Logger", func(w *wiring.Wiring) { w.Logger, w.Silent = l, l == nil })
 }
 
 // HideKeys puts a hash in place of keys in events, logs and errors, for keys
 // that name people. The hash changes with every process.
-func HideKeys() Option { return wiring("HideKeys", func(w *Wiring) { w.HideKeys = true }) }
+func HideKeys() Option { return function("HideKeys", func(w *wiring.Wiring) { w.HideKeys = true }) }
 
 // PlainErrors returns the source's own error from a failed load, not wrapped in
 // a *memoize.LoadError, for a function that takes the place of another.
-func PlainErrors() Option { return wiring("PlainErrors", func(w *Wiring) { w.PlainErrors = true }) }
+func PlainErrors() Option {
+	return function("PlainErrors", func(w *wiring.Wiring) { w.PlainErrors = true })
+}
 
 // IdentityKeys allows keys that contain pointers or channels, or a time.Time:
 // two are the same key exactly when == says so, which compares addresses.
-func IdentityKeys() Option { return wiring("IdentityKeys", func(w *Wiring) { w.IdentityKeys = true }) }
+func IdentityKeys() Option {
+	return function("IdentityKeys", func(w *wiring.Wiring) { w.IdentityKeys = true })
+}
 
 // InvalidatedBy lets s invalidate the function, whose argument is of type A.
 func InvalidatedBy[A any](s *invalidation.Support[A]) Option {
-	return wiring("InvalidatedBy", func(w *Wiring) { w.InvalidatedBy = append(w.InvalidatedBy, s) })
+	return function("InvalidatedBy", func(w *wiring.Wiring) { w.InvalidatedBy = append(w.InvalidatedBy, s) })
 }
 
 // UpdateStatuses puts a registry of your own in place of the one in memory.
 func UpdateStatuses[K comparable, V any](r statuses.UpdateStatuses[K, V]) Option {
-	return wiring("UpdateStatuses", func(w *Wiring) { w.Statuses = part(r) })
+	return function("UpdateStatuses", func(w *wiring.Wiring) { w.Statuses = part(r) })
 }
 
 // absent stands for a part that was given as nil.
@@ -350,15 +343,15 @@ func part(p any) any {
 	return p
 }
 
-// Split tells the options that concern the function from those that concern
-// its configuration. It is for the engine.
-func Split(opts []Option) (settings []Option, w Wiring, err error) {
+// Split tells the options that concern the function from those that concern its
+// configuration.
+func Split(_ module.Only, opts []Option) (settings []Option, w wiring.Wiring, err error) {
 	var d draft
 	for _, o := range opts {
 		switch {
 		case o.set == nil:
 			d.errs = append(d.errs, errors.New("config: a zero Option: make options with the functions of this package"))
-		case o.wiring:
+		case o.wired:
 			o.set(&d)
 		default:
 			settings = append(settings, o)

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/perennial-go/perennial/internal/module"
+
 // Postprocessing changes a value on its way to a caller, on every return: after
 // a load, for each of those who waited, and on every hit. What is stored stays
 // as the source returned it. Apply is called concurrently, on the caller's
@@ -13,14 +15,9 @@ func NoPostprocessing[V any]() Postprocessing[V] { return noPostprocessing[V]{} 
 
 type noPostprocessing[V any] struct{}
 
-func (noPostprocessing[V]) Apply(value V) V { return value }
-func (noPostprocessing[V]) String() string  { return "NoPostprocessing" }
-
-// IsNoPostprocessing tells whether p changes nothing, which spares the call.
-func IsNoPostprocessing[V any](p Postprocessing[V]) bool {
-	_, ok := p.(noPostprocessing[V])
-	return ok
-}
+func (noPostprocessing[V]) Apply(value V) V            { return value }
+func (noPostprocessing[V]) String() string             { return "NoPostprocessing" }
+func (noPostprocessing[V]) ChangesNothing(module.Only) {}
 
 // CopyBy gives every caller a copy made by the function.
 func CopyBy[V any](f func(value V) V) Postprocessing[V] {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -139,7 +140,7 @@ func (s *Settings[A, K, V]) Validate() error {
 	if !canCompare(s.Eviction) {
 		fault("Eviction is a %T, which can't be compared with the next one: give a pointer to it", s.Eviction)
 	}
-	if s.Weigh != nil && !isNil(s.Eviction) && !eviction.IsNone(s.Eviction) && !goesByWeight(s.Eviction) {
+	if s.Weigh != nil && !isNil(s.Eviction) && !goesByWeight(s.Eviction) {
 		fault("Weigh is given, and the strategy %s does not go by weights: use one that is an eviction.Weigher, or leave Weigh out", name(s.Eviction))
 	}
 	if s.MethodTimeout < 0 || s.MethodTimeout == 0 && s.Configured {
@@ -161,14 +162,17 @@ func (s *Settings[A, K, V]) Validate() error {
 }
 
 func goesByWeight[K comparable](s eviction.Strategy[K]) bool {
+	if _, none := s.(module.Unbounded); none {
+		return true
+	}
 	_, weighs := s.(eviction.Weigher[K])
 	_, costs := s.(eviction.Coster[K])
 	return weighs || costs
 }
 
-// Resize is the capacity that the strategy is to have once the settings are in
-// force, where one was given to the strategy of a configuration that is in use.
-func (s *Settings[A, K, V]) Resize() (capacity int, ok bool) {
+// Resize is the capacity that the strategy is to have once the settings are in force,
+// if Capacity was given to a configuration that has a strategy.
+func (s *Settings[A, K, V]) Resize(module.Only) (capacity int, ok bool) {
 	if s.resize == nil {
 		return 0, false
 	}
@@ -176,7 +180,7 @@ func (s *Settings[A, K, V]) Resize() (capacity int, ok bool) {
 }
 
 // SameWeights tells whether other settings weigh as these do.
-func (s *Settings[A, K, V]) SameWeights(other *Settings[A, K, V]) bool {
+func (s *Settings[A, K, V]) SameWeights(_ module.Only, other *Settings[A, K, V]) bool {
 	return s.weights == other.weights && (s.Weigh == nil) == (other.Weigh == nil)
 }
 

@@ -4,6 +4,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/perennial-go/perennial/internal/module"
 )
 
 // Entry is a value and its life. Everything but the marks in its Meta is fixed
@@ -51,14 +53,14 @@ func (e *Entry[V]) StateAt(now Instant) State {
 type Meta struct {
 	created, updateAfter, expiresAfter Instant
 
-	quiet atomic.Int64
-	mark  atomic.Uint32
-	place atomic.Uint32
+	noRefreshBefore atomic.Int64
+	mark            atomic.Uint32
+	place           atomic.Uint32
 }
 
 func (m *Meta) init(created, updateAfter, expiresAfter Instant) {
 	m.created, m.updateAfter, m.expiresAfter = created, updateAfter, expiresAfter
-	m.quiet.Store(math.MinInt64)
+	m.noRefreshBefore.Store(math.MinInt64)
 }
 
 // Created is when the source returned the value.
@@ -88,13 +90,13 @@ func (m *Meta) StateAt(now Instant) State {
 // Age is how long before now the entry was created, never negative.
 func (m *Meta) Age(now Instant) time.Duration { return max(0, now.Sub(m.created)) }
 
-// Quiet is the instant before which nobody need try to refresh the entry:
-// a refresh runs, or one failed a short while ago. It is a hint that spares
-// stale hits the way to the registry of updates, kept by the engine alone.
-func (m *Meta) Quiet() Instant { return Instant(m.quiet.Load()) }
+// NoRefreshBefore is the instant before which nobody need try to refresh the entry: a
+// refresh runs, or one failed a short while ago. It is a hint that spares stale hits
+// the way to the registry of updates.
+func (m *Meta) NoRefreshBefore(module.Only) Instant { return Instant(m.noRefreshBefore.Load()) }
 
-// SetQuiet sets what Quiet returns.
-func (m *Meta) SetQuiet(until Instant) { m.quiet.Store(int64(until)) }
+// DelayRefresh sets what NoRefreshBefore returns.
+func (m *Meta) DelayRefresh(_ module.Only, until Instant) { m.noRefreshBefore.Store(int64(until)) }
 
 // Mark is a word for the eviction strategy that the entry is under: what a
 // read leaves there costs neither a lock nor a look-up.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/module"
 )
 
 // born is not the epoch, so that nothing passes by taking zero for it.
@@ -132,13 +133,13 @@ func TestAccessors(t *testing.T) {
 		if e.Age(born+7) != 7 || e.Age(born-7) != 0 {
 			t.Errorf("%s: ages %v and %v, want 7ns and 0", name, e.Age(born+7), e.Age(born-7))
 		}
-		if e.Quiet() != math.MinInt64 {
-			t.Errorf("%s: quiet until %d, want never", name, e.Quiet())
+		if e.NoRefreshBefore(module.Only{}) != math.MinInt64 {
+			t.Errorf("%s: no refresh before %d, want never", name, e.NoRefreshBefore(module.Only{}))
 		}
-		e.SetQuiet(born + 1)
+		e.DelayRefresh(module.Only{}, born+1)
 		e.Mark().Store(1)
-		if e.Quiet() != born+1 || e.Mark().Load() != 1 {
-			t.Errorf("%s: quiet until %d, mark %d; want what was set", name, e.Quiet(), e.Mark().Load())
+		if e.NoRefreshBefore(module.Only{}) != born+1 || e.Mark().Load() != 1 {
+			t.Errorf("%s: no refresh before %d, mark %d; want what was set", name, e.NoRefreshBefore(module.Only{}), e.Mark().Load())
 		}
 	}
 }

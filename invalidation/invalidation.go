@@ -17,28 +17,23 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/perennial-go/perennial/internal/module"
 )
 
 // ErrNotBound says that a Support was given to no function.
 var ErrNotBound = errors.New("invalidation: this Support is bound to no function: pass it to memoize with config.InvalidatedBy")
 
-// Target is the function that a Support invalidates.
-type Target[A any] interface {
-	Invalidate(ctx context.Context, arg A) error
-	InvalidateAll(ctx context.Context) error
-	Name() string
-}
-
 // Support invalidates entries of the function it is bound to. A is the type of
 // the function's argument. The zero value is ready to be bound; it must not be
 // copied. Its methods may be called concurrently.
 type Support[A any] struct {
-	target atomic.Pointer[Target[A]]
+	target atomic.Pointer[module.Target[A]]
 }
 
-// Bind is called by the engine. A Support serves one function: binding a second
-// is an error that names both.
-func (s *Support[A]) Bind(t Target[A]) error {
+// Bind binds the Support to a function. It serves one: binding a second is an error
+// that names both.
+func (s *Support[A]) Bind(_ module.Only, t module.Target[A]) error {
 	if !s.target.CompareAndSwap(nil, &t) {
 		return fmt.Errorf("invalidation: this Support invalidates function %q already and can't invalidate %q as well: give each function one of its own",
 			(*s.target.Load()).Name(), t.Name())
@@ -46,9 +41,8 @@ func (s *Support[A]) Bind(t Target[A]) error {
 	return nil
 }
 
-// Unbind is called by the engine when the function it was bound to is not made
-// after all, or is closed.
-func (s *Support[A]) Unbind() { s.target.Store(nil) }
+// Unbind is called when the function is not made after all, or is closed.
+func (s *Support[A]) Unbind(module.Only) { s.target.Store(nil) }
 
 // Invalidate makes the function forget its value for arg: see the function's
 // own Invalidate. Before the Support is bound it returns ErrNotBound.

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/invalidation"
 )
 
@@ -32,7 +33,7 @@ func TestSupportPassesOn(t *testing.T) {
 	var s invalidation.Support[int]
 	stub := errors.New("stub")
 	f := &target{name: "users"}
-	if err := s.Bind(f); err != nil {
+	if err := s.Bind(module.Only{}, f); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []error{nil, stub} {
@@ -52,20 +53,20 @@ func TestSupportPassesOn(t *testing.T) {
 // A Support serves one function, until that is closed.
 func TestSupportServesOneFunction(t *testing.T) {
 	var s invalidation.Support[int]
-	if err := s.Bind(&target{name: "users"}); err != nil {
+	if err := s.Bind(module.Only{}, &target{name: "users"}); err != nil {
 		t.Fatal(err)
 	}
-	err := s.Bind(&target{name: "orders"})
+	err := s.Bind(module.Only{}, &target{name: "orders"})
 	if err == nil || !strings.Contains(err.Error(), `"users"`) || !strings.Contains(err.Error(), `"orders"`) {
 		t.Fatalf("got %v, want an error that names both functions", err)
 	}
-	s.Unbind()
+	s.Unbind(module.Only{})
 	for _, err := range []error{s.Invalidate(t.Context(), 1), s.InvalidateAll(t.Context())} {
 		if !errors.Is(err, invalidation.ErrNotBound) {
 			t.Errorf("after Unbind: %v, want ErrNotBound", err)
 		}
 	}
-	if err := s.Bind(&target{name: "orders"}); err != nil {
+	if err := s.Bind(module.Only{}, &target{name: "orders"}); err != nil {
 		t.Errorf("after Unbind: %v", err)
 	}
 }
@@ -78,7 +79,7 @@ func TestSupportBindsOnce(t *testing.T) {
 	for i := range 10 {
 		wg.Go(func() {
 			f := &target{name: fmt.Sprint(i)}
-			if s.Bind(f) == nil {
+			if s.Bind(module.Only{}, f) == nil {
 				bound <- f.name
 			}
 		})

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/module"
+	"github.com/perennial-go/perennial/internal/runs"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/statuses"
 )
@@ -14,18 +16,15 @@ import (
 // package's documentation, in their order. What a hit in memory needs is written
 // out, for each call of a function would be a good part of its cost.
 func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result[V], err error) {
-	p := e.plan.Load() // 1
-	if e.asked {
-		p = e.latest(p)
+	p := e.plans.current.Load() // 1
+	if e.changes.polled {
+		p = e.changes.latest(p)
 	}
 	if p.off != nil {
 		return r, e.refused(p.off)
 	}
 	if p.bypass {
-		if r, err = e.direct(ctx, p, arg); err != nil {
-			return r, err
-		}
-		return e.finish(ctx, p, r)
+		return e.callDirect(ctx, p, arg)
 	}
 	var key K // 2
 	if p.identity {
@@ -38,8 +37,8 @@ func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result
 	if p.memory != nil {
 		current = p.memory.Find(key)
 	} else {
-		seen = e.loads.ended.Load()
-		if current, err = e.look(ctx, p, key); err != nil {
+		seen = e.ended.Load()
+		if current, err = e.stores.look(ctx, p, key); err != nil {
 			return r, e.unanswered(err)
 		}
 	}
@@ -47,10 +46,10 @@ func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result
 		if err := p.markRead(key, current); err != nil { // 4
 			return r, e.refused(e.panicked(ctx, err))
 		}
-		now, age, state := e.time.decide(&current.Meta) // 5
+		now, age, state := e.time.Decide(&current.Meta) // 5
 		if (state == entry.Fresh || state == entry.Stale) && !force {
 			if state == entry.Stale {
-				e.ahead(ctx, p, key, arg, current, now, seen) // 7, and does not wait
+				e.refresh(ctx, p, key, arg, current, now, seen) // 7, and does not wait
 			}
 			e.counters.hit(state, age)
 			r = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}
@@ -60,74 +59,157 @@ func (e *engine[A, K, V]) call(ctx context.Context, arg A, force bool) (r Result
 			return e.finish(ctx, p, r)
 		}
 	}
-	r, err = e.wait(ctx, p, key, arg, force, seen, false) // 7 and 8
+	return e.miss(ctx, p, key, arg, waiting{force: force, seen: seen}) // 7 to 9
+}
+
+// miss is the path of a call that has to wait. It stands apart to keep the frame of a
+// hit small.
+//
+//go:noinline
+func (e *engine[A, K, V]) miss(ctx context.Context, p *plan[A, K, V], key K, arg A, how waiting) (r Result[V], err error) {
+	w := want[A, K, V]{key: key, arg: arg}
+	if e.wait(ctx, p, &w, how); w.err != nil {
+		return r, w.err
+	}
+	return e.finish(ctx, p, w.result)
+}
+
+// callDirect is the path of a call past the cache.
+func (e *engine[A, K, V]) callDirect(ctx context.Context, p *plan[A, K, V], arg A) (Result[V], error) {
+	r, err := e.direct.one(ctx, p, arg)
 	if err != nil {
 		return r, err
 	}
-	return e.finish(ctx, p, r) // 9
+	return e.finish(ctx, p, r)
 }
 
-// ahead refreshes a stale entry in the background, unless somebody does or the
+// want is one key that a call wants, distinct from its others.
+type want[A any, K comparable, V any] struct {
+	key    K
+	arg    A
+	places []int // where it stands among the arguments of a call for many
+
+	current *entry.Entry[V] // what is stored
+	result  Result[V]
+	err     error
+	update  statuses.Update[V] // nil if there is none to wait for
+	join    bool
+}
+
+// waiting is how a call waits.
+type waiting struct {
+	force  bool
+	second bool   // it waits for the second time: see secondLook
+	seen   uint64 // updates that had ended when the storage was looked at
+	began  uint64 // fills of the storage when it began to wait
+}
+
+func (h *waiting) cause() observe.Cause {
+	if h.force {
+		return observe.Forced
+	}
+	return observe.Miss
+}
+
+// refresh refreshes a stale entry in the background, unless somebody does or the
 // last attempt failed a short while ago.
-func (e *engine[A, K, V]) ahead(ctx context.Context, p *plan[A, K, V], key K, arg A, stale *entry.Entry[V], now entry.Instant, seen uint64) {
-	if now < stale.Quiet() {
+func (e *engine[A, K, V]) refresh(ctx context.Context, p *plan[A, K, V], key K, arg A, stale *entry.Entry[V], now entry.Instant, seen uint64) {
+	if now < stale.NoRefreshBefore(module.Only{}) {
 		return
 	}
-	if until, delayed := e.backoff.until(key); delayed && now < until {
-		stale.SetQuiet(until)
+	if until, delayed := e.backoff.Until(key); delayed && now < until {
+		stale.DelayRefresh(module.Only{}, until)
 		return
 	}
-	if !e.loads.reserve(p.limits.MaxBackground) {
+	if !e.runs.Reserve(p.limits.MaxBackground) {
 		e.shed(ctx, now)
 		return
 	}
 	update, role := e.statuses.Begin(key, statuses.Need)
 	if role == statuses.Join {
-		e.loads.unreserve()
+		e.runs.Unreserve()
 		return
 	}
-	stale.SetQuiet(entry.Never)
+	stale.DelayRefresh(module.Only{}, entry.Never)
 	e.launch(ctx, p, observe.Refresh, seen, job[A, K, V]{key: key, arg: arg, update: update, stale: stale, queued: role == statuses.Queued})
 }
 
-// wait joins or leads the key's update and waits for its end, under the
-// caller's own context. again says that it does so for the second time.
-func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg A, force bool, seen uint64, again bool) (r Result[V], err error) {
-	if err := ctx.Err(); err != nil {
-		return r, e.leaves(err)
+// wait joins or leads the key's update and waits for its end, under the caller's own
+// context.
+func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], w *want[A, K, V], how waiting) {
+	how.began = e.stores.fills.Load()
+	role := e.join(ctx, w, &how)
+	if w.update == nil {
+		e.waitAlone(ctx, p, w)
+		return
 	}
-	if key != key { // NaN: nobody can share it or find it again
-		return e.direct(ctx, p, arg)
-	}
-	claim, cause, why := statuses.Need, observe.Miss, Miss
-	if force {
-		claim, cause, why = statuses.Force, observe.Forced, Forced
-	}
-	if force && e.inside(ctx, key, nil) {
-		return r, e.refused(ErrRecursion)
-	}
-	began := e.fills.Load()
-	update, role := e.statuses.Begin(key, claim)
 	if role != statuses.Join {
-		e.launch(ctx, p, cause, seen, job[A, K, V]{key: key, arg: arg, update: update, queued: role == statuses.Queued})
-	} else if e.inside(ctx, key, update) {
-		return r, e.refused(ErrRecursion)
+		e.launch(ctx, p, how.cause(), how.seen, job[A, K, V]{key: w.key, arg: w.arg, update: w.update, queued: role == statuses.Queued})
 	}
-	slot := slotOf(ctx)
+	slot := runs.SlotOf(ctx)
 	slot.Park()
-	end, err := update.Wait(ctx)
+	older := e.collect(ctx, p, w, &how)
 	slot.Resume(ctx)
+	if older.Shared {
+		e.secondLookOne(ctx, p, w, older)
+	}
+}
+
+// join joins the key's update, or leads it: then the caller starts a load. Without an
+// update there is an error, or nothing to share.
+func (e *engine[A, K, V]) join(ctx context.Context, w *want[A, K, V], how *waiting) statuses.Role {
+	claim := statuses.Need
+	if how.force {
+		claim = statuses.Force
+	}
+	switch {
+	case ctx.Err() != nil:
+		w.err = e.leaves(ctx.Err())
+		return statuses.Join
+	case w.key != w.key: // NaN: nobody can share it or find it again
+		return statuses.Join
+	case how.force && e.inside(ctx, w.key, nil):
+		w.err = e.refused(ErrRecursion)
+		return statuses.Join
+	}
+	update, role := e.statuses.Begin(w.key, claim)
+	if role == statuses.Join && e.inside(ctx, w.key, update) {
+		w.err = e.refused(ErrRecursion)
+		return role
+	}
+	w.update, w.join = update, role == statuses.Join
+	return role
+}
+
+// waitAlone answers for a key that has no update.
+func (e *engine[A, K, V]) waitAlone(ctx context.Context, p *plan[A, K, V], w *want[A, K, V]) {
+	if w.err == nil {
+		w.result, w.err = e.direct.one(ctx, p, w.arg)
+	}
+}
+
+// collect waits for the key's update. What it returns is Shared if the call has to look
+// at the storage again: see secondLook.
+func (e *engine[A, K, V]) collect(ctx context.Context, p *plan[A, K, V], w *want[A, K, V], how *waiting) (older statuses.Fill) {
+	end, err := w.update.Wait(ctx)
 	if err != nil {
-		return r, e.leaves(err)
+		w.err = e.leaves(err)
+		return older
 	}
-	join := role == statuses.Join
-	if join && !force {
+	why := Miss
+	switch {
+	case how.force:
+		why = Forced
+	case w.join:
 		why = Joined
+		if !how.second && end.Err == nil && end.Fill.Newer(how.began) {
+			w.current = end.Entry
+			return end.Fill
+		}
 	}
-	if u := accepted(&end, join && !force && !again, began); u != nil {
-		return e.again(ctx, p, key, arg, u)
-	}
-	return e.settle(ctx, p, key, end, join, why)
+	end.Fenced = end.Fenced || end.Fill.Refused
+	w.result, w.err = e.settle(ctx, p, w.key, end, w.join, why)
+	return older
 }
 
 // settle is what a call returns once the update it waited for has ended. After
@@ -136,8 +218,8 @@ func (e *engine[A, K, V]) wait(ctx context.Context, p *plan[A, K, V], key K, arg
 func (e *engine[A, K, V]) settle(ctx context.Context, p *plan[A, K, V], key K, end statuses.Outcome[V], join bool, why Why) (r Result[V], err error) {
 	if end.Fenced {
 		why = Fenced
-		if stored, _ := e.look(ctx, p, key); stored != nil {
-			_, _, state := e.time.decide(&stored.Meta)
+		if stored, _ := e.stores.look(ctx, p, key); stored != nil {
+			_, _, state := e.time.Decide(&stored.Meta)
 			if state == entry.Fresh || state == entry.Stale && end.Err != nil {
 				end.Entry, end.Err = stored, nil
 			}
@@ -151,7 +233,7 @@ func (e *engine[A, K, V]) settle(ctx context.Context, p *plan[A, K, V], key K, e
 	} else {
 		e.counters.end(loaded)
 	}
-	_, age, state := e.time.decide(&end.Entry.Meta)
+	_, age, state := e.time.Decide(&end.Entry.Meta)
 	return Result[V]{Value: end.Entry.Value, Age: age, State: state, Why: why}, nil
 }
 

@@ -15,59 +15,42 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/internal/bind"
+	"github.com/perennial-go/perennial/internal/module"
+	"github.com/perennial-go/perennial/internal/runs"
 	"github.com/perennial-go/perennial/internal/slots"
+	"github.com/perennial-go/perennial/internal/wiring"
 	"github.com/perennial-go/perennial/invalidation"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/statuses"
-	"github.com/perennial-go/perennial/storage"
 )
 
 // engine is what a memoized function is made of. It has no goroutine of its
-// own. Its lock guards changes of the configuration; no call takes it.
+// own.
 type engine[A any, K comparable, V any] struct {
-	observing[K]
-	source        source[A, V]
-	configuration config.CacheConfiguration[A, K, V]
-	asked         bool // for a snapshot by every call
-	plan          atomic.Pointer[plan[A, K, V]]
-	statuses      statuses.UpdateStatuses[K, V]
-	time          timeline
-	plainErrors   bool
-	identityKeys  bool
-	dynamicKeys   bool // a key may hold anything, so each is looked at
-	unnamed       bool // its name is that of a closure
-	ambiguous     bool // its name is, or other functions have it too
-	counters      counters
-	loads         loads
-	slots         *slots.Limit  // MaxLoads; apart, for contexts that outlive their loads lead to it
-	fills         atomic.Uint64 // of storages that are fenced, accepted or not
-	backoff       backoff[K]
-	overdue       atomic.Int64 // operations of the storage that were left and still run
-	sweeper       sweeper
-	clearing      atomic.Int64 // storages that are being cleared
-	supports      []*invalidation.Support[A]
-	remains       *remains
-	life          context.Context // ends when Close gives up
-	endLife       context.CancelFunc
-	rejected      atomic.Pointer[config.Settings[A, K, V]] // the last that could not be used
-
-	mu      sync.Mutex
-	retired []*plan[A, K, V] // out of force, and in use
-	doubted map[storage.Storage[K, V]]*doubts[K]
-	closed  bool
+	core[A, K, V]
+	source      source[A, V]
+	stores      stores[A, K, V]
+	evictor     evictor[A, K, V]
+	changes     changes[A, K, V]
+	direct      direct[A, K, V]
+	snapshots   snapshots[A, K, V]
+	clearing    atomic.Int64 // storages that are being cleared
+	supports    []*invalidation.Support[A]
+	plainErrors bool
+	cleanup     *cleanup
 }
 
-// remains is what a function leaves with others, to be taken away when it is
-// closed or nobody uses it any more. It leads back neither to the function nor to
-// its parts, for what they hold may: a value may be a service that has the function
-// in it. So whatever it holds of others is weak.
-type remains struct {
+// cleanup undoes what a function has registered with others, on Close or when nobody
+// uses the function any more. It leads back neither to the function nor to its parts,
+// for what they hold may: a value may be a service that has the function in it. So
+// whatever it holds of others is weak.
+type cleanup struct {
 	bindings bind.Bindings
 	undo     []func()
 	once     sync.Once
 }
 
-func (r *remains) clear() {
+func (r *cleanup) run() {
 	r.once.Do(func() {
 		for _, undo := range r.undo {
 			undo()
@@ -77,17 +60,14 @@ func (r *remains) clear() {
 
 // newEngine wires a function up, or says everything that is wrong, errs among
 // it.
-func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.CacheConfiguration[A, K, V], w config.Wiring, errs []error) (*engine[A, K, V], error) {
-	e := &engine[A, K, V]{
-		source: src, configuration: c,
-		plainErrors: w.PlainErrors, identityKeys: w.IdentityKeys,
-		remains: new(remains), slots: new(slots.Limit),
-	}
-	e.name, e.hide = w.Name, w.HideKeys
+func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.CacheConfiguration[A, K, V], w wiring.Wiring, errs []error) (*engine[A, K, V], error) {
+	e := &engine[A, K, V]{source: src, plainErrors: w.PlainErrors, cleanup: new(cleanup)}
+	e.name, e.hide, e.slots, e.identityKeys, e.plans.bindings = w.Name, w.HideKeys, new(slots.Limit), w.IdentityKeys, &e.cleanup.bindings
+	named, ambiguous := true, false
 	if e.name == "" {
 		e.name = nameOf(fn)
-		e.unnamed = closure.MatchString(e.name)
-		e.ambiguous = e.unnamed || shares(fn)
+		named = !closure.MatchString(e.name)
+		ambiguous = !named || shares(fn)
 	}
 	settings, err := settingsOf(c)
 	errs = append(errs, err)
@@ -114,40 +94,31 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 
 	e.observing.time, e.observing.counters = &e.time, &e.counters
 	e.observing.init(w)
-	e.time.init(w.Clock, w.ExactClock, e.clockWentBack)
+	e.time.Init(w.Clock, w.ExactClock, e.clockWentBack)
 	e.life, e.endLife = context.WithCancel(context.Background())
 	_, fixed := c.(*config.Fixed[A, K, V])
 	_, live := c.(*config.Live[A, K, V]) // says itself when it changes
-	e.asked = !fixed && !live
+	e.stores.core = &e.core
+	e.stores.budget.Init(&e.time, safely, &PanicError{Value: ErrGoexit})
+	e.evictor = evictor[A, K, V]{core: &e.core, stores: &e.stores}
+	e.changes = changes[A, K, V]{core: &e.core, stores: &e.stores, evictor: &e.evictor, configuration: c, polled: !fixed && !live, ambiguous: ambiguous}
+	e.direct = direct[A, K, V]{core: &e.core, source: src, plainErrors: w.PlainErrors}
+	e.snapshots = snapshots[A, K, V]{core: &e.core, stores: &e.stores, evictor: &e.evictor, changes: &e.changes, invalidate: e.invalidateKey, named: named}
 	self := weak.Make(e)
-	e.loads.init(&e.time, func() {
+	e.runs.Init(&e.time, func() {
 		if e := self.Value(); e != nil {
-			e.loads.expire()
+			e.runs.Expire()
 		}
 	})
-	e.sweeper.init(&e.time, func() {
+	e.stores.sweeper.Init(&e.time, func() {
 		if e := self.Value(); e != nil {
-			e.sweep()
+			e.evictor.sweep()
 		}
 	})
 	if err := e.enter(settings); err != nil {
 		return nil, err
 	}
 	return e, nil
-}
-
-// settingsOf is the configuration's first snapshot, checked.
-func settingsOf[A any, K comparable, V any](c config.CacheConfiguration[A, K, V]) (*config.Settings[A, K, V], error) {
-	if c == nil || reflect.ValueOf(c).Kind() == reflect.Pointer && reflect.ValueOf(c).IsNil() {
-		return nil, errors.New("memoize: the configuration is nil: use config.InMemory, or memoize.New with options")
-	}
-	if f, ok := c.(interface{ Err() error }); ok {
-		if err := f.Err(); err != nil {
-			return nil, err
-		}
-	}
-	s := c.Snapshot()
-	return s, s.Validate()
 }
 
 func (e *engine[A, K, V]) takeStatuses(given any) error {
@@ -167,67 +138,40 @@ func (e *engine[A, K, V]) takeStatuses(given any) error {
 func (e *engine[A, K, V]) enter(s *config.Settings[A, K, V]) (err error) {
 	defer func() {
 		if err != nil {
-			e.remains.clear()
+			e.cleanup.run()
 		}
 	}()
 	if b, ok := e.statuses.(bind.Binder); ok {
 		if err := b.Bind(e.name); err != nil {
 			return fmt.Errorf("memoize: %s can't use its registry of updates: %w", e.name, err)
 		}
-		e.remains.undo = append(e.remains.undo, b.Weak().Unbind)
+		e.cleanup.undo = append(e.cleanup.undo, b.Weak().Unbind)
 	}
 	for _, support := range e.supports {
 		here := weak.Make(support) // it may be a field of what holds the function
-		if err := support.Bind(handle[A, K, V]{e.name, weak.Make(e)}); err != nil {
+		if err := support.Bind(module.Only{}, handle[A, K, V]{e.name, weak.Make(e)}); err != nil {
 			return err
 		}
-		e.remains.undo = append(e.remains.undo, func() {
+		e.cleanup.undo = append(e.cleanup.undo, func() {
 			if support := here.Value(); support != nil {
-				support.Unbind()
+				support.Unbind(module.Only{})
 			}
 		})
 	}
-	if live, ok := e.configuration.(*config.Live[A, K, V]); ok {
-		e.remains.undo = append(e.remains.undo, e.watch(live))
+	if live, ok := e.changes.configuration.(*config.Live[A, K, V]); ok {
+		e.cleanup.undo = append(e.cleanup.undo, e.changes.watch(live))
 		s = live.Snapshot() // which may have changed before
 	}
-	p, err := e.preparePlan(s)
+	p, err := e.changes.preparePlan(s)
 	if err != nil {
 		return err
 	}
-	e.commit(p)
-	runtime.AddCleanup(e, func(r *remains) {
-		r.clear()
+	e.changes.commit(p)
+	runtime.AddCleanup(e, func(r *cleanup) {
+		r.run()
 		r.bindings.ReleaseAll()
-	}, e.remains)
+	}, e.cleanup)
 	return nil
-}
-
-// watch takes part in changes of a live configuration, without keeping a
-// function alive that nobody uses any more.
-func (e *engine[A, K, V]) watch(live *config.Live[A, K, V]) (stop func()) {
-	self := weak.Make(e)
-	nothing := config.Change{Commit: func() {}, Abort: func() {}}
-	var changes uint64
-	return live.Watch(&config.Watcher[A, K, V]{Prepare: func(s *config.Settings[A, K, V]) (config.Change, error) {
-		e := self.Value()
-		if e == nil {
-			return nothing, nil
-		}
-		if p := e.plan.Load(); p != nil && p.off == ErrClosed {
-			return nothing, nil
-		}
-		next, err := e.prepareSafely(s)
-		if err != nil {
-			return nothing, err
-		}
-		changes++ // Prepare is called for one change at a time
-		next.order = changes
-		return config.Change{
-			Commit: func() { e.commit(next) },
-			Abort:  func() { e.remains.bindings.Release(next.bound) },
-		}, nil
-	}})
 }
 
 // closure matches the names that Go gives to functions that have none.
@@ -257,27 +201,6 @@ func nameOf(fn any) string {
 	return full
 }
 
-// refused, leaves and errorFor are the ends of calls that return an error.
-
-func (e *engine[A, K, V]) refused(err error) error {
-	e.counters.end(failed)
-	return err
-}
-
-// unanswered is the end of a call that the storage can't answer, by the caller's
-// own context or because calls are to fail then.
-func (e *engine[A, K, V]) unanswered(err error) error {
-	if errors.Is(err, ErrUnavailable) {
-		return e.refused(err)
-	}
-	return e.leaves(err)
-}
-
-func (e *engine[A, K, V]) leaves(err error) error {
-	e.counters.end(left)
-	return err
-}
-
 // errorFor is the error of a load for the call that led it, or one that joined.
 // What is no LoadError comes from a registry that ended the update by itself.
 func (e *engine[A, K, V]) errorFor(err error, key K, join bool) error {
@@ -302,9 +225,9 @@ func (e *engine[A, K, V]) clockWentBack(d time.Duration) {
 // one that runs the update, or with a nil update any of the key.
 func (e *engine[A, K, V]) inside(ctx context.Context, key K, update statuses.Update[V]) bool {
 	found := false
-	outerLoad(ctx).chain(func(outer *flight) bool {
-		l, ok := outer.owner.(*load[A, K, V])
-		if !ok || l.engine != e {
+	runs.Outer(ctx).Chain(func(outer *runs.Run) bool {
+		l, ok := outer.Runner.(*load[A, K, V])
+		if !ok || l.e != e {
 			return true
 		}
 		for i := range l.jobs { // whose keys and updates don't change

@@ -27,12 +27,17 @@ type verbs[A, V any] interface {
 	stats() Stats
 	title() string
 	waitLoads(ctx context.Context) error
+	saver() saver
+	each(n int, change func(i int) error) error
+	close(ctx context.Context) error
+}
+
+// saver saves and restores what a function holds.
+type saver interface {
 	save(ctx context.Context, w io.Writer, opts []SnapshotOption) (int, error)
 	saveFile(ctx context.Context, path string, opts []SnapshotOption) (int, error)
-	each(n int, change func(i int) error) error
 	restore(ctx context.Context, r io.Reader, opts []SnapshotOption) (int, error)
 	restoreFile(ctx context.Context, path string, opts []SnapshotOption) (int, error)
-	close(ctx context.Context) error
 }
 
 // Call returns the function's value for arg: at once if it is stored and has
@@ -157,19 +162,18 @@ type Handle interface {
 // Verbs of the engine that only differ in what they return.
 
 func (e *engine[A, K, V]) directCall(ctx context.Context, arg A) (V, error) {
-	p, err := e.snapshot()
+	p, err := e.changes.snapshot()
 	if err != nil {
 		var none V
 		return none, e.refused(err)
 	}
-	r, err := e.direct(ctx, p, arg)
-	if err == nil {
-		r, err = e.finish(ctx, p, r)
-	}
+	r, err := e.callDirect(ctx, p, arg)
 	return r.Value, err
 }
 
 func (e *engine[A, K, V]) title() string { return e.name }
+
+func (e *engine[A, K, V]) saver() saver { return &e.snapshots }
 
 // handle is an engine as an invalidation.Target. It does not keep a function
 // alive that nobody uses any more: there is nothing left to invalidate then.

@@ -107,7 +107,7 @@ func TestG2InstantsAreThoseOfTheWallAfterASleep(t *testing.T) {
 	if n, err := f.Save(t.Context(), &saved); n != 1 || err != nil {
 		t.Errorf("%d saved: %v; want what was loaded after the sleep", n, err)
 	}
-	stored := f.verbs.(*engine[string, string, int]).plan.Load().memory.Find("after")
+	stored := f.verbs.(*engine[string, string, int]).plans.current.Load().memory.Find("after")
 	if d := stored.Created().Time().Sub(time.Now().Add(asleep)); d.Abs() > time.Minute {
 		t.Errorf("it was created %v from now by the wall clock", d)
 	}
@@ -127,7 +127,7 @@ func TestG6LoadsAreMeasuredByTheMonotonicClock(t *testing.T) {
 		if after, ok := ctx.Deadline(); !ok || after.Sub(before).Abs() > time.Minute {
 			t.Errorf("the deadline was %v and is %v", before, after)
 		}
-		e.loads.expire() // as the timer does
+		e.runs.Expire() // as the timer does
 		return 1, ctx.Err()
 	}, config.MethodTimeout(timeout), config.Evict[string](costs), config.Observe(observe.Func(func(_ context.Context, ev observe.Event) {
 		if ev.Kind == observe.LoadEnded {
@@ -183,12 +183,12 @@ func TestG11SweepDuringWhichTheClockIsSet(t *testing.T) {
 		_, _ = f.Call(t.Context(), n+1)
 	}
 	defer coarse.Step(15 * asleep)() // the first is over
-	e.sweep()
+	e.evictor.sweep()
 	if undo == nil {
 		t.Fatal("nothing was swept")
 	}
 	defer undo()
-	if rest := e.sweeper.earliest.Sub(e.time.now()); rest > time.Minute {
+	if rest := e.stores.sweeper.Earliest().Sub(e.time.Now()); rest > time.Minute {
 		t.Errorf("the next sweep comes in %v at the earliest", rest)
 	}
 }

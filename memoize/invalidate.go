@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/perennial-go/perennial/internal/postponed"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -19,26 +20,26 @@ import (
 //	release  the storages of every plan in use
 //	again    on a plan that came into force meanwhile
 func (e *engine[A, K, V]) invalidateKey(ctx context.Context, key K) error {
-	held, events := hold(ctx)
-	defer events.tell()
+	held, events := postponed.Hold(ctx)
+	defer events.Tell()
 	if err := e.statuses.Hold(ctx, key, true); err != nil {
 		return fmt.Errorf("memoize: %s was not invalidated for key %s: %w", e.name, e.show(key), err)
 	}
 	defer e.statuses.Free(key, true)
-	e.backoff.clear(key)
+	e.backoff.Clear(key)
 	var errs []error
 	released := map[*plan[A, K, V]]bool{}
 	for again := true; again; {
 		again = false
 		var one [1]*plan[A, K, V]
-		for _, p := range e.useAll(one[:0]) {
+		for _, p := range e.plans.useAll(one[:0]) {
 			if !released[p] {
 				released[p], again = true, true
-				if err := e.release(held, p, key); err != nil {
+				if err := e.stores.release(held, p, key); err != nil {
 					errs = append(errs, err)
 				}
 			}
-			e.unuse(p)
+			e.plans.unuse(p)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -59,13 +60,13 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 	for key := range e.statuses.Keys() {
 		errs = append(errs, e.invalidateKey(ctx, key))
 	}
-	for _, p := range e.useAll(nil) {
+	for _, p := range e.plans.useAll(nil) {
 		err := e.empty(ctx, p)
 		if err != nil && !errors.Is(err, ErrUnsupported) {
 			e.distrust(p)
 		}
 		errs = append(errs, err)
-		e.unuse(p)
+		e.plans.unuse(p)
 	}
 	return brief(errors.Join(errs...))
 }
@@ -77,7 +78,7 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 // once more than it need be.
 func (e *engine[A, K, V]) distrust(p *plan[A, K, V]) {
 	if !p.local {
-		p.doubt.distrust(e.time.now().Add(p.limits.StoreWrite + p.limits.StoreRead + time.Second))
+		p.doubt.Distrust(e.time.Now().Add(p.limits.StoreWrite + p.limits.StoreRead + time.Second))
 	}
 }
 
@@ -102,14 +103,14 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 		}
 		e.statuses.Free(key, true)
 	}
-	since := p.doubt.clearing(e.time.steady())
+	since := p.doubt.Clearing(e.time.Steady())
 	// It may have to look at every key: it takes the time of a load, and not of a
 	// write.
-	if err := e.budget(ctx, p.timeout, func(error, bool) {}, c.Clear); err != nil {
+	if err := e.stores.budget.Run(ctx, p.timeout, func(error, bool) {}, c.Clear); err != nil {
 		e.storageFault(ctx, "", err)
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	p.doubt.cleared(since, e.time.steady())
-	e.forget(p)
+	p.doubt.Cleared(since, e.time.Steady())
+	e.changes.forget(p)
 	return nil
 }

@@ -22,10 +22,10 @@ func (l *load[A, K, V]) loadBatch() {
 		return
 	}
 	began := l.asks(len(args))
-	answers, unasked := l.source.ask(&l.ctx, args)
+	answers, unasked := l.e.source.ask(&l.run.Context, args)
 	took := l.answered(len(args), began, answers[0].err, errorOf(answers))
-	l.unasked(&l.ctx, unasked)
-	now := l.time.now()
+	l.e.unasked(&l.run.Context, unasked)
+	now := l.e.time.Now()
 	if len(waiting) > 1 && (l.plan.bulk != nil || l.plan.fenced != nil) {
 		l.keepTogether(waiting, answers, took, now)
 		return
@@ -45,7 +45,7 @@ func (l *load[A, K, V]) sparing(j *job[A, K, V], f func()) {
 		return nil
 	})
 	if err != nil {
-		l.fail(j, l.panicked(&l.ctx, err))
+		l.fail(j, l.e.panicked(&l.run.Context, err))
 	}
 }
 
@@ -63,7 +63,7 @@ func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], 
 	for i, j := range jobs {
 		l.sparing(j, func() {
 			b := new(built[V])
-			store, err := l.ready(j, &answers[i], took, now, b)
+			store, err := l.build(j, &answers[i], took, now, b)
 			if !store || err != nil {
 				l.settle(j, store, err)
 				return
@@ -77,10 +77,10 @@ func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], 
 			case errors.Is(err, context.Canceled):
 				busy = append(busy, j)
 			case err != nil:
-				l.dropped(j, b, err)
+				l.drop(j, b, err)
 				l.settle(j, false, nil)
 			default:
-				j.stored.entry, j.stored.cost = b.entry(), b.cost
+				j.result.entry, j.result.cost = b.entry(), b.cost
 				together = append(together, j)
 			}
 		})
@@ -109,38 +109,38 @@ var atOnce = func() context.Context {
 // accountStored tells the strategy of what was stored with others.
 func (l *load[A, K, V]) accountStored(j *job[A, K, V]) error {
 	switch {
-	case !j.stored.kept:
+	case !j.result.kept:
 		return nil
-	case j.stored.cost != nil:
-		return l.accountWeighed(l.storing(), l.plan, j.key, &j.stored, nil)
+	case j.result.cost != nil:
+		return l.e.stores.accountWeighed(l.storing(), l.plan, j.key, &j.result, nil)
 	}
-	return l.account(l.storing(), l.plan, j.key, &j.stored, nil)
+	return l.e.stores.account(l.storing(), l.plan, j.key, &j.result, nil)
 }
 
 // storeTogether writes the entries of jobs, and puts down what became of them.
 func (l *load[A, K, V]) storeTogether(jobs []*job[A, K, V]) {
 	keys, entries := make([]K, len(jobs)), make([]*entry.Entry[V], len(jobs))
 	for i, j := range jobs {
-		keys[i], entries[i] = j.key, j.stored.entry
+		keys[i], entries[i] = j.key, j.result.entry
 	}
 	if l.plan.fenced == nil {
-		l.dropDoubtful(l.storing(), l.plan, keys...)
+		l.e.stores.dropDoubtful(l.storing(), l.plan, keys...)
 		bulk := l.plan.bulk
-		err := l.write(l.storing(), l.plan, change{brings: true}, func(ctx context.Context) error { return bulk.OfferMany(ctx, keys, entries) }, keys...)
+		err := l.e.stores.write(l.storing(), l.plan, change{brings: true}, func(ctx context.Context) error { return bulk.OfferMany(ctx, keys, entries) }, keys...)
 		for i, j := range jobs {
-			j.stored.fault = storage.FaultOf(err, i)
-			j.stored.kept = j.stored.fault == nil
+			j.result.fault = storage.FaultOf(err, i)
+			j.result.kept = j.result.fault == nil
 		}
 		return
 	}
-	fills, filled := make([]storage.Fill[K, V], len(jobs)), l.fills.Add(1)
+	fills, filled := make([]storage.Fill[K, V], len(jobs)), l.e.stores.fills.Add(1)
 	for i, j := range jobs {
-		j.stored.claim.filled = filled
-		fills[i] = storage.Fill[K, V]{Key: j.key, Entry: j.stored.entry, Token: j.stored.claim.token}
+		j.result.claim.filled = filled
+		fills[i] = storage.Fill[K, V]{Key: j.key, Entry: j.result.entry, Token: j.result.claim.token}
 	}
-	kept, err := l.fill(l.storing(), l.plan, fills...)
+	kept, err := l.e.stores.fill(l.storing(), l.plan, fills...)
 	for i, j := range jobs {
-		j.stored.fault = storage.FaultOf(err, i)
-		j.stored.kept = j.stored.fault == nil && kept[i]
+		j.result.fault = storage.FaultOf(err, i)
+		j.result.kept = j.result.fault == nil && kept[i]
 	}
 }

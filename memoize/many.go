@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/module"
+	"github.com/perennial-go/perennial/internal/runs"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/statuses"
 )
@@ -74,7 +76,7 @@ const maxAtOnce = 16
 // is a *ManyError.
 func (e *engine[A, K, V]) each(n int, change func(i int) error) error {
 	errs := make([]error, n)
-	if p := e.plan.Load(); p.local || n < 2 {
+	if p := e.plans.current.Load(); p.local || n < 2 {
 		for i := range errs {
 			errs[i] = change(i)
 		}
@@ -94,54 +96,28 @@ func (e *engine[A, K, V]) each(n int, change func(i int) error) error {
 	return manyError(errs)
 }
 
-// asked is one distinct key of a call for many.
-type asked[A any, K comparable, V any] struct {
-	key    K
-	arg    A
-	places []int // where it stands among the arguments
-
-	current *entry.Entry[V] // what is stored
-	result  Result[V]
-	err     error
-	update  statuses.Update[V] // nil if it need not be waited for
-	join    bool
-}
-
 // callMany is the path of a call for many keys: that of call, with the loads put
 // together.
 func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([]V, error) {
 	values, errs := make([]V, len(args)), make([]error, len(args))
-	p, err := e.snapshot()
+	p, err := e.changes.snapshot()
 	if err != nil {
 		for i := range errs {
 			errs[i] = e.refused(err)
 		}
 		return values, manyError(errs)
 	}
+	wants := e.distinct(ctx, p, args)
 	if p.bypass {
-		return e.bypassMany(ctx, p, args)
+		e.direct.many(ctx, p, wants)
+	} else {
+		e.answer(ctx, p, wants, force)
 	}
-	seen := e.loads.ended.Load()
-	all := e.distinct(ctx, p, args, errs)
-	e.lookAll(ctx, p, all)
-	var missing, stale []*asked[A, K, V]
-	for _, a := range all {
-		switch e.decideOne(ctx, p, a, force) {
-		case entry.Stale:
-			stale = append(stale, a)
-		case entry.Missing:
-			missing = append(missing, a)
-		}
-	}
-	e.aheadMany(ctx, p, stale, seen)
-	for window := range slices.Chunk(missing, p.limits.MaxLoads) {
-		e.waitMany(ctx, p, window, force, seen, false)
-	}
-	for _, a := range all {
-		for _, i := range a.places {
-			if errs[i] = a.err; a.err == nil {
+	for _, w := range wants {
+		for _, i := range w.places {
+			if errs[i] = w.err; w.err == nil {
 				var r Result[V]
-				r, errs[i] = e.finish(ctx, p, a.result)
+				r, errs[i] = e.finish(ctx, p, w.result)
 				values[i] = r.Value
 			}
 		}
@@ -149,100 +125,137 @@ func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([
 	return values, manyError(errs)
 }
 
-// distinct puts equal keys together. Keys that can't be made are errors.
-func (e *engine[A, K, V]) distinct(ctx context.Context, p *plan[A, K, V], args []A, errs []error) []*asked[A, K, V] {
-	all := make([]*asked[A, K, V], 0, len(args))
-	byKey := make(map[K]*asked[A, K, V], len(args))
-	room, places := make([]asked[A, K, V], len(args)), make([]int, len(args))
+// answer looks up what is wanted and waits for what is missing.
+func (e *engine[A, K, V]) answer(ctx context.Context, p *plan[A, K, V], wants []*want[A, K, V], force bool) {
+	seen := e.ended.Load()
+	wants, bad := withKeys(wants)
+	for _, w := range bad {
+		w.err = e.refused(w.err)
+	}
+	e.lookAll(ctx, p, wants)
+	var missing, stale []*want[A, K, V]
+	for _, w := range wants {
+		switch e.decideOne(ctx, p, w, force) {
+		case entry.Stale:
+			stale = append(stale, w)
+		case entry.Missing:
+			missing = append(missing, w)
+		}
+	}
+	e.refreshMany(ctx, p, stale, seen)
+	for window := range slices.Chunk(missing, p.limits.MaxLoads) {
+		e.waitMany(ctx, p, window, waiting{force: force, seen: seen})
+	}
+}
+
+// distinct puts equal keys together. A key that can't be made is an error of its own.
+func (e *engine[A, K, V]) distinct(ctx context.Context, p *plan[A, K, V], args []A) []*want[A, K, V] {
+	wants := make([]*want[A, K, V], 0, len(args))
+	byKey := make(map[K]*want[A, K, V], len(args))
+	room, places := make([]want[A, K, V], len(args)), make([]int, len(args))
 	for i, arg := range args {
 		key, err := e.key(ctx, p, arg)
-		if err != nil {
-			errs[i] = e.refused(err)
-			continue
+		var w *want[A, K, V]
+		if err == nil {
+			w = byKey[key]
 		}
-		a := byKey[key]
-		if a == nil {
-			a = &room[len(all)]
-			a.key, a.arg, a.places = key, arg, places[i:i:i+1]
-			all = append(all, a)
-			if key == key {
-				byKey[key] = a
+		if w == nil {
+			w = &room[len(wants)]
+			w.key, w.arg, w.err, w.places = key, arg, err, places[i:i:i+1]
+			wants = append(wants, w)
+			if err == nil && key == key {
+				byKey[key] = w
 			}
 		}
-		a.places = append(a.places, i)
+		w.places = append(w.places, i)
 	}
-	return all
+	return wants
+}
+
+// withKeys tells wants that have a key from those whose key can't be made.
+func withKeys[A any, K comparable, V any](wants []*want[A, K, V]) (good, bad []*want[A, K, V]) {
+	if !slices.ContainsFunc(wants, func(w *want[A, K, V]) bool { return w.err != nil }) {
+		return wants, nil
+	}
+	for _, w := range wants {
+		if w.err != nil {
+			bad = append(bad, w)
+		} else {
+			good = append(good, w)
+		}
+	}
+	return good, bad
 }
 
 // lookAll looks the keys up.
-func (e *engine[A, K, V]) lookAll(ctx context.Context, p *plan[A, K, V], all []*asked[A, K, V]) {
-	keys := make([]K, len(all))
-	for i, a := range all {
-		keys[i] = a.key
+func (e *engine[A, K, V]) lookAll(ctx context.Context, p *plan[A, K, V], wants []*want[A, K, V]) {
+	keys := make([]K, len(wants))
+	for i, w := range wants {
+		keys[i] = w.key
 	}
-	found, err := e.lookMany(ctx, p, keys)
+	found, err := e.stores.lookMany(ctx, p, keys)
 	for i, stored := range found {
-		all[i].current = stored
+		wants[i].current = stored
 	}
-	for i, a := range all {
-		a.err = e.faultOf(err, i)
+	for i, w := range wants {
+		w.err = e.faultOf(err, i)
 	}
 }
 
 // decideOne says what is to be done for a key. Fresh means that nothing is, Stale
 // that the value is there and to be refreshed, Missing that it has to be waited
 // for.
-func (e *engine[A, K, V]) decideOne(ctx context.Context, p *plan[A, K, V], a *asked[A, K, V], force bool) entry.State {
-	if a.err != nil { // it can't be read
-		a.err = e.unanswered(a.err)
+func (e *engine[A, K, V]) decideOne(ctx context.Context, p *plan[A, K, V], w *want[A, K, V], force bool) entry.State {
+	if w.err != nil { // it can't be read
+		w.err = e.unanswered(w.err)
 		return entry.Fresh
 	}
-	current := a.current
+	current := w.current
 	if current == nil {
 		return entry.Missing
 	}
-	if err := p.markRead(a.key, current); err != nil {
-		a.err = e.refused(e.panicked(ctx, err))
+	if err := p.markRead(w.key, current); err != nil {
+		w.err = e.refused(e.panicked(ctx, err))
 		return entry.Fresh
 	}
-	_, age, state := e.time.decide(&current.Meta)
+	_, age, state := e.time.Decide(&current.Meta)
 	if !state.Servable() || force {
 		return entry.Missing
 	}
 	e.counters.hit(state, age)
-	a.result = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}
+	w.result = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}
 	return state
 }
 
-// aheadMany refreshes stale entries in the background: in one batch if the
+// refreshMany refreshes stale entries in the background: in one batch if the
 // source takes many.
-func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale []*asked[A, K, V], seen uint64) {
-	now := e.time.now()
+func (e *engine[A, K, V]) refreshMany(ctx context.Context, p *plan[A, K, V], stale []*want[A, K, V], seen uint64) {
+	now := e.time.Now()
 	if e.source.many == nil {
-		for _, a := range stale {
-			e.ahead(ctx, p, a.key, a.arg, a.current, now, seen)
+		for _, w := range stale {
+			e.refresh(ctx, p, w.key, w.arg, w.current, now, seen)
 		}
 		return
 	}
-	stale = slices.DeleteFunc(stale, func(a *asked[A, K, V]) bool {
-		until, delayed := e.backoff.until(a.key)
-		return now < a.current.Quiet() || delayed && now < until
+	stale = slices.DeleteFunc(stale, func(w *want[A, K, V]) bool {
+		until, delayed := e.backoff.Until(w.key)
+		return now < w.current.NoRefreshBefore(module.Only{}) || delayed && now < until
 	})
 	for batch := range slices.Chunk(stale, p.limits.MaxBatch) {
-		if !e.loads.reserve(p.limits.MaxBackground) {
+		if !e.runs.Reserve(p.limits.MaxBackground) {
 			e.shed(ctx, now)
 			return
 		}
 		var jobs []job[A, K, V]
-		for _, a := range batch {
-			update, role := e.statuses.Begin(a.key, statuses.Need)
+		for _, w := range batch {
+			update, role := e.statuses.Begin(w.key, statuses.Need)
 			if role == statuses.Join {
 				continue
 			}
-			a.current.SetQuiet(entry.Never)
-			j := job[A, K, V]{key: a.key, arg: a.arg, update: update, stale: a.current}
+			w.current.DelayRefresh(module.Only{}, entry.Never)
+			j := job[A, K, V]{key: w.key, arg: w.arg, update: update, stale: w.current}
 			if role == statuses.Queued { // it waits for another load first, and must not hold up the rest
-				e.loads.background.Add(1)
+				e.runs.ReserveOver()
 				j.queued = true
 				e.launch(ctx, p, observe.Refresh, seen, j)
 				continue
@@ -250,75 +263,46 @@ func (e *engine[A, K, V]) aheadMany(ctx context.Context, p *plan[A, K, V], stale
 			jobs = append(jobs, j)
 		}
 		if len(jobs) == 0 {
-			e.loads.unreserve()
+			e.runs.Unreserve()
 			continue
 		}
 		e.launchMany(ctx, p, observe.Refresh, seen, jobs)
 	}
 }
 
-// waitMany joins or leads the keys' updates and waits for them. again says that it
-// does so for the second time.
-func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missing []*asked[A, K, V], force bool, seen uint64, again bool) {
-	claim, cause, led := statuses.Need, observe.Miss, Miss
-	if force {
-		claim, cause, led = statuses.Force, observe.Forced, Forced
-	}
-	began := e.fills.Load()
+// waitMany is wait for many keys: those that a source takes together are loaded in
+// batches.
+func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missing []*want[A, K, V], how waiting) {
+	how.began = e.stores.fills.Load()
 	var together []job[A, K, V]
-	for _, a := range missing {
-		switch {
-		case ctx.Err() != nil:
-			a.err = e.leaves(ctx.Err())
-			continue
-		case a.key != a.key: // NaN: below, for it is waited for at once
-			continue
-		case force && e.inside(ctx, a.key, nil):
-			a.err = e.refused(ErrRecursion)
+	for _, w := range missing {
+		role := e.join(ctx, w, &how)
+		if w.update == nil || role == statuses.Join {
 			continue
 		}
-		update, role := e.statuses.Begin(a.key, claim)
-		if role == statuses.Join && e.inside(ctx, a.key, update) {
-			a.err = e.refused(ErrRecursion)
-			continue
-		}
-		a.update, a.join = update, role == statuses.Join
-		j := job[A, K, V]{key: a.key, arg: a.arg, update: update, queued: role == statuses.Queued}
-		switch {
-		case role == statuses.Lead && e.source.many != nil:
+		j := job[A, K, V]{key: w.key, arg: w.arg, update: w.update, queued: role == statuses.Queued}
+		if e.source.many != nil && !j.queued {
 			together = append(together, j)
-		case role != statuses.Join: // it waits for another load first
-			e.launch(ctx, p, cause, seen, j)
+		} else { // one that is queued waits for another load first, and must not hold up the rest
+			e.launch(ctx, p, how.cause(), how.seen, j)
 		}
 	}
 	for batch := range slices.Chunk(together, p.limits.MaxBatch) {
-		e.launchMany(ctx, p, cause, seen, batch)
+		e.launchMany(ctx, p, how.cause(), how.seen, batch)
 	}
-	slot := slotOf(ctx)
+	slot := runs.SlotOf(ctx)
 	slot.Park()
 	defer slot.Resume(ctx)
-	var joined []unsure[A, K, V]
-	for _, a := range missing {
-		if a.update == nil {
-			if a.err == nil {
-				a.result, a.err = e.direct(ctx, p, a.arg)
-			}
-			continue
+	var again []*want[A, K, V]
+	var older []statuses.Fill
+	for _, w := range missing {
+		if w.update == nil {
+			e.waitAlone(ctx, p, w)
+		} else if f := e.collect(ctx, p, w, &how); f.Shared {
+			again, older = append(again, w), append(older, f)
 		}
-		end, err := a.update.Wait(ctx)
-		if err != nil {
-			a.err = e.leaves(err)
-			continue
-		}
-		why := led
-		if a.join && !force {
-			why = Joined
-		}
-		if u := accepted(&end, a.join && !force && !again, began); u != nil {
-			joined = append(joined, unsure[A, K, V]{a, u})
-			continue
-		}
-		a.result, a.err = e.settle(ctx, p, a.key, end, a.join, why)
 	}
-	e.againMany(ctx, p, joined)
+	if len(again) > 0 {
+		e.secondLook(ctx, p, again, older)
+	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/perennial-go/perennial/config"
+	"github.com/perennial-go/perennial/internal/module"
+	"github.com/perennial-go/perennial/internal/wiring"
 )
 
 // New memoizes a function of one argument, which is its key. A comparable type
@@ -102,13 +104,13 @@ func single[A, V any](f func(context.Context, A) (V, error)) source[A, V] {
 
 // build makes a function of options.
 func build[A any, K comparable, V any](src source[A, V], fn any, keys config.KeyExtractor[A, K], opts []config.Option, nilSource error) (*Func[A, V], error) {
-	settings, w, err := config.Split(opts)
+	settings, w, err := config.Split(module.Only{}, opts)
 	return assemble(src, fn, config.InMemoryKeyed[A, K, V](keys, settings...), w, nilSource, err)
 }
 
 // configured makes a function of a configuration object.
 func configured[A any, K comparable, V any](src source[A, V], fn any, c config.CacheConfiguration[A, K, V], opts []config.Option, nilSource error) (*Func[A, V], error) {
-	settings, w, err := config.Split(opts)
+	settings, w, err := config.Split(module.Only{}, opts)
 	errs := []error{err, nilSource}
 	for _, o := range settings {
 		errs = append(errs, errors.New("memoize: "+o.String()+" belongs to the configuration: give it to config.InMemory, or to Apply of a config.Mutable"))
@@ -118,7 +120,7 @@ func configured[A any, K comparable, V any](src source[A, V], fn any, c config.C
 
 // assemble makes a function, or says everything that is wrong: errs is what was
 // found before.
-func assemble[A any, K comparable, V any](src source[A, V], fn any, c config.CacheConfiguration[A, K, V], w config.Wiring, errs ...error) (*Func[A, V], error) {
+func assemble[A any, K comparable, V any](src source[A, V], fn any, c config.CacheConfiguration[A, K, V], w wiring.Wiring, errs ...error) (*Func[A, V], error) {
 	e, err := newEngine(src, fn, c, w, errs)
 	if err != nil {
 		return nil, err

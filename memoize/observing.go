@@ -10,9 +10,12 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/internal/keytext"
+	"github.com/perennial-go/perennial/internal/postponed"
+	"github.com/perennial-go/perennial/internal/problems"
+	"github.com/perennial-go/perennial/internal/timeline"
+	"github.com/perennial-go/perennial/internal/wiring"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/storage"
 )
@@ -24,14 +27,14 @@ type observing[K comparable] struct {
 	logger    *slog.Logger // nil is slog.Default() of the moment
 	silent    bool         // there is no log
 	wanted    uint32       // a bit a kind
-	time      *timeline
+	time      *timeline.Timeline
 	hide      bool
 	seed      maphash.Seed // of hashes of keys that are hidden
 	counters  *counters
-	troubles  troubles
+	problems  problems.Problems
 }
 
-func (o *observing[K]) init(w config.Wiring) {
+func (o *observing[K]) init(w wiring.Wiring) {
 	o.seed, o.silent, o.logger = maphash.MakeSeed(), w.Silent, w.Logger
 	if !w.Silent {
 		o.observers = append(o.observers, observe.Slog(w.Logger))
@@ -76,8 +79,8 @@ func (o *observing[K]) tell(ctx context.Context, ev observe.Event) {
 	if !o.wants(ev.Kind) {
 		return
 	}
-	ev.Func, ev.Time = o.name, o.time.now().Time()
-	if p := postponedIn(ctx); p != nil && o.postpone(p, ctx, ev) {
+	ev.Func, ev.Time = o.name, o.time.Now().Time()
+	if p := postponed.In(ctx); p != nil && o.postpone(p, ctx, ev) {
 		return
 	}
 	o.observe(ctx, ev)
@@ -86,8 +89,8 @@ func (o *observing[K]) tell(ctx context.Context, ev observe.Event) {
 // postpone stands apart, for there the event escapes.
 //
 //go:noinline
-func (o *observing[K]) postpone(p *postponed, ctx context.Context, ev observe.Event) bool {
-	return p.add(func() { o.observe(ctx, ev) })
+func (o *observing[K]) postpone(p *postponed.Events, ctx context.Context, ev observe.Event) bool {
+	return p.Add(func() { o.observe(ctx, ev) })
 }
 
 // observe tells each observer. A panic of one keeps it from no other.
@@ -118,14 +121,14 @@ func (o *observing[K]) observeBy(ctx context.Context, observer observe.Observer,
 // troubled tells of an event that is a trouble. Observers get each, First where
 // the log is to have it.
 func (o *observing[K]) troubled(ctx context.Context, ev observe.Event) {
-	ev.Count = o.troubles.meets(ev.Kind, o.time.now())
+	ev.Count = o.problems.Meet(ev.Kind, o.time.Now())
 	ev.First = ev.Count > 0
 	o.tell(ctx, ev)
 }
 
 // healed tells of the end of a trouble, if there was one.
 func (o *observing[K]) healed(ctx context.Context, bad, good observe.Kind) {
-	if o.troubles.over(bad, o.time.now) {
+	if o.problems.Over(bad, o.time.Now) {
 		o.tell(ctx, observe.Event{Kind: good})
 	}
 }
@@ -136,17 +139,17 @@ func (o *observing[K]) failing(ctx context.Context, cause observe.Cause, err err
 	if cause == observe.Refresh {
 		kind = observe.RefreshFailing
 	}
-	if n := o.troubles.meets(kind, o.time.now()); n > 0 {
+	if n := o.problems.Meet(kind, o.time.Now()); n > 0 {
 		o.tell(ctx, observe.Event{Kind: kind, First: true, Count: n, Cause: cause, Err: err, Key: key()})
 	}
 }
 
 // recovered is called when a load has succeeded in its time.
 func (o *observing[K]) recovered(ctx context.Context, cause observe.Cause) {
-	if !o.troubles.any.Load() {
+	if !o.problems.Any() {
 		return
 	}
-	failing, refreshing := o.troubles.over(observe.Failing, o.time.now), o.troubles.over(observe.RefreshFailing, o.time.now)
+	failing, refreshing := o.problems.Over(observe.Failing, o.time.Now), o.problems.Over(observe.RefreshFailing, o.time.Now)
 	if failing || refreshing {
 		o.tell(ctx, observe.Event{Kind: observe.Recovered, Cause: cause})
 	}
@@ -186,7 +189,7 @@ func (o *observing[K]) storeFaults(ctx context.Context, keys []K, err error) {
 // shed counts a refresh that was not started, which may happen on every hit.
 func (o *observing[K]) shed(ctx context.Context, now entry.Instant) {
 	o.counters.shed.Add(1)
-	if n := o.troubles.meets(observe.Shed, now); n > 0 {
+	if n := o.problems.Meet(observe.Shed, now); n > 0 {
 		o.tell(ctx, observe.Event{Kind: observe.Shed, First: true, Count: n})
 	}
 }
@@ -249,4 +252,25 @@ func cut(s string, longest int) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:longest-len(mark)], "") + mark // of a letter no part
+}
+
+// refused is the end of a call that returns an error.
+func (o *observing[K]) refused(err error) error {
+	o.counters.end(failed)
+	return err
+}
+
+// leaves is the end of a call whose own context has ended.
+func (o *observing[K]) leaves(err error) error {
+	o.counters.end(left)
+	return err
+}
+
+// unanswered is the end of a call that the storage can't answer, by the caller's
+// own context or because calls are to fail then.
+func (o *observing[K]) unanswered(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return o.refused(err)
+	}
+	return o.leaves(err)
 }

@@ -10,45 +10,47 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/doubts"
+	"github.com/perennial-go/perennial/internal/postponed"
 	"github.com/perennial-go/perennial/storage"
 )
 
-func (e *engine[A, K, V]) restore(ctx context.Context, r io.Reader, opts []SnapshotOption) (int, error) {
-	return e.restoreBy(ctx, opts, func(s storage.Snapshot[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
-		return s.Read(ctx, r, each)
+func (s *snapshots[A, K, V]) restore(ctx context.Context, r io.Reader, opts []SnapshotOption) (int, error) {
+	return s.restoreBy(ctx, opts, func(f storage.Snapshot[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
+		return f.Read(ctx, r, each)
 	})
 }
 
-func (e *engine[A, K, V]) restoreFile(ctx context.Context, path string, opts []SnapshotOption) (int, error) {
-	return e.restoreBy(ctx, opts, func(s storage.Snapshot[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
-		return s.ReadFile(ctx, path, each)
+func (s *snapshots[A, K, V]) restoreFile(ctx context.Context, path string, opts []SnapshotOption) (int, error) {
+	return s.restoreBy(ctx, opts, func(f storage.Snapshot[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
+		return f.ReadFile(ctx, path, each)
 	})
 }
 
 // restoreBy reads as many entries as the strategy keeps, and stores them
 // backwards, so that to the strategy those that are worth most were written last.
-func (e *engine[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, read func(storage.Snapshot[K, V], func(K, *entry.Entry[V]) bool) (int, error)) (n int, err error) {
-	s, err := e.snapshotOf(opts)
+func (s *snapshots[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, read func(storage.Snapshot[K, V], func(K, *entry.Entry[V]) bool) (int, error)) (n int, err error) {
+	format, err := s.format(opts)
 	if err != nil {
 		return 0, err
 	}
-	p, err := e.planToRestore()
+	p, err := s.planToRestore()
 	if err != nil {
 		return 0, err
 	}
-	defer e.unuse(p)
+	defer s.plans.unuse(p)
 	if !p.sweeps {
-		return 0, e.notInMemory("Restore", p)
+		return 0, notInMemory("Restore", s.name, p)
 	}
-	w := &withdrawn[K]{keys: map[K]struct{}{}, invalidate: e.invalidateKey}
-	defer e.unuse(e.listen(p, w))
+	gone := &invalidatedMeanwhile[K]{keys: map[K]struct{}{}, invalidate: s.invalidate}
+	defer s.plans.unuse(s.listen(p, gone))
 
-	entries, err := e.readAll(p, func(each func(K, *entry.Entry[V]) bool) error {
-		_, err := read(s, each)
+	entries, err := s.readAll(p, func(each func(K, *entry.Entry[V]) bool) error {
+		_, err := read(format, each)
 		return err
 	})
 	for _, x := range slices.Backward(entries) { // none, if the context ended while they were read
-		stored, failed := e.restoreOne(ctx, p, w, x)
+		stored, failed := s.restoreOne(ctx, p, gone, x)
 		if stored {
 			n++
 		}
@@ -60,15 +62,15 @@ func (e *engine[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, 
 		}
 	}
 	if err != nil {
-		return n, fmt.Errorf("memoize: %s has %d entries restored: %w", e.name, n, err)
+		return n, fmt.Errorf("memoize: %s has %d entries restored: %w", s.name, n, err)
 	}
 	return n, nil
 }
 
 // planToRestore is the plan in force, in use until unuse.
-func (e *engine[A, K, V]) planToRestore() (*plan[A, K, V], error) {
+func (s *snapshots[A, K, V]) planToRestore() (*plan[A, K, V], error) {
 	for {
-		if p, err := e.snapshot(); err != nil || e.use(p) {
+		if p, err := s.changes.snapshot(); err != nil || s.plans.useCurrent(p) {
 			return p, err
 		}
 	}
@@ -76,7 +78,7 @@ func (e *engine[A, K, V]) planToRestore() (*plan[A, K, V], error) {
 
 // readAll collects what may be served, as much as the strategy keeps. With an
 // error, that of user code that panics too, it is what was read before.
-func (e *engine[A, K, V]) readAll(p *plan[A, K, V], read func(func(K, *entry.Entry[V]) bool) error) (entries []saved[K, V], err error) {
+func (s *snapshots[A, K, V]) readAll(p *plan[A, K, V], read func(func(K, *entry.Entry[V]) bool) error) (entries []saved[K, V], err error) {
 	err = safely(func() error {
 		most := -1
 		if b, ok := p.settings.Eviction.(eviction.Bounded); ok {
@@ -85,8 +87,8 @@ func (e *engine[A, K, V]) readAll(p *plan[A, K, V], read func(func(K, *entry.Ent
 			}
 		}
 		return read(func(key K, x *entry.Entry[V]) bool {
-			bad := e.dynamicKeys && checkKey(key, e.identityKeys) != nil // then it may not be compared
-			if !bad && key == key && x.StateAt(e.time.now()) != entry.Expired {
+			bad := s.dynamicKeys && checkKey(key, s.identityKeys) != nil // then it may not be compared
+			if !bad && key == key && x.StateAt(s.time.Now()) != entry.Expired {
 				entries = append(entries, saved[K, V]{key: key, entry: x})
 			}
 			return len(entries) != most
@@ -95,48 +97,48 @@ func (e *engine[A, K, V]) readAll(p *plan[A, K, V], read func(func(K, *entry.Ent
 	return entries, err
 }
 
-func (e *engine[A, K, V]) restoreOne(ctx context.Context, p *plan[A, K, V], w *withdrawn[K], x saved[K, V]) (bool, error) {
-	held, events := hold(ctx)
-	s, err := e.restoreHeld(held, p, w, x)
-	events.tell()
-	if s.named {
-		e.evict(ctx, p, s.victim)
+func (s *snapshots[A, K, V]) restoreOne(ctx context.Context, p *plan[A, K, V], gone *invalidatedMeanwhile[K], x saved[K, V]) (bool, error) {
+	held, events := postponed.Hold(ctx)
+	w, err := s.restoreHeld(held, p, gone, x)
+	events.Tell()
+	if w.named {
+		s.evictor.evict(ctx, p, w.victim)
 	}
-	return s.kept, err
+	return w.kept, err
 }
 
-func (e *engine[A, K, V]) restoreHeld(ctx context.Context, p *plan[A, K, V], w *withdrawn[K], x saved[K, V]) (s stored[K, V], err error) {
-	if err := e.statuses.Hold(ctx, x.key, false); err != nil {
-		return s, err
+func (s *snapshots[A, K, V]) restoreHeld(ctx context.Context, p *plan[A, K, V], gone *invalidatedMeanwhile[K], x saved[K, V]) (w writeResult[K, V], err error) {
+	if err := s.statuses.Hold(ctx, x.key, false); err != nil {
+		return w, err
 	}
-	defer e.statuses.Free(x.key, false)
+	defer s.statuses.Free(x.key, false)
 	if err := ctx.Err(); err != nil {
-		return s, err
+		return w, err
 	}
-	if e.plan.Load().off == ErrClosed {
-		return s, ErrClosed
+	if s.plans.current.Load().off == ErrClosed {
+		return w, ErrClosed
 	}
-	if !w.mayReturn(x.key) {
-		return s, nil
+	if !gone.mayReturn(x.key) {
+		return w, nil
 	}
-	current, err := e.look(ctx, p, x.key)
-	now := e.time.now()
+	current, err := s.stores.look(ctx, p, x.key)
+	now := s.time.Now()
 	if err != nil || current != nil && current.Created() >= x.entry.Created() || x.entry.StateAt(now) == entry.Expired {
-		return s, err
+		return w, err
 	}
 	b := built[V]{value: x.entry.Value, created: x.entry.Created(), updateAfter: x.entry.UpdateAfter(), expiresAfter: x.entry.ExpiresAfter(), made: x.entry}
 	if b.cost, err = p.weighSafely(x.key, x.entry.Value); err != nil {
-		_ = e.panicked(ctx, err)
-		return s, nil
+		_ = s.panicked(ctx, err)
+		return w, nil
 	}
-	if err = e.store(ctx, p, x.key, &b, now, &s); s.fault != nil {
-		return s, notStored(s.fault)
+	if err = s.stores.store(ctx, p, x.key, &b, now, &w); w.fault != nil {
+		return w, notStored(w.fault)
 	}
-	return s, err
+	return w, err
 }
 
-// withdrawn is what was invalidated since a restore began, which must not come
-// back. Invalidations reach the storage of every plan in use, so that is what it
+// invalidatedMeanwhile is what was invalidated since a restore began, which must not
+// come back. Invalidations reach the storage of every plan in use, so that is what it
 // poses as:
 //
 //	Restore      begins ............... reads k ─ may not store it
@@ -144,7 +146,7 @@ func (e *engine[A, K, V]) restoreHeld(ctx context.Context, p *plan[A, K, V], w *
 //
 // Both hold the key, so either the restore sees that it is released, or the
 // invalidation releases what the restore has stored.
-type withdrawn[K comparable] struct {
+type invalidatedMeanwhile[K comparable] struct {
 	invalidate func(ctx context.Context, key K) error
 
 	mu       sync.Mutex
@@ -154,7 +156,7 @@ type withdrawn[K comparable] struct {
 }
 
 // mayReturn tells whether a key may be restored. The caller holds the key.
-func (w *withdrawn[K]) mayReturn(key K) bool {
+func (w *invalidatedMeanwhile[K]) mayReturn(key K) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if _, released := w.keys[key]; released || w.all {
@@ -164,7 +166,7 @@ func (w *withdrawn[K]) mayReturn(key K) bool {
 	return true
 }
 
-func (w *withdrawn[K]) release(key K) {
+func (w *invalidatedMeanwhile[K]) release(key K) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.keys[key] = struct{}{}
@@ -172,7 +174,7 @@ func (w *withdrawn[K]) release(key K) {
 
 // clear lets nothing return any more. What has may have come to the storage
 // behind the back of who empties it, so that is invalidated once more.
-func (w *withdrawn[K]) clear(ctx context.Context) error {
+func (w *invalidatedMeanwhile[K]) clear(ctx context.Context) error {
 	w.mu.Lock()
 	w.all = true
 	returned := slices.Clone(w.returned)
@@ -185,25 +187,24 @@ func (w *withdrawn[K]) clear(ctx context.Context) error {
 	return nil
 }
 
-// ear is withdrawn as a storage, which holds nothing.
-type ear[K comparable, V any] struct{ *withdrawn[K] }
+// invalidationListener is invalidatedMeanwhile as a storage, which holds nothing.
+type invalidationListener[K comparable, V any] struct{ *invalidatedMeanwhile[K] }
 
-func (ear[K, V]) Get(context.Context, K) (*entry.Entry[V], error) { return nil, nil }
-func (ear[K, V]) Offer(context.Context, K, *entry.Entry[V]) error { return nil }
-func (s ear[K, V]) Release(_ context.Context, key K) error        { s.release(key); return nil }
-func (s ear[K, V]) Clear(ctx context.Context) error               { return s.clear(ctx) }
-func (ear[K, V]) AnswersAtOnce()                                  {}
+func (invalidationListener[K, V]) Get(context.Context, K) (*entry.Entry[V], error) { return nil, nil }
+func (invalidationListener[K, V]) Offer(context.Context, K, *entry.Entry[V]) error { return nil }
+func (s invalidationListener[K, V]) Release(_ context.Context, key K) error {
+	s.release(key)
+	return nil
+}
+func (s invalidationListener[K, V]) Clear(ctx context.Context) error { return s.clear(ctx) }
+func (invalidationListener[K, V]) AnswersAtOnce()                    {}
 
-// listen puts a plan in use, until unuse, whose storage is w.
-func (e *engine[A, K, V]) listen(p *plan[A, K, V], w *withdrawn[K]) *plan[A, K, V] {
+// listen puts a plan in use, until unuse, by which gone hears of invalidations.
+func (s *snapshots[A, K, V]) listen(p *plan[A, K, V], gone *invalidatedMeanwhile[K]) *plan[A, K, V] {
 	settings := *p.settings
-	settings.Storage, settings.Eviction = ear[K, V]{w}, eviction.None[K]()
-	l := newPlan(&settings, e.dynamicKeys)
-	l.doubt = new(doubts[K])
-	l.uses = 1
-	l.retired.Store(true)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.retired = append(e.retired, l)
+	settings.Storage, settings.Eviction = invalidationListener[K, V]{gone}, eviction.None[K]()
+	l := newPlan(&settings, s.dynamicKeys)
+	l.doubt = new(doubts.Keys[K])
+	s.plans.add(l)
 	return l
 }

@@ -27,7 +27,7 @@ import (
 // what was written is cut short. A function may be closed before it is saved. A storage that is not storage.Local and a
 // storage.Ranger is ErrUnsupported.
 func (f *Func[A, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOption) (n int, err error) {
-	return f.verbs.save(ctx, w, opts)
+	return f.verbs.saver().save(ctx, w, opts)
 }
 
 // SaveFile is Save to a file, in place of the one that was saved before: it is
@@ -35,7 +35,7 @@ func (f *Func[A, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOpti
 // storage.ErrSnapshotPartial it is as it was. What is there and is no regular file is
 // left alone: storage.ErrNotRegular. See storage.Snapshot.WriteFile.
 func (f *Func[A, V]) SaveFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
-	return f.verbs.saveFile(ctx, path, opts)
+	return f.verbs.saver().saveFile(ctx, path, opts)
 }
 
 // Restore brings back what Save has written, and says how many entries it has
@@ -58,14 +58,14 @@ func (f *Func[A, V]) SaveFile(ctx context.Context, path string, opts ...Snapshot
 // nothing is: storage.ErrSnapshotForeign. With the context's end while it is read
 // nothing is restored either.
 func (f *Func[A, V]) Restore(ctx context.Context, r io.Reader, opts ...SnapshotOption) (n int, err error) {
-	return f.verbs.restore(ctx, r, opts)
+	return f.verbs.saver().restore(ctx, r, opts)
 }
 
 // RestoreFile is Restore from a file. That there is none, as before the first
 // Save, is fs.ErrNotExist. What is no regular file, as a FIFO that nobody writes to, is
 // not read: storage.ErrNotRegular.
 func (f *Func[A, V]) RestoreFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
-	return f.verbs.restoreFile(ctx, path, opts)
+	return f.verbs.saver().restoreFile(ctx, path, opts)
 }
 
 // SnapshotOption says how a snapshot is written. Save and Restore need the same.
@@ -105,58 +105,68 @@ type Ordered[K comparable] interface {
 	HottestFirst() iter.Seq[K]
 }
 
-// snapshotOf is a snapshot of this function.
-func (e *engine[A, K, V]) snapshotOf(opts []SnapshotOption) (s storage.Snapshot[K, V], err error) {
+// snapshots saves and restores what a storage in memory holds.
+type snapshots[A any, K comparable, V any] struct {
+	*core[A, K, V]
+	stores     *stores[A, K, V]
+	evictor    *evictor[A, K, V]
+	changes    *changes[A, K, V]
+	invalidate func(ctx context.Context, key K) error
+	named      bool // the function's name is not that of a closure
+}
+
+// format is how snapshots of this function are written.
+func (s *snapshots[A, K, V]) format(opts []SnapshotOption) (f storage.Snapshot[K, V], err error) {
 	var d snapshotDraft
 	for _, o := range opts {
 		if o.set == nil {
-			return s, errors.New("memoize: a zero SnapshotOption: make options with the functions of this package")
+			return f, errors.New("memoize: a zero SnapshotOption: make options with the functions of this package")
 		}
 		o.set(&d)
 	}
 	var fits bool
-	if s.Keys, fits = d.keys.(serde.Codec[K]); !fits && d.keys != nil {
-		return s, fmt.Errorf("memoize: SnapshotKeys is given a %T, and the keys of %s are of type %v", d.keys, e.name, reflect.TypeFor[K]())
+	if f.Keys, fits = d.keys.(serde.Codec[K]); !fits && d.keys != nil {
+		return f, fmt.Errorf("memoize: SnapshotKeys is given a %T, and the keys of %s are of type %v", d.keys, s.name, reflect.TypeFor[K]())
 	}
-	if s.Entries, fits = d.entries.(serde.SerDe[V]); !fits && d.entries != nil {
-		return s, fmt.Errorf("memoize: SnapshotEntries is given a %T, and the values of %s are of type %v", d.entries, e.name, reflect.TypeFor[V]())
+	if f.Entries, fits = d.entries.(serde.SerDe[V]); !fits && d.entries != nil {
+		return f, fmt.Errorf("memoize: SnapshotEntries is given a %T, and the values of %s are of type %v", d.entries, s.name, reflect.TypeFor[V]())
 	}
-	s.MaxRecord = d.limit
-	if !e.unnamed { // a closure's name changes with the code around it
-		s.Of = e.name
+	f.MaxRecord = d.limit
+	if s.named { // a closure's name changes with the code around it
+		f.Of = s.name
 	}
-	return s, nil
+	return f, nil
 }
 
-func (e *engine[A, K, V]) save(ctx context.Context, w io.Writer, opts []SnapshotOption) (int, error) {
-	return e.saveBy(opts, func(s storage.Snapshot[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
-		return s.Write(ctx, w, entries)
+func (s *snapshots[A, K, V]) save(ctx context.Context, w io.Writer, opts []SnapshotOption) (int, error) {
+	return s.saveBy(opts, func(f storage.Snapshot[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
+		return f.Write(ctx, w, entries)
 	})
 }
 
-func (e *engine[A, K, V]) saveFile(ctx context.Context, path string, opts []SnapshotOption) (int, error) {
-	return e.saveBy(opts, func(s storage.Snapshot[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
-		return s.WriteFile(ctx, path, entries)
+func (s *snapshots[A, K, V]) saveFile(ctx context.Context, path string, opts []SnapshotOption) (int, error) {
+	return s.saveBy(opts, func(f storage.Snapshot[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
+		return f.WriteFile(ctx, path, entries)
 	})
 }
 
-func (e *engine[A, K, V]) saveBy(opts []SnapshotOption, write func(storage.Snapshot[K, V], iter.Seq2[K, *entry.Entry[V]]) (int, error)) (n int, err error) {
-	s, err := e.snapshotOf(opts)
+func (s *snapshots[A, K, V]) saveBy(opts []SnapshotOption, write func(storage.Snapshot[K, V], iter.Seq2[K, *entry.Entry[V]]) (int, error)) (n int, err error) {
+	format, err := s.format(opts)
 	if err != nil {
 		return 0, err
 	}
-	p, err := e.snapshot()
+	p, err := s.changes.snapshot()
 	if err != nil && err != ErrClosed {
 		return 0, err
 	}
 	if !p.sweeps {
-		return 0, e.notInMemory("Save", p)
+		return 0, notInMemory("Save", s.name, p)
 	}
 	err = safely(func() error { // codecs and strategies are user code
-		entries := e.hottestFirst(p)
-		n, err = write(s, func(yield func(K, *entry.Entry[V]) bool) {
+		entries := s.hottestFirst(p)
+		n, err = write(format, func(yield func(K, *entry.Entry[V]) bool) {
 			for _, x := range entries {
-				if x.entry.StateAt(e.time.now()) != entry.Expired && !yield(x.key, x.entry) {
+				if x.entry.StateAt(s.time.Now()) != entry.Expired && !yield(x.key, x.entry) {
 					return
 				}
 			}
@@ -164,13 +174,13 @@ func (e *engine[A, K, V]) saveBy(opts []SnapshotOption, write func(storage.Snaps
 		return err
 	})
 	if err != nil {
-		return n, fmt.Errorf("memoize: %s has %d entries saved: %w", e.name, n, err)
+		return n, fmt.Errorf("memoize: %s has %d entries saved: %w", s.name, n, err)
 	}
 	return n, nil
 }
 
-func (e *engine[A, K, V]) notInMemory(verb string, p *plan[A, K, V]) error {
-	return fmt.Errorf("%w: %s needs a storage.Local that is a storage.Ranger, and %s has a %T", ErrUnsupported, verb, e.name, p.settings.Storage)
+func notInMemory[A any, K comparable, V any](verb, name string, p *plan[A, K, V]) error {
+	return fmt.Errorf("%w: %s needs a storage.Local that is a storage.Ranger, and %s has a %T", ErrUnsupported, verb, name, p.settings.Storage)
 }
 
 // saved is an entry with its key.
@@ -181,7 +191,7 @@ type saved[K comparable, V any] struct {
 
 // hottestFirst is what a storage in memory holds, in the strategy's order, and
 // after that by age.
-func (e *engine[A, K, V]) hottestFirst(p *plan[A, K, V]) []saved[K, V] {
+func (s *snapshots[A, K, V]) hottestFirst(p *plan[A, K, V]) []saved[K, V] {
 	ranks := map[K]int{}
 	if o, ok := p.settings.Eviction.(Ordered[K]); ok {
 		for key := range o.HottestFirst() {
@@ -192,7 +202,7 @@ func (e *engine[A, K, V]) hottestFirst(p *plan[A, K, V]) []saved[K, V] {
 	}
 	var held []saved[K, V]
 	var rank []int // of each, the greatest there is where the strategy has none
-	for key, stored := range p.settings.Storage.(storage.Ranger[K, V]).Range(e.life) {
+	for key, stored := range p.settings.Storage.(storage.Ranger[K, V]).Range(s.life) {
 		r, ok := ranks[key]
 		if !ok {
 			r = len(ranks)

@@ -5,43 +5,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/internal/doubts"
+	"github.com/perennial-go/perennial/internal/storebudget"
+	"github.com/perennial-go/perennial/internal/sweeptimer"
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/storage"
 )
 
+// stores reads and writes the storages of a function within their budgets, keeps their
+// strategies' account, and reports their faults.
+type stores[A any, K comparable, V any] struct {
+	*core[A, K, V]
+	budget  storebudget.Budget
+	fills   atomic.Uint64 // of storages that are fenced, accepted or not
+	sweeper sweeptimer.Timer
+}
+
+// keepsTime tells whether a plan's storage keeps to deadlines itself. It can't keep
+// to those of a clock that was handed in.
+func (s *stores[A, K, V]) keepsTime(p *plan[A, K, V]) bool { return p.prompt && !s.time.Handed }
+
 // look gets the key's entry. A storage that fails, is too slow or is in doubt
 // reads as empty, unless calls are to fail then. The error is that of the
 // caller's own context, or ErrUnavailable.
-func (e *engine[A, K, V]) look(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
+func (s *stores[A, K, V]) look(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
 	if p.memory != nil {
 		return p.memory.Find(key), nil
 	}
-	return e.lookGuarded(ctx, p, key)
+	return s.lookGuarded(ctx, p, key)
 }
 
 // lookGuarded looks into a storage that is not ours.
-func (e *engine[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
-	if !p.local && p.doubt.has(key) || key != key { // NaN is never stored
+func (s *stores[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
+	if !p.local && p.doubt.Has(key) || key != key { // NaN is never stored
 		return nil, nil
 	}
-	stored, err := ask(e, ctx, p, func(ctx context.Context) (*entry.Entry[V], error) { return p.settings.Storage.Get(ctx, key) })
+	stored, err := ask(s, ctx, p, func(ctx context.Context) (*entry.Entry[V], error) { return p.settings.Storage.Get(ctx, key) })
 	if err != nil {
-		return nil, e.unread(ctx, p, key, err)
+		return nil, s.unread(ctx, p, key, err)
 	}
 	return p.trusted(stored), nil
 }
 
 // lookMany gets the entries of many keys in one round trip, if the storage can.
 // The error is that of look, and each key's own: see storage.FaultOf.
-func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys []K) ([]*entry.Entry[V], error) {
+func (s *stores[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys []K) ([]*entry.Entry[V], error) {
 	entries := make([]*entry.Entry[V], len(keys))
 	if p.reader == nil || len(keys) < 2 {
 		for i, key := range keys {
 			var err error
-			if entries[i], err = e.look(ctx, p, key); err != nil {
+			if entries[i], err = s.look(ctx, p, key); err != nil {
 				return nil, err
 			}
 		}
@@ -49,14 +66,14 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 	}
 	wanted, places := make([]K, 0, len(keys)), make([]int, 0, len(keys))
 	for i, key := range keys {
-		if !p.doubt.has(key) && key == key {
+		if !p.doubt.Has(key) && key == key {
 			wanted, places = append(wanted, key), append(places, i)
 		}
 	}
 	if len(wanted) == 0 {
 		return entries, nil
 	}
-	found, err := ask(e, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) {
+	found, err := ask(s, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) {
 		found, err := p.reader.GetMany(ctx, wanted)
 		if len(found) != len(wanted) {
 			return nil, cmp.Or(err, errShort)
@@ -72,10 +89,10 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return entries, err
 	}
-	e.storeFaults(ctx, wanted, err)
+	s.storeFaults(ctx, wanted, err)
 	var errs []error
 	for i, place := range places {
-		if err := p.unavailable(e.faultOf(err, i)); err != nil {
+		if err := p.unavailable(s.faultOf(err, i)); err != nil {
 			errs = append(errs, &storage.ItemError{Item: place, Err: err})
 		}
 	}
@@ -84,7 +101,7 @@ func (e *engine[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 
 // ask reads from a storage that is not ours, within its budget. What it returns
 // with an error counts as well, if it comes in time.
-func ask[A any, K comparable, V, T any](e *engine[A, K, V], ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) (T, error)) (answer T, err error) {
+func ask[A any, K comparable, V, T any](s *stores[A, K, V], ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) (T, error)) (answer T, err error) {
 	here := func(ctx context.Context) (err error) {
 		answer, err = op(ctx)
 		return err
@@ -92,21 +109,21 @@ func ask[A any, K comparable, V, T any](e *engine[A, K, V], ctx context.Context,
 	switch {
 	case p.local:
 		err = safely(func() error { return here(ctx) })
-	case e.keepsTime(p):
-		err = e.within(ctx, p.limits.StoreRead, here)
+	case s.keepsTime(p):
+		err = s.budget.Within(ctx, p.limits.StoreRead, here)
 	default:
-		answer, err = elsewhere(e, ctx, p, op)
+		answer, err = elsewhere(s, ctx, p, op)
 	}
 	if err == nil {
-		e.healed(ctx, observe.StoreFault, observe.StoreOK)
+		s.healed(ctx, observe.StoreFault, observe.StoreOK)
 	}
-	return answer, e.hiding(err)
+	return answer, s.hiding(err)
 }
 
 // elsewhere asks on a goroutine that can be left.
-func elsewhere[A any, K comparable, V, T any](e *engine[A, K, V], ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) (T, error)) (answer T, err error) {
+func elsewhere[A any, K comparable, V, T any](s *stores[A, K, V], ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) (T, error)) (answer T, err error) {
 	got := make(chan T, 1) // for it may come when nobody waits any more
-	err = e.budget(ctx, p.limits.StoreRead, func(error, bool) {}, func(ctx context.Context) error {
+	err = s.budget.Run(ctx, p.limits.StoreRead, func(error, bool) {}, func(ctx context.Context) error {
 		answer, err := op(ctx)
 		got <- answer
 		return err
@@ -120,11 +137,11 @@ func elsewhere[A any, K comparable, V, T any](e *engine[A, K, V], ctx context.Co
 
 // unread is what a storage that can't be read means to a call: nothing, unless
 // the call's own context has ended, or calls are to fail then.
-func (e *engine[A, K, V]) unread(ctx context.Context, p *plan[A, K, V], key K, err error) error {
+func (s *stores[A, K, V]) unread(ctx context.Context, p *plan[A, K, V], key K, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}
-	e.storeFault(ctx, key, err)
+	s.storeFault(ctx, key, err)
 	return p.unavailable(err)
 }
 
@@ -139,14 +156,14 @@ func (p *plan[A, K, V]) unavailable(err error) error {
 
 // trusted is an entry that is not in doubt, or nil.
 func (p *plan[A, K, V]) trusted(stored *entry.Entry[V]) *entry.Entry[V] {
-	if stored != nil && !p.local && p.doubt.reject(stored.Created()) {
+	if stored != nil && !p.local && p.doubt.Reject(stored.Created()) {
 		return nil
 	}
 	return stored
 }
 
-// stored is what became of an entry that was to be stored.
-type stored[K comparable, V any] struct {
+// writeResult is what became of an entry that was to be stored.
+type writeResult[K comparable, V any] struct {
 	entry  *entry.Entry[V] // as it is kept, or would have been
 	claim  *claim          // that it is stored under, where the storage is fenced
 	cost   *cost           // of it, where the strategy wants to know
@@ -163,37 +180,37 @@ type stored[K comparable, V any] struct {
 // became of it is put down in s: with neither kept nor a fault, another process
 // has superseded it. The error is the strategy's. The caller is the only one who
 // changes what is stored for the key.
-func (e *engine[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b *built[V], now entry.Instant, s *stored[K, V]) (err error) {
+func (s *stores[A, K, V]) store(ctx context.Context, p *plan[A, K, V], key K, b *built[V], now entry.Instant, w *writeResult[K, V]) (err error) {
 	if b.expiresAfter <= now { // nobody could ever be served it
-		s.entry, s.fault = b.entry(), e.release(ctx, p, key)
-		s.kept, s.gone = s.fault == nil, true
+		w.entry, w.fault = b.entry(), s.release(ctx, p, key)
+		w.kept, w.gone = w.fault == nil, true
 		return nil
 	}
-	s.cost = b.cost
+	w.cost = b.cost
 	var old *entry.Meta
 	if p.memory != nil {
 		var replaced *entry.Entry[V]
-		if s.entry, replaced = p.memory.Put(key, b.value, b.created, b.updateAfter, b.expiresAfter); replaced != nil {
+		if w.entry, replaced = p.memory.Put(key, b.value, b.created, b.updateAfter, b.expiresAfter); replaced != nil {
 			old = &replaced.Meta
 		}
-	} else if e.offer(ctx, p, key, b, s); s.fault != nil || !s.kept {
+	} else if s.offer(ctx, p, key, b, w); w.fault != nil || !w.kept {
 		return nil
 	}
-	s.kept = true
-	if s.cost != nil {
-		return e.accountWeighed(ctx, p, key, s, old)
+	w.kept = true
+	if w.cost != nil {
+		return s.accountWeighed(ctx, p, key, w, old)
 	}
-	return e.account(ctx, p, key, s, old)
+	return s.account(ctx, p, key, w, old)
 }
 
 // account tells the strategy of what was stored.
-func (e *engine[A, K, V]) account(ctx context.Context, p *plan[A, K, V], key K, s *stored[K, V], old *entry.Meta) (err error) {
+func (s *stores[A, K, V]) account(ctx context.Context, p *plan[A, K, V], key K, w *writeResult[K, V], old *entry.Meta) (err error) {
 	if p.sweeps {
-		e.sweeper.arm(s.entry.ExpiresAfter())
+		s.sweeper.Arm(w.entry.ExpiresAfter())
 	}
-	if account := e.accountOf(p); account != nil {
-		if s.victim, s.named, err = account.written(key, &s.entry.Meta, old); err != nil {
-			return e.panicked(ctx, err)
+	if account := s.accountOf(p); account != nil {
+		if w.victim, w.named, err = account.written(key, &w.entry.Meta, old); err != nil {
+			return s.panicked(ctx, err)
 		}
 	}
 	return nil
@@ -204,39 +221,39 @@ func (e *engine[A, K, V]) account(ctx context.Context, p *plan[A, K, V], key K, 
 // of a load small.
 //
 //go:noinline
-func (e *engine[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], key K, s *stored[K, V], old *entry.Meta) (err error) {
+func (s *stores[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], key K, w *writeResult[K, V], old *entry.Meta) (err error) {
 	if p.sweeps {
-		e.sweeper.arm(s.entry.ExpiresAfter())
+		s.sweeper.Arm(w.entry.ExpiresAfter())
 	}
-	account := e.accountOf(p)
+	account := s.accountOf(p)
 	if account == nil {
 		return nil
 	}
-	if s.victim, s.named, err = account.weighed(key, &s.entry.Meta, old, s.cost); err != nil {
-		return e.panicked(ctx, err)
+	if w.victim, w.named, err = account.weighed(key, &w.entry.Meta, old, w.cost); err != nil {
+		return s.panicked(ctx, err)
 	}
 	if b, ok := account.settings.Eviction.(eviction.Bounded); ok {
-		if most := b.Capacity(); 0 < most && most < s.cost.weight {
-			e.tooHeavy(ctx, key, s.cost.weight, most)
+		if most := b.Capacity(); 0 < most && most < w.cost.weight {
+			s.tooHeavy(ctx, key, w.cost.weight, most)
 		}
 	}
 	return nil
 }
 
 // offer writes to a storage that is not ours, under the claim if there is one.
-func (e *engine[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b *built[V], s *stored[K, V]) {
-	s.entry = b.entry()
-	if s.claim == nil {
-		e.dropDoubtful(ctx, p, key)
-		offered := s.entry // s may be a load's, which is over before the storage comes back
-		s.fault = e.write(ctx, p, change{brings: true, fences: s.sets}, func(ctx context.Context) error { return p.settings.Storage.Offer(ctx, key, offered) }, key)
-		s.kept = s.fault == nil
+func (s *stores[A, K, V]) offer(ctx context.Context, p *plan[A, K, V], key K, b *built[V], w *writeResult[K, V]) {
+	w.entry = b.entry()
+	if w.claim == nil {
+		s.dropDoubtful(ctx, p, key)
+		offered := w.entry // s may be a load's, which is over before the storage comes back
+		w.fault = s.write(ctx, p, change{brings: true, fences: w.sets}, func(ctx context.Context) error { return p.settings.Storage.Offer(ctx, key, offered) }, key)
+		w.kept = w.fault == nil
 		return
 	}
-	s.claim.filled = e.fills.Add(1)
-	kept, err := e.fill(ctx, p, storage.Fill[K, V]{Key: key, Entry: s.entry, Token: s.claim.token, Touch: s.touch})
-	s.fault = err
-	s.kept = err == nil && kept[0]
+	w.claim.filled = s.fills.Add(1)
+	kept, err := s.fill(ctx, p, storage.Fill[K, V]{Key: key, Entry: w.entry, Token: w.claim.token, Touch: w.touch})
+	w.fault = err
+	w.kept = err == nil && kept[0]
 }
 
 // notStored is the error of who was to store something: that the storage is not
@@ -252,22 +269,22 @@ func notStored(fault error) error {
 // storage may decline an offer without a word, and so leave there what is in doubt;
 // a release it may not. A fault is reported, and nothing worse: the offer comes all
 // the same.
-func (e *engine[A, K, V]) dropDoubtful(ctx context.Context, p *plan[A, K, V], keys ...K) {
+func (s *stores[A, K, V]) dropDoubtful(ctx context.Context, p *plan[A, K, V], keys ...K) {
 	if p.local {
 		return
 	}
 	var doubtful []K
 	for _, key := range keys {
-		if p.doubt.has(key) {
+		if p.doubt.Has(key) {
 			doubtful = append(doubtful, key)
 		}
 	}
 	switch {
 	case len(doubtful) > 1 && p.bulk != nil:
-		_ = e.write(ctx, p, change{}, func(ctx context.Context) error { return p.bulk.ReleaseMany(ctx, doubtful) }, doubtful...)
+		_ = s.write(ctx, p, change{}, func(ctx context.Context) error { return p.bulk.ReleaseMany(ctx, doubtful) }, doubtful...)
 	default:
 		for _, key := range doubtful {
-			_ = e.write(ctx, p, change{}, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
+			_ = s.write(ctx, p, change{}, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
 		}
 	}
 }
@@ -276,8 +293,8 @@ func (e *engine[A, K, V]) dropDoubtful(ctx context.Context, p *plan[A, K, V], ke
 // nil. A load that ends after the configuration has changed may write to a
 // storage that another strategy sees to now, or that is out of force while its
 // strategy is not.
-func (e *engine[A, K, V]) accountOf(p *plan[A, K, V]) *plan[A, K, V] {
-	now := e.plan.Load()
+func (s *stores[A, K, V]) accountOf(p *plan[A, K, V]) *plan[A, K, V] {
+	now := s.plans.current.Load()
 	switch {
 	case now == p:
 	case now.sameStorage(p):
@@ -290,82 +307,26 @@ func (e *engine[A, K, V]) accountOf(p *plan[A, K, V]) *plan[A, K, V] {
 
 // release drops the key's entry from a plan's storage and tells its strategy.
 // The caller is the only one who changes what is stored for the key.
-func (e *engine[A, K, V]) release(ctx context.Context, p *plan[A, K, V], key K) error {
+func (s *stores[A, K, V]) release(ctx context.Context, p *plan[A, K, V], key K) error {
 	var old *entry.Meta
 	if p.memory != nil {
 		if taken := p.memory.Take(key); taken != nil {
 			old = &taken.Meta
 		}
-	} else if err := e.drop(ctx, p, key); err != nil {
+	} else if err := s.drop(ctx, p, key); err != nil {
 		return err
 	}
-	if account := e.accountOf(p); account != nil {
+	if account := s.accountOf(p); account != nil {
 		if err := account.released(key, old); err != nil {
-			return e.panicked(ctx, err)
+			return s.panicked(ctx, err)
 		}
 	}
 	return nil
 }
 
 // drop releases from a storage that is not ours.
-func (e *engine[A, K, V]) drop(ctx context.Context, p *plan[A, K, V], key K) error {
-	return e.write(ctx, p, change{fences: true}, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
-}
-
-// evict releases what a strategy has named, and what else has to go where one
-// that comes may weigh more than one that goes.
-func (e *engine[A, K, V]) evict(ctx context.Context, p *plan[A, K, V], victim K) {
-	e.evictOne(ctx, p, victim)
-	if p.costs {
-		e.shrink(ctx, p)
-	}
-}
-
-// shrink releases down to the capacity.
-func (e *engine[A, K, V]) shrink(ctx context.Context, p *plan[A, K, V]) {
-	if p.over == nil {
-		return
-	}
-	for {
-		victims, err := p.victims()
-		if err != nil {
-			_ = e.panicked(ctx, err)
-		}
-		if len(victims) == 0 {
-			return
-		}
-		for _, victim := range victims {
-			e.evictOne(ctx, p, victim)
-		}
-	}
-}
-
-func (e *engine[A, K, V]) evictOne(ctx context.Context, p *plan[A, K, V], victim K) {
-	if !e.evictHeld(ctx, p, victim) {
-		return // closed, or reported
-	}
-	e.backoff.clear(victim)
-	e.counters.evicted.Add(1)
-	e.note(ctx, observe.Evicted, victim)
-}
-
-// evictHeld releases the victim from the storage that its strategy keeps account of
-// by now. A load may have told the strategy of what it has stored just after another
-// storage came into force, and what is named then is one of that:
-//
-//	load    stores in the first ─────────── tells: a key of the second is named
-//	change              to the second ─ the strategy forgets ─ others store
-func (e *engine[A, K, V]) evictHeld(ctx context.Context, p *plan[A, K, V], victim K) bool {
-	if now := e.plan.Load(); now.sameStrategy(p) && !now.sameStorage(p) {
-		p = now
-	}
-	if e.statuses.Hold(e.life, victim, false) != nil {
-		return false
-	}
-	ctx, events := hold(ctx)
-	defer events.tell()
-	defer e.statuses.Free(victim, false)
-	return e.release(ctx, p, victim) == nil
+func (s *stores[A, K, V]) drop(ctx context.Context, p *plan[A, K, V], key K) error {
+	return s.write(ctx, p, change{fences: true}, func(ctx context.Context) error { return p.settings.Storage.Release(ctx, key) }, key)
 }
 
 // change is what a write does to what is stored, as far as doubts go.
@@ -378,58 +339,58 @@ type change struct {
 // write changes what is stored for keys. A failure is reported, and leaves them
 // in doubt, unless the storage was not even asked. Values that wait for their store to come back are not failures, for
 // until then the storage itself answers with them; nor do they end a doubt.
-func (e *engine[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how change, op func(ctx context.Context) error, keys ...K) error {
+func (s *stores[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how change, op func(ctx context.Context) error, keys ...K) error {
 	if p.local {
-		err := e.hiding(safely(func() error { return op(ctx) }))
+		err := s.hiding(safely(func() error { return op(ctx) }))
 		if err != nil {
-			e.storeFault(ctx, keys[0], err)
+			s.storeFault(ctx, keys[0], err)
 		}
 		return err
 	}
-	began := e.time.steady() // doubts of what is late are no matter of the wall clock
-	writes := make([]writing, len(keys))
+	began := s.time.Steady() // doubts of what is late are no matter of the wall clock
+	writes := make([]doubts.Write, len(keys))
 	for i, key := range keys {
-		writes[i] = p.doubt.begin(key, how.fences, began)
+		writes[i] = p.doubt.Begin(key, how.fences, began)
 	}
 	ended := func(err error, left bool) {
-		now := e.time.steady()
-		for i, w := range writes {
-			fault, late := storage.FaultOf(err, i), longAgo
+		now := s.time.Steady()
+		for i, wr := range writes {
+			fault, late := storage.FaultOf(err, i), doubts.LongAgo
 			if how.brings && !p.ordered && mayArrive(fault) {
-				late = now.Add(lateness)
+				late = now.Add(doubts.Lateness)
 			}
-			p.doubt.end(w, fault == nil && !left && (how.applied == nil || how.applied(i)), now, late)
+			p.doubt.End(wr, fault == nil && !left && (how.applied == nil || how.applied(i)), now, late)
 		}
 	}
 	var err error
-	if e.keepsTime(p) {
-		err = e.within(ctx, p.limits.StoreWrite, op)
+	if s.keepsTime(p) {
+		err = s.budget.Within(ctx, p.limits.StoreWrite, op)
 		ended(err, false)
 	} else {
-		err = e.budget(ctx, p.limits.StoreWrite, ended, op)
+		err = s.budget.Run(ctx, p.limits.StoreWrite, ended, op)
 	}
 	if how.brings {
 		err = notQueued(err, len(keys))
 	}
 	if err != nil {
-		now := e.time.now()
-		for i, w := range writes {
+		now := s.time.Now()
+		for i, wr := range writes {
 			if fault := storage.FaultOf(err, i); fault != nil && !errors.Is(fault, storage.ErrUnstorable) {
-				p.doubt.suspect(w, now)
+				p.doubt.Suspect(wr, now)
 			}
 		}
-		err = e.hiding(err)
-		e.storeFaults(ctx, keys, err)
+		err = s.hiding(err)
+		s.storeFaults(ctx, keys, err)
 		return err
 	}
-	e.healed(ctx, observe.StoreFault, observe.StoreOK)
+	s.healed(ctx, observe.StoreFault, observe.StoreOK)
 	return nil
 }
 
 // mayArrive tells whether what a write was to store may be under way, though the
 // write has come back with this fault.
 func mayArrive(fault error) bool {
-	return fault != nil && fault != errStoreBusy && !errors.Is(fault, storage.ErrRefused) && !errors.Is(fault, storage.ErrUnstorable) && !errors.Is(fault, storage.ErrQueued)
+	return fault != nil && fault != storebudget.ErrBusy && !errors.Is(fault, storage.ErrRefused) && !errors.Is(fault, storage.ErrUnstorable) && !errors.Is(fault, storage.ErrQueued)
 }
 
 // notQueued is the error of those of so many keys that do not merely wait for

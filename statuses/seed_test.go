@@ -43,7 +43,7 @@ func stored(value string) *entry.Entry[string] {
 
 func TestSeed49MarkBeingUpdated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		mark(t, newRegistry(), "key").End(nil, nil)
+		finish(mark(t, newRegistry(), "key"), nil, nil)
 	})
 }
 
@@ -57,7 +57,7 @@ func TestSeed50IsBeingUpdated(t *testing.T) {
 		if !updating(r, "key") {
 			t.Fatal("the key is not being updated")
 		}
-		u.End(nil, nil)
+		finish(u, nil, nil)
 	})
 }
 
@@ -70,7 +70,7 @@ func TestSeed51SecondMarkJoins(t *testing.T) {
 		if role != statuses.Join || second != u {
 			t.Fatalf("Begin answers role %v, another update: %v; want to join the first", role, second != u)
 		}
-		u.End(nil, nil)
+		finish(u, nil, nil)
 	})
 }
 
@@ -81,7 +81,7 @@ func TestSeed52IsBeingUpdatedForThatKey(t *testing.T) {
 		if updating(r, "other") || !updating(r, "key") {
 			t.Fatalf("the keys that are being updated are %q, want key alone", slices.Collect(r.Keys()))
 		}
-		u.End(nil, nil)
+		finish(u, nil, nil)
 	})
 }
 
@@ -91,20 +91,20 @@ func TestSeed53EndWithoutMarkEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()
 		old := mark(t, r, "key")
-		old.End(stored("entry"), nil)
+		finish(old, stored("entry"), nil)
 		newer := mark(t, r, "key")
-		old.End(stored("again"), nil)
+		finish(old, stored("again"), nil)
 		if !updating(r, "key") {
 			t.Fatal("the second end of an update ended a newer one")
 		}
-		newer.End(nil, nil)
+		finish(newer, nil, nil)
 	})
 }
 
 func TestSeed54MarkUpdated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()
-		mark(t, r, "key").End(stored("entry"), nil)
+		finish(mark(t, r, "key"), stored("entry"), nil)
 		if updating(r, "key") {
 			t.Fatal("the key is still being updated")
 		}
@@ -115,8 +115,8 @@ func TestSeed55AbortWithoutMarkEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()
 		old := mark(t, r, "key")
-		old.End(stored("entry"), nil)
-		old.End(nil, errors.New("stub"))
+		finish(old, stored("entry"), nil)
+		finish(old, nil, errors.New("stub"))
 		if end, err := old.Wait(t.Context()); err != nil || end.Err != nil || end.Entry.Value != "entry" {
 			t.Fatalf("the outcome became %+v, %v; want the first one", end, err)
 		}
@@ -126,7 +126,7 @@ func TestSeed55AbortWithoutMarkEndsNothing(t *testing.T) {
 func TestSeed56MarkUpdateAborted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()
-		mark(t, r, "key").End(nil, errors.New("stub"))
+		finish(mark(t, r, "key"), nil, errors.New("stub"))
 		if updating(r, "key") {
 			t.Fatal("the key is still being updated")
 		}
@@ -139,7 +139,7 @@ func TestSeed57AwaitEndedUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()
 		u := mark(t, r, "key")
-		u.End(stored("entry"), nil)
+		finish(u, stored("entry"), nil)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		if end, err := u.Wait(ended); err != nil || end.Entry.Value != "entry" {
@@ -166,8 +166,8 @@ func TestSeed58LockTimeout(t *testing.T) {
 		if role != statuses.Lead || next == u {
 			t.Fatalf("Begin answers role %v, want to lead a new update", role)
 		}
-		next.End(nil, nil)
-		u.End(nil, nil)
+		finish(next, nil, nil)
+		finish(u, nil, nil)
 		if updating(r, "key") {
 			t.Fatal("the key is still being updated after both have ended")
 		}
@@ -179,7 +179,7 @@ func TestSeed59AwaitUpdatedWithNothing(t *testing.T) {
 		r := newRegistry()
 		u := mark(t, r, "key")
 		handle, _ := r.Begin("key", statuses.Need)
-		u.End(nil, nil)
+		finish(u, nil, nil)
 		if end, err := handle.Wait(t.Context()); err != nil || end != (statuses.Outcome[string]{}) {
 			t.Fatalf("got %+v, %v; want nothing at all", end, err)
 		}
@@ -206,7 +206,7 @@ func TestSeed60ThreeWaitersOfAbort(t *testing.T) {
 		if len(got) > 0 {
 			t.Fatal("somebody did not wait")
 		}
-		u.End(nil, stub)
+		finish(u, nil, stub)
 		for range 3 {
 			if err := <-got; err != stub {
 				t.Fatalf("a waiter got %v, want %v", err, stub)

@@ -81,8 +81,8 @@ type Update[V any] interface {
 	// also by the leader of an update that is late. That of a Put whose
 	// Publish or Yield was granted also wakes those who waited when it began, for
 	// what it has superseded and for an update that only needs a value and has not
-	// begun to load. They get its outcome, Fenced.
-	End(e *entry.Entry[V], err error)
+	// begun to load. They get its outcome, Fenced. The registry decides end.Fenced.
+	End(end Outcome[V])
 	// Late ends the update for those who wait and lets the key be loaded
 	// again, while its load still runs. It does nothing to an update that
 	// publishes or has ended.
@@ -96,7 +96,31 @@ type Outcome[V any] struct {
 	Entry  *entry.Entry[V] // nil if Err is not
 	Err    error
 	Fenced bool // an invalidation or Set superseded it: Entry is not stored
+	Fill   Fill // what the storage has made of Entry, if processes share it
 }
+
+// Fill says what a storage that processes share has made of an update's value: the
+// storage need not hold it. Whoever led the update may have the value, for it is no
+// older than the call. A call that joined may have begun after another process's
+// invalidation, if that came between the claim and a fill that was refused, or after
+// one that was accepted:
+//
+//	A  claims ─ loads ──────────────────────── fills: refused
+//	A  claims ─ loads ─ fills: accepted ───────────────────── hears of it
+//	B                     invalidates ─ returns
+//	A's other call                            begins ─ joins
+//
+// so it looks once more, unless it began before a fill that was accepted. The zero
+// value is that of a storage of this process alone.
+type Fill struct {
+	Shared  bool   // processes share the storage
+	Refused bool   // the storage has refused the value
+	Number  uint64 // of the fill that was accepted, in the order of the function's fills; 0 if there was none
+}
+
+// Newer tells whether an invalidation that a call which joined has not seen may be
+// newer than the value: began is the number of fills when the call began to wait.
+func (f Fill) Newer(began uint64) bool { return f.Shared && (f.Number == 0 || began >= f.Number) }
 
 // Why an update may not start or publish.
 var (

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/statuses"
 	"github.com/perennial-go/perennial/statuses/statusestest"
 )
@@ -42,9 +43,9 @@ func TestCounts(t *testing.T) {
 	check("and one late", statuses.Counts{Keys: 2, Superseded: 2, Late: 1})
 	fenced.Late(errors.New("late too"))
 	check("both late", statuses.Counts{Keys: 2, Superseded: 2, Late: 2})
-	fenced.End(nil, nil)
+	finish(fenced, nil, nil)
 	check("one ended", statuses.Counts{Keys: 1, Superseded: 1, Late: 1})
-	late.End(nil, nil)
+	finish(late, nil, nil)
 	check("at the end", statuses.Counts{})
 }
 
@@ -54,7 +55,7 @@ func TestLockTimeoutAfterTheEnd(t *testing.T) {
 		r := statuses.NewInMemory[string, string](time.Second, nil)
 		want := stored("entry")
 		u := mark(t, r, "key")
-		u.End(want, nil)
+		finish(u, want, nil)
 		next := mark(t, r, "key")
 		time.Sleep(time.Second - 1)
 		if end, err := u.Wait(t.Context()); err != nil || end.Entry != want {
@@ -68,7 +69,7 @@ func TestLockTimeoutAfterTheEnd(t *testing.T) {
 		if end, err := next.Wait(t.Context()); err != nil || !errors.Is(end.Err, statuses.ErrLockTimeout) {
 			t.Fatalf("got %+v, %v; want ErrLockTimeout", end, err)
 		}
-		next.End(nil, nil)
+		finish(next, nil, nil)
 	})
 }
 
@@ -80,7 +81,7 @@ func TestStartOfAnEndedUpdate(t *testing.T) {
 	}{{stub, stub}, {nil, statuses.ErrEnded}} {
 		r := newRegistry()
 		u, _ := r.Begin("key", statuses.Need)
-		u.End(nil, c.with)
+		finish(u, nil, c.with)
 		if _, err := u.Start(t.Context(), 1); !errors.Is(err, c.want) {
 			t.Errorf("ended with %v: Start returns %v, want %v", c.with, err, c.want)
 		}
@@ -90,7 +91,7 @@ func TestStartOfAnEndedUpdate(t *testing.T) {
 // What has ended is not counted, superseded or not.
 func TestCountsAfterTheEnd(t *testing.T) {
 	r := newRegistry()
-	mark(t, r, "key").End(nil, nil)
+	finish(mark(t, r, "key"), nil, nil)
 	if got := r.Counts(); got != (statuses.Counts{}) {
 		t.Errorf("after a load: %+v", got)
 	}
@@ -99,8 +100,13 @@ func TestCountsAfterTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Free("key", true)
-	u.End(nil, nil)
+	finish(u, nil, nil)
 	if got := r.Counts(); got != (statuses.Counts{}) {
 		t.Errorf("after a superseded load: %+v", got)
 	}
+}
+
+// finish ends an update of no shared storage.
+func finish[V any](u statuses.Update[V], e *entry.Entry[V], err error) {
+	u.End(statuses.Outcome[V]{Entry: e, Err: err})
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/benbjohnson/clock"
 
-	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/internal/coarse"
 )
 
@@ -141,7 +140,7 @@ func (u *update[K, V]) Yield(ctx context.Context) (overtaken bool, err error) {
 }
 
 // End implements Update.
-func (u *update[K, V]) End(e *entry.Entry[V], err error) {
+func (u *update[K, V]) End(end Outcome[V]) {
 	s, rec := u.shard, u.rec
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,10 +156,10 @@ func (u *update[K, V]) End(e *entry.Entry[V], err error) {
 	if u.timer != nil {
 		u.timer.Stop()
 	}
-	outcome := Outcome[V]{Entry: e, Err: err, Fenced: u.fenced}
-	u.release(outcome)
+	end.Fenced = u.fenced
+	u.release(end)
 	if u.put && published {
-		rec.answer(u, outcome)
+		rec.answer(u, end)
 	}
 	rec.forget(u)
 	if u.loads {

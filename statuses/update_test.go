@@ -80,32 +80,32 @@ func TestForcedUpdatesDoNotLook(t *testing.T) {
 		r := newRegistry()
 		u := claims(t, r, statuses.Force, statuses.Lead)
 		starts(t, u, false)
-		u.End(nil, nil)
+		finish(u, nil, nil)
 	})
 	t.Run("one that waited to load", func(t *testing.T) {
 		r := newRegistry()
 		u := claims(t, r, statuses.Need, statuses.Lead)
 		claims(t, r, statuses.Force, statuses.Join)
 		starts(t, u, false)
-		u.End(nil, nil)
+		finish(u, nil, nil)
 	})
 	t.Run("the next one", func(t *testing.T) {
 		r := newRegistry()
 		u := claims(t, r, statuses.Need, statuses.Lead)
 		starts(t, u, true)
 		next := claims(t, r, statuses.Force, statuses.Queued)
-		u.End(nil, nil)
+		finish(u, nil, nil)
 		starts(t, next, false)
-		next.End(nil, nil)
+		finish(next, nil, nil)
 	})
 	t.Run("one that a Set made the next", func(t *testing.T) {
 		r := newRegistry()
 		u := claims(t, r, statuses.Need, statuses.Lead)
 		put := claims(t, r, statuses.Put, statuses.Lead)
 		claims(t, r, statuses.Force, statuses.Join)
-		put.End(nil, nil)
+		finish(put, nil, nil)
 		starts(t, u, false)
-		u.End(nil, nil)
+		finish(u, nil, nil)
 	})
 }
 
@@ -119,10 +119,10 @@ func TestThirdLoadIsQueued(t *testing.T) {
 		invalidates(t, r)
 		third := claims(t, r, statuses.Need, statuses.Queued)
 		started := startsLater(t, third, 10)
-		one.End(nil, nil)
+		finish(one, nil, nil)
 		wantEnded(t, started, nil)
-		third.End(nil, nil)
-		two.End(nil, nil)
+		finish(third, nil, nil)
+		finish(two, nil, nil)
 	})
 }
 
@@ -132,7 +132,7 @@ func TestSupersededWhileItWaitsToPublish(t *testing.T) {
 	for name, supersede := range map[string]func(*registry) func(){
 		"by a Set": func(r *registry) func() {
 			put, _ := r.Begin("key", statuses.Put)
-			return func() { put.End(nil, nil) }
+			return func() { finish(put, nil, nil) }
 		},
 		"by an invalidation": func(r *registry) func() {
 			held := make(chan error)
@@ -158,7 +158,7 @@ func TestSupersededWhileItWaitsToPublish(t *testing.T) {
 				wantEnded(t, published, statuses.ErrFenced)
 				r.Free("key", false)
 				end()
-				u.End(nil, nil)
+				finish(u, nil, nil)
 				if updating(r, "key") {
 					t.Error("the key is still being updated")
 				}
@@ -170,7 +170,7 @@ func TestSupersededWhileItWaitsToPublish(t *testing.T) {
 func TestPublishOfAnEndedUpdate(t *testing.T) {
 	r := newRegistry()
 	u := mark(t, r, "key")
-	u.End(nil, nil)
+	finish(u, nil, nil)
 	if err := u.Publish(t.Context()); !errors.Is(err, statuses.ErrEnded) {
 		t.Errorf("Publish returns %v, want ErrEnded", err)
 	}
@@ -192,18 +192,18 @@ func TestLimitOfSupersededLoads(t *testing.T) {
 		if _, err := two.Start(t.Context(), 2); err != nil {
 			t.Fatalf("at the limit: %v", err)
 		}
-		two.End(nil, nil)
+		finish(two, nil, nil)
 		three, _ := r.Begin("key", statuses.Need)
 		started := startsLater(t, three, 1) // above it, the key waits for its own
 		none, _ := r.Begin("none", statuses.Need)
 		if _, err := none.Start(t.Context(), 1); err != nil {
 			t.Fatalf("a key with no superseded load: %v", err)
 		}
-		none.End(nil, nil)
-		one.End(nil, nil)
+		finish(none, nil, nil)
+		finish(one, nil, nil)
 		wantEnded(t, started, nil)
-		three.End(nil, nil)
-		other.End(nil, nil)
+		finish(three, nil, nil)
+		finish(other, nil, nil)
 	})
 }
 
@@ -228,9 +228,9 @@ func TestLateLoadsAreNotWaitedFor(t *testing.T) {
 		if _, err := three.Start(t.Context(), 10); !errors.Is(err, statuses.ErrRunaway) {
 			t.Fatalf("with two late loads Start returns %v, want ErrRunaway", err)
 		}
-		three.End(nil, nil)
-		one.End(nil, nil)
-		two.End(nil, nil)
+		finish(three, nil, nil)
+		finish(one, nil, nil)
+		finish(two, nil, nil)
 		keep := claims(t, r, statuses.Need, statuses.Lead)
 		starts(t, keep, true)
 		r.Free("key", false)
@@ -239,10 +239,10 @@ func TestLateLoadsAreNotWaitedFor(t *testing.T) {
 		invalidates(t, r)
 		six := claims(t, r, statuses.Need, statuses.Queued)
 		started := startsLater(t, six, 10)
-		five.End(nil, nil)
+		finish(five, nil, nil)
 		wantEnded(t, started, nil)
-		six.End(nil, nil)
-		keep.End(nil, nil)
+		finish(six, nil, nil)
+		finish(keep, nil, nil)
 	})
 }
 
@@ -263,11 +263,11 @@ func TestLateWhileQueued(t *testing.T) {
 		if another == queued {
 			t.Fatal("who forces joins an update that is late")
 		}
-		queued.End(nil, nil)
+		finish(queued, nil, nil)
 		claims(t, r, statuses.Force, statuses.Join) // the end of the late one ends no other
-		current.End(nil, nil)
+		finish(current, nil, nil)
 		starts(t, another, false)
-		another.End(nil, nil)
+		finish(another, nil, nil)
 	})
 }
 
@@ -301,7 +301,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 			r := newRegistry()
 			u := mark(t, r, "key")
 			want := stored("entry")
-			if end, err := u.Wait(closing(func() { u.End(want, nil) })); err != nil || end.Entry != want {
+			if end, err := u.Wait(closing(func() { finish(u, want, nil) })); err != nil || end.Entry != want {
 				t.Fatalf("got %+v, %v; want the outcome", end, err)
 			}
 			oneWakesNoOther(t, r)
@@ -325,12 +325,12 @@ func TestWaitIsGivenUp(t *testing.T) {
 		if _, err := u.Wait(closing(func() {})); !errors.Is(err, context.Canceled) {
 			t.Fatalf("the second who waits and leaves: Wait returns %v", err)
 		}
-		u.End(nil, nil)
+		finish(u, nil, nil)
 		wantEnded(t, waits, nil)
 		if early, _ := otherWaits(); early {
 			t.Fatal("who waits for one update is woken by another")
 		}
-		other.End(nil, nil)
+		finish(other, nil, nil)
 		wantEnded(t, otherWaits, nil)
 	})
 }
@@ -354,7 +354,7 @@ func oneWakesNoOther(t *testing.T, r *registry) {
 		}
 	}
 	for i, key := range []string{"one", "two", "three"} {
-		updates[i].End(stored(key), nil)
+		finish(updates[i], stored(key), nil)
 		wantEnded(t, waits[i], nil)
 		for _, later := range waits[i+1:] {
 			if early, _ := later(); early {
@@ -372,7 +372,7 @@ func TestWaitWithoutEnd(t *testing.T) {
 		if early, _ := waits(); early {
 			t.Fatal("Wait does not wait")
 		}
-		u.End(nil, nil)
+		finish(u, nil, nil)
 		wantEnded(t, waits, nil)
 	})
 }
@@ -403,7 +403,7 @@ func TestAllocationsOfAnUpdate(t *testing.T) {
 	var u statuses.Update[string]
 	closed := make(chan struct{})
 	close(closed)
-	var ends, leaves context.Context = doneContext{context.Background(), func() <-chan struct{} { u.End(nil, nil); return nil }},
+	var ends, leaves context.Context = doneContext{context.Background(), func() <-chan struct{} { finish(u, nil, nil); return nil }},
 		doneContext{context.Background(), func() <-chan struct{} { return closed }}
 	for name, wait := range map[string]func(){
 		"nobody waits":    func() {},
@@ -414,7 +414,7 @@ func TestAllocationsOfAnUpdate(t *testing.T) {
 		got := testing.AllocsPerRun(100, func() {
 			u, _ = r.Begin("key", statuses.Need)
 			wait()
-			u.End(nil, nil)
+			finish(u, nil, nil)
 		})
 		if got > 1 {
 			t.Errorf("%s: %v allocations, want 1", name, got)
@@ -430,7 +430,7 @@ func TestNothingIsKeptOfAnEndedUpdate(t *testing.T) {
 	weakKey, weakValue := weak.Make(key), weak.Make(value)
 	func() {
 		u, _ := r.Begin(key, statuses.Need)
-		u.End(entry.New(value, 0, entry.Life{}), nil)
+		finish(u, entry.New(value, 0, entry.Life{}), nil)
 	}()
 	key, value = nil, nil
 	runtime.GC()

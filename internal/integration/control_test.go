@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/statuses"
 )
 
@@ -86,8 +85,8 @@ func (u *brokenUpdate) Publish(ctx context.Context) error {
 	return err
 }
 
-func (u *brokenUpdate) End(e *entry.Entry[int], err error) {
-	u.Update.End(e, err)
+func (u *brokenUpdate) End(end statuses.Outcome[int]) {
+	u.Update.End(end)
 	u.b.mu.Lock()
 	defer u.b.mu.Unlock()
 	u.over = true

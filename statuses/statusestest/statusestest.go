@@ -183,6 +183,11 @@ func leads(t checks.TB, r registry) update {
 	return u
 }
 
+// end ends an update of no shared storage.
+func end(u update, e *entry.Entry[int], err error) {
+	u.End(statuses.Outcome[int]{Entry: e, Err: err})
+}
+
 // ended checks how an update ended.
 func ended(t checks.TB, u update, want statuses.Outcome[int]) {
 	t.Helper()
@@ -219,7 +224,7 @@ func oneLeads(t checks.TB, r registry) {
 				for leaders.Load()+joiners.Load() < callers {
 					runtime.Gosched()
 				}
-				u.End(want, nil)
+				end(u, want, nil)
 			default:
 				t.Errorf("Begin answers %v", roleNames[role])
 			}
@@ -248,9 +253,9 @@ func independentKeys(t checks.TB, r registry) {
 	publishes(t, other)
 	passes(t, "Hold of a third key", func(ctx context.Context) error { return r.Hold(ctx, "third", true) })
 	r.Free("third", true)
-	other.End(made(2), nil)
+	end(other, made(2), nil)
 	stillWaited(t, "Wait for one key when another's update has ended", one)
-	one.End(made(1), nil)
+	end(one, made(1), nil)
 	quiet(t, r)
 }
 
@@ -258,7 +263,7 @@ func outcome(t checks.TB, r registry) {
 	for _, want := range []statuses.Outcome[int]{{Entry: made(1)}, {Err: errStub}, {}} {
 		u := leads(t, r)
 		joins := claims(t, r, statuses.Need, statuses.Join)
-		u.End(want.Entry, want.Err)
+		end(u, want.Entry, want.Err)
 		ended(t, u, want)
 		ended(t, joins, want)
 	}
@@ -267,10 +272,10 @@ func outcome(t checks.TB, r registry) {
 
 func nextLeads(t checks.TB, r registry) {
 	first := leads(t, r)
-	first.End(made(1), nil)
+	end(first, made(1), nil)
 	second := leads(t, r)
 	stillWaited(t, "Wait for a new update", second)
-	second.End(made(2), nil)
+	end(second, made(2), nil)
 	quiet(t, r)
 }
 
@@ -278,11 +283,11 @@ func endIsIdempotent(t checks.TB, r registry) {
 	first := made(1)
 	u := leads(t, r)
 	publishes(t, u)
-	u.End(first, nil)
-	u.End(nil, errStub)
+	end(u, first, nil)
+	end(u, nil, errStub)
 	ended(t, u, statuses.Outcome[int]{Entry: first})
 	passes(t, "Hold after an end", func(ctx context.Context) error { return r.Hold(ctx, key, false) })
-	u.End(nil, errStub)
+	end(u, nil, errStub)
 	waits(t, "Hold by a second, after an end that came twice", func(ctx context.Context) error { return r.Hold(ctx, key, false) })
 	r.Free(key, false)
 	quiet(t, r)
@@ -293,22 +298,22 @@ func oldEnd(t checks.TB, r registry) {
 	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
 	r.Free(key, true)
 	newer := leads(t, r)
-	old.End(made(1), nil)
+	end(old, made(1), nil)
 	if u := claims(t, r, statuses.Need, statuses.Join); u != newer {
 		t.Fatalf("after the end of the old update, another than the newer one is joined")
 	}
 	stillWaited(t, "Wait for the newer update", newer)
 	publishes(t, newer)
-	newer.End(made(2), nil)
+	end(newer, made(2), nil)
 	quiet(t, r)
 }
 
 func waitEnds(t checks.TB, r registry) {
 	u := leads(t, r)
 	stillWaited(t, "Wait", u)
-	end := made(1)
-	u.End(end, nil)
-	ended(t, u, statuses.Outcome[int]{Entry: end})
+	want := statuses.Outcome[int]{Entry: made(1), Fill: statuses.Fill{Shared: true, Refused: true, Number: 7}}
+	u.End(want)
+	ended(t, u, want)
 	quiet(t, r)
 }
 
@@ -317,7 +322,7 @@ func forceLeads(t checks.TB, r registry) {
 	if starts(t, u) {
 		t.Errorf("a forced update is told to look at the store")
 	}
-	u.End(made(1), nil)
+	end(u, made(1), nil)
 	quiet(t, r)
 }
 
@@ -329,7 +334,7 @@ func forceJoinsUnbegun(t checks.TB, r registry) {
 	if starts(t, u) {
 		t.Errorf("an update that a forced call has joined is told to look at the store")
 	}
-	u.End(made(1), nil)
+	end(u, made(1), nil)
 	quiet(t, r)
 }
 
@@ -353,15 +358,15 @@ func forceQueues(t checks.TB, r registry) {
 			t.Errorf("a forced update is told to look at the store")
 		}
 	}()
-	current.End(made(1), nil)
+	end(current, made(1), nil)
 	<-started
 	if needs := claims(t, r, statuses.Need, statuses.Join); needs != next {
 		t.Fatalf("after its predecessor's end the queued update is not the current one")
 	}
 	after := claims(t, r, statuses.Force, statuses.Queued) // its load has begun
-	next.End(made(2), nil)
+	end(next, made(2), nil)
 	starts(t, after)
-	after.End(made(3), nil)
+	end(after, made(3), nil)
 	quiet(t, r)
 }
 
@@ -375,12 +380,12 @@ func (q *quietly) Fatalf(format string, args ...any) { q.t.Errorf(format, args..
 func queuedGivenUp(t checks.TB, r registry) {
 	current := leads(t, r)
 	next := claims(t, r, statuses.Force, statuses.Queued)
-	next.End(nil, errStub)
+	end(next, nil, errStub)
 	ended(t, next, statuses.Outcome[int]{Err: errStub})
 	again := claims(t, r, statuses.Force, statuses.Queued)
-	current.End(made(1), nil)
+	end(current, made(1), nil)
 	starts(t, again)
-	again.End(made(2), nil)
+	end(again, made(2), nil)
 	quiet(t, r)
 }
 
@@ -391,9 +396,9 @@ func startEnds(t checks.TB, r registry) {
 		_, err := next.Start(ctx, many)
 		return err
 	})
-	next.End(nil, context.DeadlineExceeded)
+	end(next, nil, context.DeadlineExceeded)
 	publishes(t, current)
-	current.End(made(1), nil)
+	end(current, made(1), nil)
 	quiet(t, r)
 }
 
@@ -402,11 +407,11 @@ func putSupersedes(t checks.TB, r registry) {
 	put := claims(t, r, statuses.Put, statuses.Lead)
 	mustNotPublish(t, old, statuses.ErrFenced)
 	publishes(t, put)
-	put.End(made(2), nil)
-	old.End(made(1), nil)
+	end(put, made(2), nil)
+	end(old, made(1), nil)
 	u := leads(t, r)
 	publishes(t, u)
-	u.End(made(3), nil)
+	end(u, made(3), nil)
 	quiet(t, r)
 }
 
@@ -414,7 +419,7 @@ func putIsJoined(t checks.TB, r registry) {
 	put, want := claims(t, r, statuses.Put, statuses.Lead), made(1)
 	joins := claims(t, r, statuses.Need, statuses.Join)
 	publishes(t, put)
-	put.End(want, nil)
+	end(put, want, nil)
 	ended(t, joins, statuses.Outcome[int]{Entry: want})
 	quiet(t, r)
 }
@@ -431,7 +436,7 @@ func putAnswers(t checks.TB, r registry) {
 	put, want := claims(t, r, statuses.Put, statuses.Lead), made(2)
 	stillWaited(t, "Wait for what a Put has superseded, before its end", old)
 	publishes(t, put)
-	put.End(want, nil)
+	end(put, want, nil)
 	for _, u := range []update{invalidated, joins, old} {
 		ended(t, u, statuses.Outcome[int]{Entry: want, Fenced: true})
 	}
@@ -441,12 +446,12 @@ func putAnswers(t checks.TB, r registry) {
 	}
 	mustNotPublish(t, old, statuses.ErrFenced, statuses.ErrSuperseded)
 	for _, u := range []update{old, invalidated} {
-		u.End(made(1), nil)
+		end(u, made(1), nil)
 		ended(t, u, statuses.Outcome[int]{Entry: want, Fenced: true})
 	}
 	starts(t, next)
 	publishes(t, next)
-	next.End(made(3), nil)
+	end(next, made(3), nil)
 	quiet(t, r)
 }
 
@@ -458,7 +463,7 @@ func putAnswersUnbegun(t checks.TB, r registry) {
 		if err != nil {
 			want = nil
 		}
-		put.End(want, err)
+		end(put, want, err)
 		ended(t, u, statuses.Outcome[int]{Entry: want, Err: err, Fenced: true})
 		if u.Late(errors.New("another")) {
 			t.Errorf("Late does something to an update that need not load")
@@ -470,9 +475,9 @@ func putAnswersUnbegun(t checks.TB, r registry) {
 			return ctx.Err()
 		})
 		newer := leads(t, r)
-		u.End(nil, nil) // ends no other
+		end(u, nil, nil) // ends no other
 		stillWaited(t, "Wait for a newer update", newer)
-		newer.End(made(2), nil)
+		end(newer, made(2), nil)
 	}
 	quiet(t, r)
 }
@@ -482,9 +487,9 @@ func putAnswersNoneAfter(t checks.TB, r registry) {
 	publishing := leads(t, r)
 	publishes(t, publishing)
 	put := claims(t, r, statuses.Put, statuses.Lead)
-	put.End(made(1), nil) // it is given up
+	end(put, made(1), nil) // it is given up
 	stillWaited(t, "Wait for an update that publishes, after a Put was given up", publishing)
-	publishing.End(made(0), nil)
+	end(publishing, made(0), nil)
 	put = claims(t, r, statuses.Put, statuses.Lead)
 	passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
 	r.Free(key, true)
@@ -496,10 +501,10 @@ func putAnswersNoneAfter(t checks.TB, r registry) {
 		_, err := put.Yield(ctx)
 		return err
 	})
-	put.End(made(1), nil)
+	end(put, made(1), nil)
 	for _, u := range []update{newer, unbegun} {
 		stillWaited(t, "Wait for an update that began after a Put", u)
-		u.End(made(2), nil)
+		end(u, made(2), nil)
 	}
 	quiet(t, r)
 }
@@ -509,9 +514,9 @@ func putWaits(t checks.TB, r registry) {
 	publishes(t, old)
 	put := claims(t, r, statuses.Put, statuses.Lead)
 	waits(t, "Publish of what is put, while another publishes", put.Publish)
-	old.End(made(1), nil)
+	end(old, made(1), nil)
 	publishes(t, put)
-	put.End(made(2), nil)
+	end(put, made(2), nil)
 	quiet(t, r)
 }
 
@@ -525,20 +530,20 @@ func putYields(t checks.TB, r registry) {
 			}
 			return err
 		})
-		put.End(made(1), nil)
+		end(put, made(1), nil)
 	}
 	older := leads(t, r)
 	publishes(t, older)
 	put := claims(t, r, statuses.Put, statuses.Lead)
 	newer := claims(t, r, statuses.Put, statuses.Lead)
-	older.End(made(0), nil)
+	end(older, made(0), nil)
 	mustNotPublish(t, put, statuses.ErrFenced, statuses.ErrSuperseded)
 	yields(put, false, "only something older has published")
 
 	second := claims(t, r, statuses.Put, statuses.Lead)
 	mustNotPublish(t, newer, statuses.ErrFenced, statuses.ErrSuperseded)
 	publishes(t, second)
-	second.End(made(2), nil)
+	end(second, made(2), nil)
 	yields(newer, true, "something newer has published")
 
 	put = claims(t, r, statuses.Put, statuses.Lead)
@@ -562,13 +567,13 @@ func yieldExcludes(t checks.TB, r registry) {
 		return err
 	}
 	waits(t, "Yield, while another publishes", yield)
-	older.End(made(0), nil)
+	end(older, made(0), nil)
 	passes(t, "Yield", yield)
 	waits(t, "Publish, while another yields", newer.Publish)
 	waits(t, "Hold, while another yields", func(ctx context.Context) error { return r.Hold(ctx, key, false) })
-	put.End(made(1), nil)
+	end(put, made(1), nil)
 	publishes(t, newer)
-	newer.End(made(2), nil)
+	end(newer, made(2), nil)
 	quiet(t, r)
 }
 
@@ -579,10 +584,10 @@ func fenceSupersedes(t checks.TB, r registry) {
 	newer := leads(t, r) // nobody joins a fenced update
 	r.Free(key, true)
 	publishes(t, newer)
-	newer.End(made(2), nil)
+	end(newer, made(2), nil)
 	late := made(1)
 	mustNotPublish(t, old, statuses.ErrFenced)
-	old.End(late, nil)
+	end(old, late, nil)
 	ended(t, old, statuses.Outcome[int]{Entry: late, Fenced: true})
 	quiet(t, r)
 }
@@ -595,7 +600,7 @@ func fenceSparesUnbegun(t checks.TB, r registry) {
 	starts(t, u)
 	publishes(t, u)
 	want := made(1)
-	u.End(want, nil)
+	end(u, want, nil)
 	ended(t, u, statuses.Outcome[int]{Entry: want})
 	quiet(t, r)
 }
@@ -606,13 +611,13 @@ func noLookUntilFree(t checks.TB, r registry) {
 	if starts(t, u) {
 		t.Errorf("an update that starts during an invalidation is told to look at the store")
 	}
-	u.End(nil, errStub)
+	end(u, nil, errStub)
 	r.Free(key, true)
 	u = claims(t, r, statuses.Need, statuses.Lead)
 	if !starts(t, u) {
 		t.Errorf("an update that starts after an invalidation is not told to look at the store")
 	}
-	u.End(nil, errStub)
+	end(u, nil, errStub)
 	quiet(t, r)
 }
 
@@ -629,8 +634,8 @@ func fenceStays(t checks.TB, r registry) {
 		t.Errorf("an invalidation that failed still keeps updates from looking at the store")
 	}
 	publishes(t, u)
-	u.End(made(2), nil)
-	old.End(made(1), nil)
+	end(u, made(2), nil)
+	end(old, made(1), nil)
 	quiet(t, r)
 }
 
@@ -643,7 +648,7 @@ func holdWithoutFence(t checks.TB, r registry) {
 	r.Free(key, false)
 	publishes(t, u)
 	want := made(1)
-	u.End(want, nil)
+	end(u, want, nil)
 	ended(t, u, statuses.Outcome[int]{Entry: want})
 	quiet(t, r)
 }
@@ -654,7 +659,7 @@ func publishWaits(t checks.TB, r registry) {
 	waits(t, "Publish, while another holds the key", u.Publish)
 	r.Free(key, false)
 	publishes(t, u) // the attempt that failed changed nothing
-	u.End(made(1), nil)
+	end(u, made(1), nil)
 	quiet(t, r)
 }
 
@@ -663,7 +668,7 @@ func holdWaits(t checks.TB, r registry) {
 		u := leads(t, r)
 		publishes(t, u)
 		waits(t, "Hold, while an update publishes", func(ctx context.Context) error { return r.Hold(ctx, key, fence) })
-		u.End(made(1), nil)
+		end(u, made(1), nil)
 		passes(t, "Hold after the end", func(ctx context.Context) error { return r.Hold(ctx, key, fence) })
 		r.Free(key, fence)
 	}
@@ -692,10 +697,10 @@ func lateReleases(t checks.TB, r registry) {
 		t.Errorf("Late claims to have done something to an update that is late already")
 	}
 	newer := leads(t, r)
-	u.End(made(1), nil) // by its leader, whose load has come back
+	end(u, made(1), nil) // by its leader, whose load has come back
 	ended(t, joins, statuses.Outcome[int]{Err: errStub})
 	stillWaited(t, "Wait for the update that followed a late one", newer)
-	newer.End(made(2), nil)
+	end(newer, made(2), nil)
 	quiet(t, r)
 }
 
@@ -705,7 +710,7 @@ func lateTooLate(t checks.TB, r registry) {
 	if u.Late(errStub) {
 		t.Errorf("Late does something to an update that publishes")
 	}
-	u.End(want, nil)
+	end(u, want, nil)
 	if u.Late(errStub) {
 		t.Errorf("Late does something to an update that has ended")
 	}
@@ -719,9 +724,9 @@ func latePublishes(t checks.TB, r registry) {
 	newer := leads(t, r) // it has begun and published nothing
 	publishes(t, late)
 	waits(t, "Publish, while a late update publishes", newer.Publish)
-	late.End(made(1), nil)
+	end(late, made(1), nil)
 	publishes(t, newer)
-	newer.End(made(2), nil)
+	end(newer, made(2), nil)
 	quiet(t, r)
 }
 
@@ -730,12 +735,12 @@ func lateIsSuperseded(t checks.TB, r registry) {
 		"a newer load has published": func() {
 			u := leads(t, r)
 			publishes(t, u)
-			u.End(made(2), nil)
+			end(u, made(2), nil)
 		},
 		"a value was put": func() {
 			u := claims(t, r, statuses.Put, statuses.Lead)
 			publishes(t, u)
-			u.End(made(2), nil)
+			end(u, made(2), nil)
 		},
 		"the key was invalidated": func() {
 			passes(t, "Hold", func(ctx context.Context) error { return r.Hold(ctx, key, true) })
@@ -750,7 +755,7 @@ func lateIsSuperseded(t checks.TB, r registry) {
 			t.Errorf("%s, and Publish of a late update returns %v; want ErrSuperseded or ErrFenced", name, err)
 		}
 		cancel()
-		late.End(made(1), nil)
+		end(late, made(1), nil)
 	}
 	quiet(t, r)
 }
@@ -772,11 +777,11 @@ func twoLoads(t checks.TB, r registry) {
 		_, err := third.Start(ctx, many)
 		return err
 	})
-	first.End(made(1), nil)
+	end(first, made(1), nil)
 	starts(t, third)
 	publishes(t, third)
-	third.End(made(3), nil)
-	second.End(made(2), nil)
+	end(third, made(3), nil)
+	end(second, made(2), nil)
 	quiet(t, r)
 }
 
@@ -792,13 +797,13 @@ func runaway(t checks.TB, r registry) {
 	if _, err := other.Start(ctx, 1); !errors.Is(err, statuses.ErrRunaway) {
 		t.Errorf("one late load runs, and may, and Start of another key returns %v; want ErrRunaway", err)
 	}
-	other.End(nil, statuses.ErrRunaway)
-	late.End(made(1), nil)
+	end(other, nil, statuses.ErrRunaway)
+	end(late, made(1), nil)
 	other, _ = r.Begin("other", statuses.Need)
 	if _, err := other.Start(ctx, 1); err != nil {
 		t.Errorf("no late load runs any more, and Start returns %v", err)
 	}
-	other.End(made(2), nil)
+	end(other, made(2), nil)
 	quiet(t, r)
 }
 
@@ -826,7 +831,7 @@ func keysYields(t checks.TB, r registry) {
 		want[k].Late(errStub)
 	}
 	for k := range r.Keys() {
-		want[k].End(nil, nil)
+		end(want[k], nil, nil)
 	}
 	quiet(t, r)
 }
@@ -851,7 +856,7 @@ func exclusion(t checks.TB, r registry) {
 		published.Add(1)
 		alone("a leader")
 	}
-	put.End(made(1), nil)
+	end(put, made(1), nil)
 	var wg sync.WaitGroup
 	for worker := range 8 {
 		wg.Go(func() {
@@ -879,7 +884,7 @@ func exclusion(t checks.TB, r registry) {
 						if ctx.Err() != nil {
 							t.Errorf("Start: %v", err)
 						}
-						u.End(nil, err)
+						end(u, nil, err)
 						continue
 					}
 				}
@@ -891,7 +896,7 @@ func exclusion(t checks.TB, r registry) {
 					published.Add(1)
 					alone("a leader")
 				}
-				u.End(made(round), nil)
+				end(u, made(round), nil)
 			}
 		})
 	}
@@ -923,7 +928,7 @@ func generations(t checks.TB, r registry) {
 					continue
 				}
 				if _, err := u.Start(ctx, many); err != nil {
-					u.End(nil, err)
+					end(u, nil, err)
 					continue
 				}
 				began := world.Add(1)
@@ -941,7 +946,7 @@ func generations(t checks.TB, r registry) {
 						t.Errorf("a load that began at %d replaces one that began at %d", began, was)
 					}
 				}
-				u.End(made(1), nil)
+				end(u, made(1), nil)
 			}
 		})
 	}

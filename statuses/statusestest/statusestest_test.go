@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/internal/checks"
 	"github.com/perennial-go/perennial/statuses"
 )
@@ -24,7 +23,7 @@ type broken struct {
 	start   func(u update, ctx context.Context, most int) (bool, error)
 	publish func(u update, ctx context.Context) error
 	yield   func(u update, ctx context.Context) (bool, error)
-	end     func(r registry, u update, e *entry.Entry[int], err error)
+	end     func(r registry, u update, o statuses.Outcome[int])
 	late    func(u update, err error) bool
 	wait    func(u update, ctx context.Context) (statuses.Outcome[int], error)
 
@@ -89,12 +88,12 @@ func (w *wrapper) Yield(ctx context.Context) (bool, error) {
 	return w.update.Yield(ctx)
 }
 
-func (w *wrapper) End(e *entry.Entry[int], err error) {
+func (w *wrapper) End(o statuses.Outcome[int]) {
 	if w.b.end != nil {
-		w.b.end(w.b.registry, w.update, e, err)
+		w.b.end(w.b.registry, w.update, o)
 		return
 	}
-	w.update.End(e, err)
+	w.update.End(o)
 }
 
 func (w *wrapper) Late(err error) bool {
@@ -174,16 +173,16 @@ func TestSuiteFindsBrokenRegistries(t *testing.T) {
 			}}
 		},
 		"End twice does nothing": func() *broken {
-			return &broken{end: func(r registry, u update, e *entry.Entry[int], err error) {
-				u.End(e, err)
+			return &broken{end: func(r registry, u update, o statuses.Outcome[int]) {
+				u.End(o)
 				r.Free(key, false)
 			}}
 		},
 		"the end of an old update does not end a newer one": func() *broken {
-			return &broken{end: func(r registry, u update, e *entry.Entry[int], err error) {
-				u.End(e, err)
+			return &broken{end: func(r registry, u update, o statuses.Outcome[int]) {
+				u.End(o)
 				current, _ := r.Begin(key, statuses.Need)
-				current.End(e, err)
+				current.End(o)
 			}}
 		},
 		"Wait ends with its context": func() *broken {
@@ -207,9 +206,9 @@ func TestSuiteFindsBrokenRegistries(t *testing.T) {
 			}}
 		},
 		"a queued update that is given up makes room": func() *broken {
-			return &broken{end: func(_ registry, u update, e *entry.Entry[int], err error) {
-				if e != nil {
-					u.End(e, err)
+			return &broken{end: func(_ registry, u update, o statuses.Outcome[int]) {
+				if o.Entry != nil {
+					u.End(o)
 				}
 			}}
 		},
@@ -247,10 +246,10 @@ func TestSuiteFindsBrokenRegistries(t *testing.T) {
 					all = append(all, u)
 					return u, role
 				},
-				end: func(_ registry, u update, e *entry.Entry[int], err error) {
-					u.End(e, err)
+				end: func(_ registry, u update, o statuses.Outcome[int]) {
+					u.End(o)
 					for _, other := range all {
-						other.Late(err)
+						other.Late(o.Err)
 					}
 				},
 			}

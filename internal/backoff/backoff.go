@@ -1,4 +1,5 @@
-package memoize
+// Package backoff delays refreshes that keep failing.
+package backoff
 
 import (
 	"math/rand/v2"
@@ -7,18 +8,19 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/digest"
 )
 
-// maxDelayed bounds the keys whose refreshes are delayed at one time. Past it
+// Max bounds the keys whose refreshes are delayed at one time. Past it
 // an arbitrary one is forgotten, which lets it be tried early.
-const maxDelayed = 1 << 16
+const Max = 1 << 16
 
-// backoff delays background refreshes of keys whose last one failed. A record
+// Keys delay background refreshes of keys whose last one failed. A record
 // is of use until the stale entry that it protects has expired.
-type backoff[K comparable] struct {
+type Keys[K comparable] struct {
 	count  atomic.Int64 // spares the lock while nothing fails
 	mu     sync.Mutex
-	failed map[digest]failure
+	failed map[digest.Digest]failure
 	sweep  int // how many records to hold before the next look for useless ones
 }
 
@@ -28,28 +30,28 @@ type failure struct {
 	end   entry.Instant // useless from here on
 }
 
-// until is the instant before which the key is not to be refreshed.
-func (b *backoff[K]) until(key K) (entry.Instant, bool) {
+// Until is the instant before which the key is not to be refreshed.
+func (b *Keys[K]) Until(key K) (entry.Instant, bool) {
 	if b.count.Load() == 0 {
 		return 0, false
 	}
-	of := digestOf(key)
+	of := digest.Of(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f, ok := b.failed[of]
 	return f.until, ok
 }
 
-// delay counts a failed refresh of a stale entry. The first delay is a tenth of
+// Delay counts a failed refresh of a stale entry. The first delay is a tenth of
 // the time for which the entry is stale, at most a second; it doubles up to a
 // quarter of that time; chance takes off up to a half.
-func (b *backoff[K]) delay(key K, stale *entry.Meta, now entry.Instant) (entry.Instant, time.Duration) {
+func (b *Keys[K]) Delay(key K, stale *entry.Meta, now entry.Instant) (entry.Instant, time.Duration) {
 	window := max(0, stale.ExpiresAfter().Sub(stale.UpdateAfter()))
-	of := digestOf(key)
+	of := digest.Of(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.failed == nil {
-		b.failed = map[digest]failure{}
+		b.failed = map[digest.Digest]failure{}
 	}
 	f, known := b.failed[of]
 	if !known {
@@ -69,12 +71,12 @@ func (b *backoff[K]) delay(key K, stale *entry.Meta, now entry.Instant) (entry.I
 	return f.until, d
 }
 
-// clear forgets the key's failures.
-func (b *backoff[K]) clear(key K) {
+// Clear forgets the key's failures.
+func (b *Keys[K]) Clear(key K) {
 	if b.count.Load() == 0 {
 		return
 	}
-	of := digestOf(key)
+	of := digest.Of(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.failed, of)
@@ -83,7 +85,7 @@ func (b *backoff[K]) clear(key K) {
 
 // makeRoom drops useless records whenever they have doubled, and an arbitrary
 // one at the bound. The lock is held.
-func (b *backoff[K]) makeRoom(now entry.Instant) {
+func (b *Keys[K]) makeRoom(now entry.Instant) {
 	if len(b.failed) >= max(b.sweep, 64) {
 		for of, f := range b.failed {
 			if f.end <= now {
@@ -92,7 +94,7 @@ func (b *backoff[K]) makeRoom(now entry.Instant) {
 		}
 		b.sweep = 2 * len(b.failed)
 	}
-	if len(b.failed) >= maxDelayed {
+	if len(b.failed) >= Max {
 		for of := range b.failed {
 			delete(b.failed, of)
 			break

@@ -1,4 +1,4 @@
-package memoize
+package backoff
 
 import (
 	"strconv"
@@ -29,10 +29,10 @@ func TestDelaysGrowUpToAQuarter(t *testing.T) {
 	} {
 		least, longest := make([]time.Duration, len(most)), make([]time.Duration, len(most))
 		for range 200 {
-			var b backoff[string]
+			var b Keys[string]
 			for i, most := range most {
-				until, d := b.delay("a", staleFor(now, window), now)
-				if got, ok := b.until("a"); !ok || got != until || until != now.Add(d) {
+				until, d := b.Delay("a", staleFor(now, window), now)
+				if got, ok := b.Until("a"); !ok || got != until || until != now.Add(d) {
 					t.Fatalf("of %v: until %v, %v, after a delay of %v until %v", window, got, ok, d, until)
 				}
 				if d < most/2 || d > most {
@@ -54,27 +54,27 @@ func TestDelaysGrowUpToAQuarter(t *testing.T) {
 // A key whose refresh has succeeded has no delay, and begins anew; others keep theirs.
 func TestDelaysAreForgotten(t *testing.T) {
 	const now = entry.Instant(time.Hour)
-	var b backoff[string]
-	b.clear("a")
-	if _, ok := b.until("a"); ok {
+	var b Keys[string]
+	b.Clear("a")
+	if _, ok := b.Until("a"); ok {
 		t.Error("there is a delay before anything has failed")
 	}
 	for range 5 {
-		b.delay("a", staleFor(now, time.Hour), now)
-		b.delay("b", staleFor(now, time.Hour), now)
+		b.Delay("a", staleFor(now, time.Hour), now)
+		b.Delay("b", staleFor(now, time.Hour), now)
 	}
-	b.clear("a")
-	if _, ok := b.until("a"); ok {
+	b.Clear("a")
+	if _, ok := b.Until("a"); ok {
 		t.Error("what is forgotten is delayed")
 	}
-	if until, ok := b.until("b"); !ok || until < now.Add(8*time.Second) {
+	if until, ok := b.Until("b"); !ok || until < now.Add(8*time.Second) {
 		t.Errorf("the other key is delayed until %v, %v", until-now, ok)
 	}
-	if _, d := b.delay("a", staleFor(now, time.Hour), now); d > time.Second {
+	if _, d := b.Delay("a", staleFor(now, time.Hour), now); d > time.Second {
 		t.Errorf("a delay that begins anew is %v", d)
 	}
-	b.clear("a")
-	if b.clear("b"); b.count.Load() != 0 || len(b.failed) != 0 {
+	b.Clear("a")
+	if b.Clear("b"); b.count.Load() != 0 || len(b.failed) != 0 {
 		t.Errorf("%d records, %d are counted", len(b.failed), b.count.Load())
 	}
 }
@@ -83,10 +83,10 @@ func TestDelaysAreForgotten(t *testing.T) {
 // were of use have doubled.
 func TestDelaysAreTidied(t *testing.T) {
 	const now = entry.Instant(time.Hour)
-	var b backoff[string]
+	var b Keys[string]
 	fail := func(key string, at entry.Instant, want int) {
 		t.Helper()
-		if b.delay(key, staleFor(now, time.Minute), at); len(b.failed) != want || int(b.count.Load()) != want {
+		if b.Delay(key, staleFor(now, time.Minute), at); len(b.failed) != want || int(b.count.Load()) != want {
 			t.Fatalf("%d records after %s, %d are counted, want %d", len(b.failed), key, b.count.Load(), want)
 		}
 	}

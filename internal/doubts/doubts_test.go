@@ -1,4 +1,4 @@
-package memoize
+package doubts
 
 import (
 	"strconv"
@@ -12,30 +12,30 @@ import (
 // is looked for.
 func TestDoubtsForgetWhatIsOver(t *testing.T) {
 	const now = entry.Instant(time.Hour)
-	var d doubts[string]
+	var d Keys[string]
 	forgotten := func(what string, want bool) {
 		t.Helper()
 		if got := len(d.keys) == 0; got != want || d.any.Load() == want {
 			t.Errorf("%s: %d keys are remembered, of any: %v", what, len(d.keys), d.any.Load())
 		}
 	}
-	first := d.begin("a", false, now)
+	first := d.Begin("a", false, now)
 	forgotten("a write runs", false)
-	second := d.begin("a", false, now)
-	d.end(first, true, now, longAgo)
+	second := d.Begin("a", false, now)
+	d.End(first, true, now, LongAgo)
 	forgotten("another runs", false)
-	if d.end(second, true, now, now); d.pending() {
+	if d.End(second, true, now, now); d.Pending() {
 		t.Error("a write is pending")
 	}
 	forgotten("what was to arrive until now has arrived", true)
-	failed := d.begin("a", false, now)
-	d.suspect(failed, now)
-	d.end(failed, false, now, longAgo)
+	failed := d.Begin("a", false, now)
+	d.Suspect(failed, now)
+	d.End(failed, false, now, LongAgo)
 	forgotten("a write has failed", false)
-	if !d.has("a") {
+	if !d.Has("a") {
 		t.Error("a key whose write has failed is not in doubt")
 	}
-	d.end(d.begin("a", false, now), true, now, longAgo)
+	d.End(d.Begin("a", false, now), true, now, LongAgo)
 	forgotten("a later one has not", true)
 }
 
@@ -44,18 +44,18 @@ func TestDoubtsForgetWhatIsOver(t *testing.T) {
 func TestDoubtEndsWhenNothingCanArrive(t *testing.T) {
 	const now, late = entry.Instant(time.Hour), entry.Instant(2 * time.Hour)
 	for at, want := range map[entry.Instant]bool{late - 1: true, late: false, late + 1: false} {
-		var d doubts[string]
-		d.end(d.begin("a", false, now), false, now, late)
-		w := d.begin("a", true, at)
-		if d.has("a") != want {
+		var d Keys[string]
+		d.End(d.Begin("a", false, now), false, now, late)
+		w := d.Begin("a", true, at)
+		if d.Has("a") != want {
 			t.Errorf("invalidated at %v the key is in doubt: %v", at-late, !want)
 		}
-		d.end(w, true, at, longAgo)
-		if d.has("a") != want {
+		d.End(w, true, at, LongAgo)
+		if d.Has("a") != want {
 			t.Errorf("after one at %v the key is in doubt: %v", at-late, !want)
 		}
-		d.end(d.begin("a", true, late), true, late, longAgo)
-		if d.has("a") {
+		d.End(d.Begin("a", true, late), true, late, LongAgo)
+		if d.Has("a") {
 			t.Error("a write once nothing can arrive has settled nothing")
 		}
 	}
@@ -64,9 +64,9 @@ func TestDoubtEndsWhenNothingCanArrive(t *testing.T) {
 // Keys of which nothing more can arrive are let go of, once every 64 that are new.
 func TestDoubtsAreTidied(t *testing.T) {
 	const now, late = entry.Instant(time.Hour), entry.Instant(2 * time.Hour)
-	var d doubts[string]
+	var d Keys[string]
 	write := func(key string, now entry.Instant) {
-		d.end(d.begin(key, false, now), false, now, now.Add(time.Hour))
+		d.End(d.Begin(key, false, now), false, now, now.Add(time.Hour))
 	}
 	for i := range 64 {
 		write(strconv.Itoa(i), now)
@@ -83,48 +83,48 @@ func TestDoubtsAreTidied(t *testing.T) {
 // created, and nothing that comes while it runs.
 func TestDoubtsEndWithAClear(t *testing.T) {
 	const now, late = entry.Instant(time.Hour), entry.Instant(2 * time.Hour)
-	var d doubts[string]
+	var d Keys[string]
 	fail := func(key string, until entry.Instant) {
-		w := d.begin(key, false, now)
-		d.suspect(w, now)
-		d.end(w, false, now, until)
+		w := d.Begin(key, false, now)
+		d.Suspect(w, now)
+		d.End(w, false, now, until)
 	}
 	doubtful := func(what string, key, created bool) {
 		t.Helper()
-		if d.has("a") != key || d.reject(now) != created {
-			t.Errorf("%s: the key is in doubt: %v, what was created is: %v", what, d.has("a"), d.reject(now))
+		if d.Has("a") != key || d.Reject(now) != created {
+			t.Errorf("%s: the key is in doubt: %v, what was created is: %v", what, d.Has("a"), d.Reject(now))
 		}
 	}
-	d.distrust(now)
+	d.Distrust(now)
 	fail("a", now)
 	doubtful("before", true, true)
-	if d.reject(now + 1) {
+	if d.Reject(now + 1) {
 		t.Error("what was created later is in doubt")
 	}
-	d.cleared(d.clearing(now), now)
+	d.Cleared(d.Clearing(now), now)
 	doubtful("after a clear", false, false)
 	if d.any.Load() {
 		t.Error("keys are looked for, and none is in doubt")
 	}
-	since := d.clearing(now)
+	since := d.Clearing(now)
 	fail("a", now)
-	d.distrust(now)
-	d.cleared(since, now)
+	d.Distrust(now)
+	d.Cleared(since, now)
 	doubtful("after one that they overlap", true, true)
-	d.cleared(d.clearing(now), now)
+	d.Cleared(d.Clearing(now), now)
 	doubtful("after another", false, false)
 	fail("a", late)
-	d.cleared(d.clearing(now), now)
+	d.Cleared(d.Clearing(now), now)
 	doubtful("while something may arrive", true, false)
 	if !d.any.Load() {
 		t.Error("no key is looked for, and one is in doubt")
 	}
-	d.cleared(d.clearing(late), late)
+	d.Cleared(d.Clearing(late), late)
 	doubtful("when nothing can any more", false, false)
-	w := d.begin("a", false, now)
-	d.end(w, false, now, longAgo)
-	since = d.clearing(now)
-	d.suspect(w, now)
-	d.cleared(since, now)
+	w := d.Begin("a", false, now)
+	d.End(w, false, now, LongAgo)
+	since = d.Clearing(now)
+	d.Suspect(w, now)
+	d.Cleared(since, now)
 	doubtful("of a write that is found to have failed while it runs", true, false)
 }

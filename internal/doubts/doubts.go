@@ -1,4 +1,5 @@
-package memoize
+// Package doubts remembers of which keys it is not known what a storage holds.
+package doubts
 
 import (
 	"math"
@@ -7,19 +8,20 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/digest"
 )
 
-// maxDoubt bounds the keys in doubt. Past it everything is that was created
+// Max bounds the keys in doubt. Past it everything is that was created
 // before.
-const maxDoubt = 1 << 16
+const Max = 1 << 16
 
-// lateness is how long a write may still arrive that was given up, where the
+// Lateness is how long a write may still arrive that was given up, where the
 // storage does not say that none does: see storage.Ordered. It is a bound that we
 // set, for a network has none: by then a connection that was given up has been torn
 // down by any client that has a timeout.
-const lateness = time.Minute
+const Lateness = time.Minute
 
-// doubts are the keys of which it is not known what the storage holds: a write
+// Keys are the keys of which it is not known what the storage holds: a write
 // has failed, or not come back in time. What it holds reads as missing until a
 // later write has changed it. A write that was left may still arrive at any time
 // before it comes back, so one that overlaps it settles nothing. Nor does one that
@@ -35,10 +37,10 @@ const lateness = time.Minute
 // so such a key stays in doubt until nothing can arrive any more, and a write after
 // that is acknowledged. Without an invalidation what arrives is only another value
 // that is good.
-type doubts[K comparable] struct {
+type Keys[K comparable] struct {
 	any  atomic.Bool // spares the lock while nothing is written or in doubt
 	mu   sync.Mutex
-	keys map[digest]*doubt
+	keys map[digest.Digest]*doubt
 
 	steps  uint64 // writes that have ended or are known to have failed
 	tidyIn int    // how many more keys to be asked for until those are looked for that are over
@@ -57,50 +59,51 @@ type doubt struct {
 	until   entry.Instant // no write that begins before settles anything
 }
 
-// longAgo is before every instant, whatever the clock: nothing arrives late.
-const longAgo entry.Instant = math.MinInt64
+// LongAgo is before every instant, whatever the clock: nothing arrives late.
+const LongAgo entry.Instant = math.MinInt64
 
 // idle tells whether there is nothing left to know.
 func (k *doubt) idle(now entry.Instant) bool { return k.writing == 0 && !k.bad && k.late <= now }
 
-// writing is one write. of is nil where there was no room to follow it.
-type writing struct {
-	key   digest
+// Write is one write. of is nil where there was no room to follow it.
+type Write struct {
+	key   digest.Digest
 	of    *doubt
 	alone bool // no other was on its way when it began, nor can be any more
 }
 
-func (d *doubts[K]) has(key K) bool {
+// Has tells whether a key is in doubt.
+func (d *Keys[K]) Has(key K) bool {
 	if !d.any.Load() {
 		return false
 	}
-	of := digestOf(key)
+	of := digest.Of(key)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	k := d.keys[of]
 	return k != nil && k.bad
 }
 
-// reject tells whether an entry is in doubt because of when it was created.
-func (d *doubts[K]) reject(created entry.Instant) bool {
+// Reject tells whether an entry is in doubt because of when it was created.
+func (d *Keys[K]) Reject(created entry.Instant) bool {
 	return d.overflowed.Load() && int64(created) <= d.before.Load()
 }
 
-// begin is called before a write. fences says that what was stored before must not
+// Begin is called before a write. fences says that what was stored before must not
 // be found any more.
-func (d *doubts[K]) begin(key K, fences bool, now entry.Instant) writing {
-	of := digestOf(key)
+func (d *Keys[K]) Begin(key K, fences bool, now entry.Instant) Write {
+	of := digest.Of(key)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.keys == nil {
-		d.keys = map[digest]*doubt{}
+		d.keys = map[digest.Digest]*doubt{}
 	}
 	k := d.keys[of]
 	if k == nil {
-		if d.tidy(now); len(d.keys) >= maxDoubt {
-			return writing{}
+		if d.tidy(now); len(d.keys) >= Max {
+			return Write{}
 		}
-		k = &doubt{late: longAgo, until: longAgo}
+		k = &doubt{late: LongAgo, until: LongAgo}
 		d.keys[of] = k
 		d.any.Store(true)
 	}
@@ -108,10 +111,10 @@ func (d *doubts[K]) begin(key K, fences bool, now entry.Instant) writing {
 	if fences {
 		k.fence(now)
 	}
-	return writing{key: of, of: k, alone: k.writing == 1 && k.until <= now}
+	return Write{key: of, of: k, alone: k.writing == 1 && k.until <= now}
 }
 
-func (d *doubts[K]) step(k *doubt) {
+func (d *Keys[K]) step(k *doubt) {
 	d.steps++
 	k.step = d.steps
 }
@@ -125,7 +128,7 @@ func (k *doubt) fence(now entry.Instant) {
 
 // tidy drops the keys of which there is nothing left to know, at a cost that the
 // writes since the last time share.
-func (d *doubts[K]) tidy(now entry.Instant) {
+func (d *Keys[K]) tidy(now entry.Instant) {
 	if d.tidyIn--; d.tidyIn > 0 {
 		return
 	}
@@ -137,9 +140,9 @@ func (d *doubts[K]) tidy(now entry.Instant) {
 	d.tidyIn = max(64, len(d.keys)) // at the bound too, where each key that finds no room asks
 }
 
-// end is called when a write has come back: acknowledged, if it has changed what
+// End is called when a write has come back: acknowledged, if it has changed what
 // is stored. What it was to store may arrive until late.
-func (d *doubts[K]) end(w writing, acknowledged bool, now, late entry.Instant) {
+func (d *Keys[K]) End(w Write, acknowledged bool, now, late entry.Instant) {
 	if w.of == nil {
 		return
 	}
@@ -157,8 +160,8 @@ func (d *doubts[K]) end(w writing, acknowledged bool, now, late entry.Instant) {
 	d.any.Store(len(d.keys) > 0)
 }
 
-// pending tells whether a write has not come back.
-func (d *doubts[K]) pending() bool {
+// Pending tells whether a write has not come back.
+func (d *Keys[K]) Pending() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, k := range d.keys {
@@ -169,10 +172,10 @@ func (d *doubts[K]) pending() bool {
 	return false
 }
 
-// suspect is called when a write has failed or been left.
-func (d *doubts[K]) suspect(w writing, now entry.Instant) {
+// Suspect is called when a write has failed or been left.
+func (d *Keys[K]) Suspect(w Write, now entry.Instant) {
 	if w.of == nil {
-		d.distrust(now)
+		d.Distrust(now)
 		return
 	}
 	d.mu.Lock()
@@ -183,8 +186,8 @@ func (d *doubts[K]) suspect(w writing, now entry.Instant) {
 	d.keys[w.key] = w.of // it may have come back between
 }
 
-// distrust puts everything in doubt that was created up to an instant.
-func (d *doubts[K]) distrust(until entry.Instant) {
+// Distrust puts everything in doubt that was created up to an instant.
+func (d *Keys[K]) Distrust(until entry.Instant) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.steps++
@@ -193,8 +196,8 @@ func (d *doubts[K]) distrust(until entry.Instant) {
 	d.overflowed.Store(true)
 }
 
-// clearing is called before the storage is cleared, and returns what cleared needs.
-func (d *doubts[K]) clearing(now entry.Instant) (since uint64) {
+// Clearing is called before the storage is cleared, and returns what cleared needs.
+func (d *Keys[K]) Clearing(now entry.Instant) (since uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, k := range d.keys {
@@ -203,9 +206,9 @@ func (d *doubts[K]) clearing(now entry.Instant) (since uint64) {
 	return d.steps
 }
 
-// cleared is called when the storage has been cleared. It has settled what was over
+// Cleared is called when the storage has been cleared. It has settled what was over
 // when that began; it may have passed a key before a later write came there.
-func (d *doubts[K]) cleared(since uint64, now entry.Instant) {
+func (d *Keys[K]) Cleared(since uint64, now entry.Instant) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.since <= since {

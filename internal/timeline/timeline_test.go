@@ -1,4 +1,4 @@
-package memoize
+package timeline
 
 import (
 	"math/rand/v2"

@@ -1,6 +1,8 @@
-package memoize
+// Package timeline has the time that a memoized function lives in.
+package timeline
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -10,10 +12,13 @@ import (
 	"github.com/perennial-go/perennial/internal/coarse"
 )
 
-// timeline is the time that a function lives in.
-type timeline struct {
-	clock     clock.Clock           // for timers, and for instants if handed in
-	handed    bool                  // the clock was handed in, by config.Clock
+// Never is the deadline in monotonic time of what has none, or none that can be told.
+const Never = math.MaxInt64
+
+// Timeline is the time that a function lives in.
+type Timeline struct {
+	Clock     clock.Clock           // for timers, and for instants if handed in
+	Handed    bool                  // the clock was handed in, by config.Clock
 	coarse    bool                  // a coarse reading may be used
 	latest    atomic.Int64          // of a clock that was handed in
 	back      atomic.Bool           // it went back
@@ -21,34 +26,37 @@ type timeline struct {
 	bubble    bool                  // the function was made in a bubble of testing/synctest
 }
 
-// elsewhere tells whether the function is used in a bubble that it was not made in, and
+// Elsewhere tells whether the function is used in a bubble that it was not made in, and
 // so must keep no timer that is made there.
-func (t *timeline) elsewhere() bool { return !t.handed && coarse.Elsewhere(t.bubble) }
+func (t *Timeline) Elsewhere() bool { return !t.Handed && coarse.Elsewhere(t.bubble) }
 
-// elsewhereAt is elsewhere for who has read steady just now.
-func (t *timeline) elsewhereAt(now entry.Instant) bool {
-	return !t.handed && coarse.BubbleAt(int64(now)) != t.bubble
+// ElsewhereAt is elsewhere for who has read steady just now.
+func (t *Timeline) ElsewhereAt(now entry.Instant) bool {
+	return !t.Handed && coarse.BubbleAt(int64(now)) != t.bubble
 }
 
-func (t *timeline) init(c clock.Clock, exact bool, backwards func(time.Duration)) {
-	t.clock, t.handed, t.backwards = c, c != nil, backwards
-	if t.handed {
+// Init is called before any other method. A nil clock is the real one, which is read
+// exactly on every call if exact says so; backwards is told when a clock that was
+// handed in goes back.
+func (t *Timeline) Init(c clock.Clock, exact bool, backwards func(time.Duration)) {
+	t.Clock, t.Handed, t.backwards = c, c != nil, backwards
+	if t.Handed {
 		t.latest.Store(int64(entry.At(c.Now())))
 		return
 	}
-	t.clock = clock.New()
+	t.Clock = clock.New()
 	t.bubble = coarse.Bubble()
 	t.coarse = !exact && !t.bubble
 }
 
-// now is the exact time.
-func (t *timeline) now() entry.Instant {
-	if !t.handed {
+// Now is the exact time.
+func (t *Timeline) Now() entry.Instant {
+	if !t.Handed {
 		return entry.Instant(coarse.Exact())
 	}
 	for {
 		latest := t.latest.Load() // before the clock, or another's later reading looks like a step back
-		read := int64(entry.At(t.clock.Now()))
+		read := int64(entry.At(t.Clock.Now()))
 		if read < latest {
 			if t.back.CompareAndSwap(false, true) {
 				t.backwards(entry.Instant(latest).Sub(entry.Instant(read)))
@@ -62,36 +70,36 @@ func (t *timeline) now() entry.Instant {
 	}
 }
 
-// steady is the time that deadlines are in, and what is measured: a clock that was
+// Steady is the time that deadlines are in, and what is measured: a clock that was
 // handed in, or the monotonic one. That of the wall may be set, and a load is not
 // late because somebody has.
-func (t *timeline) steady() entry.Instant {
-	if t.handed {
-		return t.now()
+func (t *Timeline) Steady() entry.Instant {
+	if t.Handed {
+		return t.Now()
 	}
 	return entry.Instant(coarse.Monotonic())
 }
 
-// monotonic is an instant of steady time in the process's monotonic time, and never
+// Monotonic is an instant of steady time in the process's monotonic time, and never
 // where the clock was handed in: nobody else lives in its time.
-func (t *timeline) monotonic(at entry.Instant) int64 {
-	if t.handed || at == entry.Never {
-		return never
+func (t *Timeline) Monotonic(at entry.Instant) int64 {
+	if t.Handed || at == entry.Never {
+		return Never
 	}
 	return int64(at)
 }
 
-// reader is now, for those who outlive the function.
-func (t *timeline) reader() func() entry.Instant {
-	if c := t.clock; t.handed {
+// Reader is now, for those who outlive the function.
+func (t *Timeline) Reader() func() entry.Instant {
+	if c := t.Clock; t.Handed {
 		return func() entry.Instant { return entry.At(c.Now()) }
 	}
 	return func() entry.Instant { return entry.Instant(coarse.Exact()) }
 }
 
-// rough is reader for those to whom a few milliseconds make no difference.
-func (t *timeline) rough() func() entry.Instant {
-	exact := t.reader()
+// Rough is reader for those to whom a few milliseconds make no difference.
+func (t *Timeline) Rough() func() entry.Instant {
+	exact := t.Reader()
 	if !t.coarse {
 		return exact
 	}
@@ -103,9 +111,9 @@ func (t *timeline) rough() func() entry.Instant {
 	}
 }
 
-// decide is the time, how old the entry, which is not nil, is then, and what it
+// Decide is the time, how old the entry, which is not nil, is then, and what it
 // is worth. A coarse reading serves where it settles that.
-func (t *timeline) decide(m *entry.Meta) (now entry.Instant, age time.Duration, state entry.State) {
+func (t *Timeline) Decide(m *entry.Meta) (now entry.Instant, age time.Duration, state entry.State) {
 	if t.coarse {
 		if reading := coarse.Now(); reading != 0 {
 			now = entry.Instant(reading)
@@ -114,7 +122,7 @@ func (t *timeline) decide(m *entry.Meta) (now entry.Instant, age time.Duration, 
 			}
 		}
 	}
-	now = t.now()
+	now = t.Now()
 	return now, m.Age(now), m.StateAt(now)
 }
 

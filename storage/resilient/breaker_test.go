@@ -20,7 +20,7 @@ func TestBreakerProbes(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "a")
-		put(t, s, "b", "1", resilient.Queued)
+		put(t, s, "b", "1", queued)
 		before := at.calls.Load()
 		began := time.Now()
 		later(5 * time.Minute)
@@ -52,7 +52,7 @@ func TestBreakerProbes(t *testing.T) {
 // While a probe is on its way nobody else asks the store.
 func TestHalfOpenHasOneProbe(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.stop()
 		holds(t, s, "a", "1")
 		at.set(func(s *server) { s.hangs = true })
@@ -66,7 +66,7 @@ func TestHalfOpenHasOneProbe(t *testing.T) {
 		before := at.calls.Load()
 		for range 100 {
 			holds(t, s, "a", "1")
-			put(t, s, "b", "1", resilient.Queued)
+			put(t, s, "b", "1", queued)
 		}
 		if n := at.calls.Load() - before; n != 0 {
 			t.Errorf("%d calls besides the probe", n)
@@ -77,7 +77,7 @@ func TestHalfOpenHasOneProbe(t *testing.T) {
 // A store that goes as soon as it came is not asked every two seconds.
 func TestBackoffGoesOnWhereTheStoreGoesAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
 				if verb == "swap" {
@@ -86,7 +86,7 @@ func TestBackoffGoesOnWhereTheStoreGoesAgain(t *testing.T) {
 				return nil
 			}
 		})
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		later(10 * time.Minute)
 		if n := len(seen.of(resilient.Opened)); n < 20 || n > 45 {
 			t.Errorf("opened %d times in ten minutes", n)
@@ -107,18 +107,18 @@ func TestMistakesDoNotOpenTheBreaker(t *testing.T) {
 	} {
 		t.Run(mistake.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				at.set(func(s *server) { s.fault = func(string, string) error { return mistake } })
 				if _, err := s.Get(t.Context(), "a"); !errors.Is(err, mistake) {
 					t.Errorf("Get: %v", err)
 				}
-				if outcome, err := s.Put(t.Context(), "a", []byte("2"), storage.Forever); !errors.Is(err, mistake) || outcome != 0 {
+				if outcome, err := outcomeOf(s.Set(t.Context(), "a", []byte("2"), storage.Forever)); !errors.Is(err, mistake) || outcome != 0 {
 					t.Errorf("Put: %v, %v", outcome, err)
 				}
-				if _, err := s.Remove(t.Context(), "a"); !errors.Is(err, mistake) {
+				if _, err := deleted(s.Delete(t.Context(), "a")); !errors.Is(err, mistake) {
 					t.Errorf("Remove: %v", err)
 				}
-				if _, _, err := s.Update(t.Context(), "a", appends("2")); !errors.Is(err, mistake) {
+				if _, _, err := updated(s.Update(t.Context(), "a", appends("2"))); !errors.Is(err, mistake) {
 					t.Errorf("Update: %v", err)
 				}
 				at.set(func(s *server) { s.fault = nil })
@@ -172,15 +172,15 @@ func TestJudge(t *testing.T) {
 // FailAway tells a miss from what can't be known.
 func TestFailAway(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		remove(t, s, "b", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		remove(t, s, "b", committed)
 		at.stop()
 		holds(t, s, "a", "1")
 		lacks(t, s, "b")
 		if _, err := s.Get(t.Context(), "c"); !errors.Is(err, resilient.ErrAway) {
 			t.Errorf("Get of what was never seen: %v", err)
 		}
-		update(t, s, "c", "x", resilient.Queued)
+		update(t, s, "c", "x", queued)
 		holds(t, s, "c", "x")
 	}, resilient.FailAway())
 }
@@ -188,7 +188,7 @@ func TestFailAway(t *testing.T) {
 // A dead server costs nothing: see BenchmarkAway for how little.
 func TestAwayAsksNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.stop()
 		holds(t, s, "a", "1")
 		before, began := at.calls.Load(), time.Now()
@@ -197,7 +197,7 @@ func TestAwayAsksNothing(t *testing.T) {
 			case 0:
 				holds(t, s, "a", "1")
 			case 1:
-				put(t, s, fmt.Sprint("k", i%100), "1", resilient.Queued)
+				put(t, s, fmt.Sprint("k", i%100), "1", queued)
 			case 2:
 				lacks(t, s, "nothing")
 			}

@@ -42,14 +42,14 @@ func TestContended(t *testing.T) {
 	for _, verb := range []string{"Put", "Remove", "Update"} {
 		t.Run(verb, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-				do := func(ctx context.Context) (outcome resilient.Outcome, err error) {
+				do := func(ctx context.Context) (outcome outcome, err error) {
 					switch verb {
 					case "Put":
-						return s.Put(ctx, "a", []byte("mine"), storage.Forever)
+						return outcomeOf(s.Set(ctx, "a", []byte("mine"), storage.Forever))
 					case "Remove":
-						return s.Remove(ctx, "a")
+						return deleted(s.Delete(ctx, "a"))
 					}
-					r, outcome, err := s.Update(ctx, "a", appends("mine"))
+					r, outcome, err := updated(s.Update(ctx, "a", appends("mine")))
 					if (err == nil) != r.Found {
 						t.Errorf("Update: %+v, %v", r, err)
 					}
@@ -74,7 +74,7 @@ func TestContended(t *testing.T) {
 					t.Errorf("with a deadline: %v, %v after %v", outcome, err, time.Since(began))
 				}
 				swaps = contended(t, at, 99, "a")
-				if outcome, err := do(t.Context()); err != nil || outcome != resilient.Committed || swaps["a"] != 100 {
+				if outcome, err := do(t.Context()); err != nil || outcome != committed || swaps["a"] != 100 {
 					t.Errorf("where they stop: %v, %v after %d", outcome, err, swaps["a"])
 				}
 				at.set(func(s *server) { s.fault = nil })
@@ -91,9 +91,9 @@ func TestContended(t *testing.T) {
 func TestContendedDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
-		update(t, s, "a", "+", resilient.Queued)
-		put(t, s, "b", "1", resilient.Queued)
-		put(t, s, "c", "1", resilient.Queued)
+		update(t, s, "a", "+", queued)
+		put(t, s, "b", "1", queued)
+		put(t, s, "c", "1", queued)
 		swaps := contended(t, at, 1000, "a")
 		fault := at.fault
 		at.set(func(s *server) {
@@ -114,7 +114,7 @@ func TestContendedDelivery(t *testing.T) {
 			t.Errorf("it was tried %d times", swaps["a"])
 		}
 		holds(t, at.memory, "b", "1")
-		remove(t, s, "c", resilient.Queued)
+		remove(t, s, "c", queued)
 		at.set(func(s *server) { s.fault = fault })
 		if err = s.Flush(context.Background()); !errors.As(err, &left) || fmt.Sprint(left.Keys) != "[a]" || !errors.Is(err, resilient.ErrContended) {
 			t.Errorf("Flush: %v", err)
@@ -137,8 +137,8 @@ func TestUnwillingServerIsAskedSeldom(t *testing.T) {
 		for range 2 {
 			at.stop()
 			lacks(t, s, "nothing")
-			put(t, s, "a", "1", resilient.Queued)
-			put(t, s, "b", "1", resilient.Queued)
+			put(t, s, "a", "1", queued)
+			put(t, s, "b", "1", queued)
 			var asked []time.Time
 			at.set(func(s *server) {
 				s.fault = func(verb, key string) error {
@@ -167,8 +167,8 @@ func TestUnwillingServerIsAskedSeldom(t *testing.T) {
 			if stats := s.Stats(); stats.Changes != 0 || stats.Dropped != 0 {
 				t.Errorf("stats: %+v", stats)
 			}
-			remove(t, s, "a", resilient.Committed)
-			remove(t, s, "b", resilient.Committed)
+			remove(t, s, "a", committed)
+			remove(t, s, "b", committed)
 		}
 	}, resilient.Random(longest))
 }
@@ -209,7 +209,7 @@ func TestBackoffBeginsAnew(t *testing.T) {
 // Who waits for his turn leaves when he has to; the others come in their order.
 func TestTurns(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "", resilient.Committed)
+		put(t, s, "a", "", committed)
 		at.set(func(s *server) { s.delay = time.Second })
 		done := make(chan error, 8)
 		for i, limit := range []time.Duration{10 * time.Second, 10 * time.Second, 200 * time.Millisecond, 10 * time.Second, 300 * time.Millisecond, 10 * time.Second} {
@@ -217,7 +217,7 @@ func TestTurns(t *testing.T) {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
-				_, _, err := s.Update(ctx, "a", appends(fmt.Sprint(i)))
+				_, _, err := updated(s.Update(ctx, "a", appends(fmt.Sprint(i))))
 				if i == 2 || i == 4 {
 					if !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("who has to leave: %v", err)
@@ -231,7 +231,7 @@ func TestTurns(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
-			_, err := s.Put(ctx, "a", nil, storage.Forever)
+			_, err := outcomeOf(s.Set(ctx, "a", nil, storage.Forever))
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("who has to leave: %v", err)
 			}
@@ -244,7 +244,7 @@ func TestTurns(t *testing.T) {
 		}
 		holds(t, at.memory, "a", "0135")
 		at.set(func(s *server) { s.delay = 0 })
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 	}, resilient.Timeout(2*time.Second))
 }
 

@@ -17,13 +17,13 @@ func TestDeliveryUnderContention(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for range waiting {
-			_, outcome, err := s.Update(t.Context(), "list", func(now storage.Record) ([]byte, time.Duration, error) {
+			_, outcome, err := updated(s.Update(t.Context(), "list", func(now storage.Record) ([]byte, time.Duration, error) {
 				if len(seen.of(resilient.Closed)) > 0 {
 					time.Sleep(takes)
 				}
 				return append(now.Value, '!'), storage.Forever, nil
-			})
-			if outcome != resilient.Queued || err != nil {
+			}))
+			if outcome != queued || err != nil {
 				t.Fatal(outcome, err)
 			}
 		}

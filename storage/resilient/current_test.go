@@ -22,8 +22,8 @@ func TestHowLongACopyIsCurrent(t *testing.T) {
 				t.Errorf("a Look at %q asks the store %d times, want %d", key, len(looked), want)
 			}
 		}
-		put(t, s, "a", "1", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		put(t, s, "b", "1", committed)
 		synctest.Wait()
 		later(resilient.RecheckAfter - 1)
 		asks("a", 0)
@@ -54,7 +54,7 @@ func TestLateLookIsForgotten(t *testing.T) {
 			_, _ = s.Get(t.Context(), "a")
 		}()
 		synctest.Wait()
-		put(t, s, "a", "2", resilient.Committed)
+		put(t, s, "a", "2", committed)
 		close(at.answer)
 		<-looked
 		at.stop()

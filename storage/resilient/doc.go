@@ -8,8 +8,8 @@
 // functions.
 //
 //	store, err := resilient.New(redisstore.NewValues(client))
-//	outcome, err := store.Put(ctx, "greeting", []byte("hello"), storage.Forever)
-//	if outcome == resilient.Queued { ... } // accepted, and not committed yet
+//	err = store.Set(ctx, "greeting", []byte("hello"), storage.Forever)
+//	if errors.Is(err, storage.ErrQueued) { ... } // accepted, and not committed yet
 //	defer store.Close(ctx)                 // sends what waits, as long as ctx allows
 //
 // # The breaker

@@ -69,7 +69,7 @@ func TestFateOfWhatIsInDoubt(t *testing.T) {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s then %q, made %v, others %q, late %v", c.lost, c.on, c.made, c.others, late), func(t *testing.T) {
 				bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-					put(t, s, "a", "0", resilient.Committed)
+					put(t, s, "a", "0", committed)
 					lose := func(s *server) {
 						s.faulty = "swap"
 						if c.made {
@@ -81,18 +81,18 @@ func TestFateOfWhatIsInDoubt(t *testing.T) {
 					switch c.lost {
 					case puts:
 						at.set(lose)
-						put(t, s, "a", "x", resilient.Queued)
+						put(t, s, "a", "x", queued)
 					case gone:
 						at.set(lose)
-						update(t, s, "a", "+", resilient.Queued)
+						update(t, s, "a", "+", queued)
 					case deletes:
 						at.set(lose)
-						remove(t, s, "a", resilient.Queued)
+						remove(t, s, "a", queued)
 					case twice:
 						at.stop()
 						lacks(t, s, "b")
-						update(t, s, "a", "+", resilient.Queued)
-						update(t, s, "a", "+", resilient.Queued)
+						update(t, s, "a", "+", queued)
+						update(t, s, "a", "+", queued)
 						at.start()
 						at.set(lose)
 						later(4 * time.Second)
@@ -100,11 +100,11 @@ func TestFateOfWhatIsInDoubt(t *testing.T) {
 					at.stop()
 					switch c.on {
 					case "put":
-						put(t, s, "a", "z", resilient.Queued)
+						put(t, s, "a", "z", queued)
 					case "update":
-						update(t, s, "a", "+", resilient.Queued)
+						update(t, s, "a", "+", queued)
 					case "remove":
-						remove(t, s, "a", resilient.Queued)
+						remove(t, s, "a", queued)
 					}
 					switch c.others {
 					case "set":
@@ -189,11 +189,11 @@ func TestChangesOfWhoLeaves(t *testing.T) {
 			l := &leaving{server: at}
 			s, seen := client(t, l)
 			stores(t, at, "never seen", "1")
-			put(t, s, "a", "0", resilient.Committed)
+			put(t, s, "a", "0", committed)
 			for i := range c.leaves {
 				ctx, cancel := context.WithCancel(t.Context())
 				l.leave, l.made = cancel, slices.Contains(c.made, i)
-				outcome, err := s.Put(ctx, "a", fmt.Append(nil, "left ", i), storage.Forever)
+				outcome, err := outcomeOf(s.Set(ctx, "a", fmt.Append(nil, "left ", i), storage.Forever))
 				if !errors.Is(err, context.Canceled) || !errors.Is(err, errReset) || outcome != 0 {
 					t.Errorf("Put: %v, %v", outcome, err)
 				}
@@ -204,7 +204,7 @@ func TestChangesOfWhoLeaves(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			l.leave = cancel
-			if _, err := s.Put(ctx, "never seen", []byte("2"), storage.Forever); !errors.Is(err, context.Canceled) {
+			if _, err := outcomeOf(s.Set(ctx, "never seen", []byte("2"), storage.Forever)); !errors.Is(err, context.Canceled) {
 				t.Errorf("Put: %v", err)
 			}
 			l.leave = nil
@@ -213,7 +213,7 @@ func TestChangesOfWhoLeaves(t *testing.T) {
 			}
 			at.stop()
 			if c.copied {
-				put(t, s, "a", "mine", resilient.Queued)
+				put(t, s, "a", "mine", queued)
 				if c.others {
 					stores(t, at, "a", "theirs")
 				}
@@ -242,7 +242,7 @@ func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 			for i := range leaves {
 				ctx, cancel := context.WithCancel(t.Context())
 				at.set(func(s *server) { s.fault = func(string, string) error { cancel(); return errReset } })
-				if _, err := s.Put(ctx, "a", fmt.Append(nil, i), storage.Forever); !errors.Is(err, context.Canceled) {
+				if _, err := outcomeOf(s.Set(ctx, "a", fmt.Append(nil, i), storage.Forever)); !errors.Is(err, context.Canceled) {
 					t.Errorf("Put: %v", err)
 				}
 				at.set(func(s *server) { s.fault = nil })
@@ -252,7 +252,7 @@ func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 			if r, err := s.Get(t.Context(), "a"); err != nil || r.Found != want {
 				t.Errorf("after %d: %+v, %v", leaves, r, err)
 			}
-			put(t, s, "a", "mine", resilient.Queued)
+			put(t, s, "a", "mine", queued)
 			at.start()
 			later(time.Minute)
 			if n := len(seen.of(resilient.Conflict)); (n == 0) != want {
@@ -270,7 +270,7 @@ func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 func TestStoreGoesAmidAChange(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		for _, key := range []string{"a", "full"} {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
 		at.stop()
 		if existed, err := s.Delete(t.Context(), "a"); !existed || !errors.Is(err, storage.ErrQueued) {
@@ -283,7 +283,7 @@ func TestStoreGoesAmidAChange(t *testing.T) {
 		at.start()
 		later(10 * time.Second)
 		at.set(func(s *server) { s.fault, s.faulty, s.unheard = nil, "swap", 1 })
-		if outcome, err := s.Put(t.Context(), "full", []byte("2"), storage.Forever); !errors.Is(err, resilient.ErrFull) || outcome != 0 {
+		if outcome, err := outcomeOf(s.Set(t.Context(), "full", []byte("2"), storage.Forever)); !errors.Is(err, resilient.ErrFull) || outcome != 0 {
 			t.Errorf("Put: %v, %v", outcome, err)
 		}
 		if stats := s.Stats(); stats.Changes != 1 || stats.Refused != 1 || stats.State != resilient.StateOpen {
@@ -296,7 +296,7 @@ func TestStoreGoesAmidAChange(t *testing.T) {
 		lacks(t, at.memory, "a")
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "full", "3", resilient.Queued)
+		put(t, s, "full", "3", queued)
 		at.start()
 		later(2 * time.Minute)
 		holds(t, at.memory, "full", "3")
@@ -346,12 +346,12 @@ func TestDeliveryThatWasHeldUp(t *testing.T) {
 		at.stop()
 		lacks(t, s, "b")
 		calls := 0
-		if _, _, err := s.Update(t.Context(), "a", func(storage.Record) ([]byte, time.Duration, error) {
+		if _, _, err := updated(s.Update(t.Context(), "a", func(storage.Record) ([]byte, time.Duration, error) {
 			if calls++; calls == 2 {
 				time.Sleep(time.Minute)
 			}
 			return []byte("x"), storage.Forever, nil
-		}); err != nil {
+		})); err != nil {
 			t.Fatal(err)
 		}
 		at.start()

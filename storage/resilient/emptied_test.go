@@ -110,7 +110,7 @@ func TestRoundTripsOfWritingAgain(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		keys := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 		for _, key := range keys {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
 		synctest.Wait()
 		at.set(func(s *server) { s.fault = on(errReset, "watch") })
@@ -142,13 +142,13 @@ func TestWhatIsLookedAtAfterAMissed(t *testing.T) {
 			s, _ := client(t, at, resilient.WriteAgain(again))
 			stop := watch(t, s, "w:")
 			for _, key := range []string{"w:own", "w:waits", "other"} {
-				put(t, s, key, "1", resilient.Committed)
+				put(t, s, key, "1", committed)
 			}
 			stores(t, at.server, "w:theirs", "1")
 			holds(t, s, "w:theirs", "1")
 			synctest.Wait()
 			at.stop()
-			update(t, s, "w:waits", "+", resilient.Queued)
+			update(t, s, "w:waits", "+", queued)
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 			at.start()
 			later(20 * time.Second)
@@ -176,8 +176,8 @@ func TestWhatIsLookedAtAfterAMissed(t *testing.T) {
 // looks that follow.
 func TestLossBetweenStateAndLook(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		put(t, s, "b", "1", committed)
 		synctest.Wait()
 		at.anew()
 		at.told = func() {
@@ -199,7 +199,7 @@ func TestLossBetweenStateAndLook(t *testing.T) {
 func TestStateIsAskedForAgain(t *testing.T) {
 	for _, fault := range []error{errReset, errors.New("what is this?")} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			synctest.Wait()
 			var asked atomic.Int64
 			at.set(func(s *server) {
@@ -246,10 +246,10 @@ func TestWatchEndsWhileTheStateIsAskedFor(t *testing.T) {
 // for that: it is not made of nothing.
 func TestStateThatIsAwayStopsADelivery(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.stop()
-		update(t, s, "a", "2", resilient.Queued)
+		update(t, s, "a", "2", queued)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		at.start()
 		later(5 * time.Second)
@@ -278,7 +278,7 @@ func TestStateThatIsAwayStopsADelivery(t *testing.T) {
 func TestAgeAtWhichItIsLate(t *testing.T) {
 	for _, beyond := range []time.Duration{0, 1} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			synctest.Wait()
 			age := storage.VersionsKept + beyond
 			at.age = &age
@@ -300,7 +300,7 @@ func TestAgeAtWhichItIsLate(t *testing.T) {
 // What was too late once is nobody's own any more, also where nobody has looked since.
 func TestWhatWasLateIsNotLookedAt(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
 		for i, late := range []bool{true, false} {
@@ -342,7 +342,7 @@ func TestUntilWhenItIsWrittenAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				at.tells.Store(int64(time.Hour))
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				is := age
 				at.age = &is
 				at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
@@ -387,7 +387,7 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				at.tells.Store(int64(time.Hour))
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				at.set(func(s *server) {
 					if s.faulty = "swap"; c.made {
 						s.unheard = 1
@@ -402,7 +402,7 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 				at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 				later(10 * time.Second)
 				if c.behind {
-					update(t, s, "a", "+", resilient.Queued)
+					update(t, s, "a", "+", queued)
 				}
 				later(2 * time.Minute)
 				at.set(func(s *server) { s.fault = nil })
@@ -427,7 +427,7 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 // What can't be looked at is not written again until it can.
 func TestLookRefusedWhileWritingAgain(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
 		at.restarts(t, s)
@@ -452,17 +452,17 @@ func TestLossOfLittle(t *testing.T) {
 		{"nothing", func(*testing.T, *asked, *resilient.Store) {}, "1"},
 		{"an Update", func(t *testing.T, at *asked, s *resilient.Store) {
 			at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-			update(t, s, "a", "2", resilient.Queued)
+			update(t, s, "a", "2", queued)
 		}, "12"},
 		{"a Put", func(t *testing.T, at *asked, s *resilient.Store) {
 			at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-			put(t, s, "a", "3", resilient.Queued)
+			put(t, s, "a", "3", queued)
 		}, "3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-				put(t, s, "a", "1", resilient.Committed)
-				put(t, s, "b", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
+				put(t, s, "b", "1", committed)
 				synctest.Wait()
 				c.doubt(t, at, s)
 				at.stop()
@@ -484,8 +484,8 @@ func TestLossOfLittle(t *testing.T) {
 // made once: also where the record was this process's own deletion.
 func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		remove(t, s, "a", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		remove(t, s, "a", committed)
 		synctest.Wait()
 		at.empty() // with no connection broken
 		at.set(func(s *server) {
@@ -502,14 +502,14 @@ func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
 				return nil
 			}
 		})
-		queued := make(chan struct{})
+		reported := make(chan struct{})
 		go func() {
-			defer close(queued)
-			update(t, s, "a", "+", resilient.Queued)
+			defer close(reported)
+			update(t, s, "a", "+", queued)
 		}()
 		synctest.Wait()
-		put(t, s, "b", "1", resilient.Queued) // at which it looks first
-		<-queued
+		put(t, s, "b", "1", queued) // at which it looks first
+		<-reported
 		at.set(func(s *server) { s.fault = nil })
 		later(time.Minute)
 		holds(t, at.memory, "a", "+")
@@ -524,10 +524,10 @@ func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
 // made on that: it is not dropped for the doubt.
 func TestOldDoubtOverLostData(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-		update(t, s, "a", "2", resilient.Queued)
+		update(t, s, "a", "2", queued)
 		at.stop()
 		later(time.Hour)
 		at.empty()
@@ -543,9 +543,9 @@ func TestOldDoubtOverLostData(t *testing.T) {
 // A change that is made takes the place of what would be written again at once.
 func TestMadeTakesThePlaceAtOnce(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		remove(t, s, "a", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		remove(t, s, "a", committed)
+		put(t, s, "b", "1", committed)
 		synctest.Wait()
 		at.empty() // with no connection broken
 		at.set(func(s *server) {
@@ -562,7 +562,7 @@ func TestMadeTakesThePlaceAtOnce(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			put(t, s, "a", "2", resilient.Committed)
+			put(t, s, "a", "2", committed)
 		}()
 		later(10 * time.Millisecond)
 		holds(t, s, "b", "1")
@@ -587,9 +587,9 @@ func TestWhatIsNoSurprise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, s, "w:a", "1", resilient.Committed)
-		put(t, s, "w:b", "1", resilient.Committed)
-		put(t, s, "other", "1", resilient.Committed)
+		put(t, s, "w:a", "1", committed)
+		put(t, s, "w:b", "1", committed)
+		put(t, s, "other", "1", committed)
 		synctest.Wait()
 		at.tells.Store(int64(time.Hour))
 		stores(t, at.server, "w:b", "2")
@@ -631,7 +631,7 @@ func TestWhatIsNoSurprise(t *testing.T) {
 // What others set soon after a loss stays, though the record was this process's own.
 func TestWhatOthersSetAfterALossStays(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.restarts(t, s)
 		later(20 * time.Second)
@@ -651,17 +651,17 @@ func TestWhatOthersSetAfterALossStays(t *testing.T) {
 func TestPutComesBeforeWhatIsWrittenAgain(t *testing.T) {
 	for _, removes := range []bool{false, true} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			synctest.Wait()
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 			at.restarts(t, s)
 			later(20 * time.Second)
 			at.set(func(s *server) { s.fault = nil })
 			if removes {
-				remove(t, s, "a", resilient.Committed)
+				remove(t, s, "a", committed)
 				lacks(t, at.memory, "a")
 			} else {
-				put(t, s, "a", "2", resilient.Committed)
+				put(t, s, "a", "2", committed)
 				holds(t, at.memory, "a", "2")
 			}
 			if stats := s.Stats(); stats.Changes != 0 || stats.Queued != 1 || stats.Superseded != 1 {

@@ -94,7 +94,7 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 					answered := make(chan struct{})
 					go func() {
 						defer close(answered)
-						put(t, s, "a", "1", resilient.Committed)
+						put(t, s, "a", "1", committed)
 					}()
 					later(50 * ms)
 					c.meantime(t, at)
@@ -142,19 +142,19 @@ func TestWhatWasReplacedIsTakenBack(t *testing.T) {
 	for _, losses := range []int{1, 2} {
 		pairs(t, func(t *testing.T, p *pair) {
 			for _, key := range []string{"once", "deleted", "eight", "nine"} {
-				put(t, p.ones[1], key, "old", resilient.Committed)
+				put(t, p.ones[1], key, "old", committed)
 			}
 			synctest.Wait()
 			p.ways[1].stop()
 			synctest.Wait() // until it is told of nothing any more
-			put(t, p.ones[0], "once", "new", resilient.Committed)
-			remove(t, p.ones[0], "deleted", resilient.Committed)
-			put(t, p.ones[0], "deleted", "new", resilient.Committed)
+			put(t, p.ones[0], "once", "new", committed)
+			remove(t, p.ones[0], "deleted", committed)
+			put(t, p.ones[0], "deleted", "new", committed)
 			for range 8 {
-				put(t, p.ones[0], "eight", "new", resilient.Committed)
-				put(t, p.ones[0], "nine", "new", resilient.Committed)
+				put(t, p.ones[0], "eight", "new", committed)
+				put(t, p.ones[0], "nine", "new", committed)
 			}
-			put(t, p.ones[0], "nine", "new", resilient.Committed)
+			put(t, p.ones[0], "nine", "new", committed)
 			synctest.Wait()
 			for range losses - 1 {
 				p.ways[0].stop()
@@ -193,11 +193,11 @@ func TestDeliveredBeforeIsLookedAt(t *testing.T) {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 			stop := watch(t, s, "")
 			defer stop()
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-			update(t, s, "a", "2", resilient.Queued)
+			update(t, s, "a", "2", queued)
 			if want["b"] != "" {
-				put(t, s, "b", "1", resilient.Queued)
+				put(t, s, "b", "1", queued)
 			}
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 			at.stop()
@@ -234,9 +234,9 @@ func TestOwnAfterADeletion(t *testing.T) {
 			s, _ := client(t, at, resilient.WriteAgain(true))
 			stop := watch(t, s, "")
 			at.tells.Store(int64(100 * time.Millisecond))
-			put(t, s, "a", "1", resilient.Committed)
-			remove(t, s, "a", resilient.Committed)
-			put(t, s, "a", "2", resilient.Committed)
+			put(t, s, "a", "1", committed)
+			remove(t, s, "a", committed)
+			put(t, s, "a", "2", committed)
 			later(time.Second)
 			calls := at.calls.Load()
 			holds(t, s, "a", "2")
@@ -277,10 +277,10 @@ func TestShortestTime(t *testing.T) {
 					at.stop()
 					lacks(t, s, "nothing")
 				}
-				if _, err := s.Put(t.Context(), "put", []byte("1"), shortest); err != nil {
+				if _, err := outcomeOf(s.Set(t.Context(), "put", []byte("1"), shortest)); err != nil {
 					t.Error(err)
 				}
-				if r, _, err := s.Update(t.Context(), "updated", func(record) ([]byte, time.Duration, error) { return []byte("1"), shortest, nil }); err != nil || !r.Found {
+				if r, _, err := updated(s.Update(t.Context(), "updated", func(record) ([]byte, time.Duration, error) { return []byte("1"), shortest, nil })); err != nil || !r.Found {
 					t.Errorf("Update: %+v, %v", r, err)
 				}
 				at.stop()

@@ -23,35 +23,36 @@ func TestUpdateThatIsNotCalled(t *testing.T) {
 		}
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, outcome, err := s.Update(ended, "a", never); !errors.Is(err, context.Canceled) || outcome != 0 {
+		if _, outcome, err := updated(s.Update(ended, "a", never)); !errors.Is(err, context.Canceled) || outcome != 0 {
 			t.Errorf("Update: %v, %v", outcome, err)
 		}
 		at.stop()
 		lacks(t, s, "nothing")
-		if _, outcome, err := s.Update(ended, "a", never); !errors.Is(err, context.Canceled) || outcome != 0 || s.Stats().Queued != 0 {
+		if _, outcome, err := updated(s.Update(ended, "a", never)); !errors.Is(err, context.Canceled) || outcome != 0 || s.Stats().Queued != 0 {
 			t.Errorf("Update while away: %v, %v", outcome, err)
 		}
 		at.start()
 		later(10 * time.Second)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
-		if _, outcome, err := s.Update(t.Context(), "a", never); !errors.Is(err, errReadOnly) || outcome != 0 {
+		if _, outcome, err := updated(s.Update(t.Context(), "a", never)); !errors.Is(err, errReadOnly) || outcome != 0 {
 			t.Errorf("Update: %v, %v", outcome, err)
 		}
 		at.set(func(s *server) { s.fault = nil })
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		slow := make(chan struct{})
 		go func() {
 			defer close(slow)
-			_, _, _ = s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) {
+			_, _, _ = updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) {
 				time.Sleep(time.Second)
 				return nil, 0, resilient.ErrNoChange
-			})
+			}))
+
 		}()
 		synctest.Wait()
 		ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer leave()
 		began := time.Now()
-		if _, outcome, err := s.Update(ctx, "a", never); !errors.Is(err, context.DeadlineExceeded) || outcome != 0 || time.Since(began) != 100*time.Millisecond {
+		if _, outcome, err := updated(s.Update(ctx, "a", never)); !errors.Is(err, context.DeadlineExceeded) || outcome != 0 || time.Since(began) != 100*time.Millisecond {
 			t.Errorf("Update: %v, %v after %v", outcome, err, time.Since(began))
 		}
 		<-slow
@@ -62,8 +63,8 @@ func TestUpdateThatIsNotCalled(t *testing.T) {
 func TestNoChangeOfWhatWasNotSeen(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		stores(t, at.server, "a", "1")
-		r, outcome, err := s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, 0, resilient.ErrNoChange })
-		if err != nil || outcome != resilient.Committed || string(r.Value) != "1" {
+		r, outcome, err := updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, 0, resilient.ErrNoChange }))
+		if err != nil || outcome != committed || string(r.Value) != "1" {
 			t.Errorf("Update: %+v, %v, %v", r, outcome, err)
 		}
 	})
@@ -77,7 +78,7 @@ func TestUpdateOfWhatWasNotSeenWhileAway(t *testing.T) {
 		if _, err := s.Get(t.Context(), "a"); !errors.Is(err, resilient.ErrAway) {
 			t.Errorf("Get: %v", err)
 		}
-		update(t, s, "a", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
 		holds(t, s, "a", "1")
 	}, resilient.FailAway())
 }
@@ -87,16 +88,16 @@ func TestUpdateOfWhatWasNotSeenWhileAway(t *testing.T) {
 func TestValuesAreTheirGivers(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-			put(t, s, "updated", "0", resilient.Committed)
+			put(t, s, "updated", "0", committed)
 			if away {
 				at.stop()
 				lacks(t, s, "nothing")
 			}
 			mine := []byte("mine")
-			if _, err := s.Put(t.Context(), "put", mine, storage.Forever); err != nil {
+			if _, err := outcomeOf(s.Set(t.Context(), "put", mine, storage.Forever)); err != nil {
 				t.Error(err)
 			}
-			if _, _, err := s.Update(t.Context(), "updated", func(record) ([]byte, time.Duration, error) { return mine, storage.Forever, nil }); err != nil {
+			if _, _, err := updated(s.Update(t.Context(), "updated", func(record) ([]byte, time.Duration, error) { return mine, storage.Forever, nil })); err != nil {
 				t.Error(err)
 			}
 			copy(mine, "xxxx")
@@ -119,7 +120,7 @@ func TestValueIsSentAsItWas(t *testing.T) {
 		at.stop()
 		lacks(t, s, "nothing")
 		mine := []byte("mine")
-		if _, _, err := s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return mine, storage.Forever, nil }); err != nil {
+		if _, _, err := updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return mine, storage.Forever, nil })); err != nil {
 			t.Error(err)
 		}
 		swapped := make(chan struct{})
@@ -153,10 +154,10 @@ func TestWhatIsKeptForNoTime(t *testing.T) {
 					at.stop()
 					lacks(t, s, "nothing")
 				}
-				if _, err := s.Put(t.Context(), "put", large, keep); err != nil {
+				if _, err := outcomeOf(s.Set(t.Context(), "put", large, keep)); err != nil {
 					t.Error(err)
 				}
-				if r, _, err := s.Update(t.Context(), "updated", gives); err != nil || r.Found || len(r.Value) > 0 {
+				if r, _, err := updated(s.Update(t.Context(), "updated", gives)); err != nil || r.Found || len(r.Value) > 0 {
 					t.Errorf("Update: %+v, %v", r, err)
 				}
 				if stats := s.Stats(); stats.Bytes > 2000 || stats.CopyBytes > 2000 {
@@ -171,11 +172,11 @@ func TestWhatIsKeptForNoTime(t *testing.T) {
 				at.stop()
 				lacks(t, s, "nothing")
 			}
-			r, _, err := s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, storage.Forever, nil })
+			r, _, err := updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, storage.Forever, nil }))
 			if err != nil || !r.Found || r.Value == nil {
 				t.Errorf("Update: %+v, %v", r, err)
 			}
-			if _, err := s.Put(t.Context(), "b", nil, storage.Forever); err != nil {
+			if _, err := outcomeOf(s.Set(t.Context(), "b", nil, storage.Forever)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -190,7 +191,7 @@ func TestWhatIsKeptForNoTime(t *testing.T) {
 // What waits to be written again is this process's own, though its copy had to make room.
 func TestOwnThoughItsCopyIsForgotten(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.stop()
 		lacks(t, s, "nothing")

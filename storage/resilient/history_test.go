@@ -22,7 +22,7 @@ type op struct {
 	client   int
 	key      string
 	kind     byte // 'p', 'r' or 'u'
-	outcome  resilient.Outcome
+	outcome  outcome
 	seen     int    // how much of the key's history the client had seen
 	view     string // what the client had seen there
 	from     int    // from where on others' changes are in its way
@@ -150,7 +150,7 @@ func (h *history) calls(o *op, up, waits bool) {
 	h.ops[o.id], h.calling[o.client] = o, o
 }
 
-func (h *history) returns(o *op, outcome resilient.Outcome, err error) {
+func (h *history) returns(o *op, outcome outcome, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !o.waits && o.life == h.life {
@@ -164,19 +164,19 @@ func (h *history) returns(o *op, outcome resilient.Outcome, err error) {
 	switch {
 	case (outcome == 0) == (err == nil):
 		h.fault("%v returns %v and %v", o, outcome, err)
-	case outcome == resilient.Committed:
+	case outcome == committed:
 		h.committed++
 		if o.kind != 'r' && !h.done[token(o)] {
 			h.fault("%v is told as committed and was not done", o)
 		}
-	case outcome == resilient.Queued && o.kind != 'u':
+	case outcome == queued && o.kind != 'u':
 		for _, other := range h.ops {
 			if other != o && other.client == o.client && other.key == o.key {
 				other.replaced = true
 			}
 		}
 	}
-	if o.kind == 'r' && outcome != resilient.Committed {
+	if o.kind == 'r' && outcome != committed {
 		h.removing[fmt.Sprint(o.client, o.key)] = o
 	}
 }
@@ -279,7 +279,7 @@ func (h *history) startsAnew(client int, key, value string) bool {
 		first = min(first, id)
 	}
 	for _, o := range h.ops {
-		if o.client == client && o.key == key && o.kind == 'r' && o.outcome != resilient.Committed && o.id < first {
+		if o.client == client && o.key == key && o.kind == 'r' && o.outcome != committed && o.id < first {
 			return true
 		}
 	}
@@ -321,7 +321,7 @@ func (h *history) newer(client int, key, value string) {
 		}
 	}
 	for _, other := range h.ops { // its own deletion, in doubt
-		if other.client == client && other.key == key && other.kind == 'r' && other.id < o.id && other.seen == o.seen && other.outcome != resilient.Committed {
+		if other.client == client && other.key == key && other.kind == 'r' && other.id < o.id && other.seen == o.seen && other.outcome != committed {
 			had = ""
 		}
 	}
@@ -368,7 +368,7 @@ func (h *history) accounts(p *place) {
 	}
 	missing := map[string][]*op{}
 	for _, o := range h.ops {
-		if o.client == p.id && o.outcome == resilient.Queued && o.kind != 'r' && !o.replaced && !h.done[token(o)] {
+		if o.client == p.id && o.outcome == queued && o.kind != 'r' && !o.replaced && !h.done[token(o)] {
 			missing[o.key] = append(missing[o.key], o)
 		}
 	}

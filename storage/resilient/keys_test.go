@@ -70,8 +70,8 @@ func TestKeysEnd(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 				l := &listing{server: at, list: c.list}
 				s, _ := client(t, l)
-				put(t, s, "xcopy", "1", resilient.Committed)
-				put(t, s, "ycopy", "1", resilient.Committed)
+				put(t, s, "xcopy", "1", committed)
+				put(t, s, "ycopy", "1", committed)
 				if c.trips > 0 { // then what waits is listed, too
 					defer later(time.Minute)
 				}
@@ -111,13 +111,13 @@ func TestKeysEnd(t *testing.T) {
 func TestKeysOfTheStore(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for _, key := range []string{"x:a", "x:b", "x:c", "x:over", "y"} {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
 		waits(t, at, func() {
-			put(t, s, "x:new", "1", resilient.Queued)
-			put(t, s, "y:new", "1", resilient.Queued)
-			remove(t, s, "x:b", resilient.Queued)
-			if _, err := s.Put(t.Context(), "x:over", nil, time.Second); err != nil {
+			put(t, s, "x:new", "1", queued)
+			put(t, s, "y:new", "1", queued)
+			remove(t, s, "x:b", queued)
+			if _, err := outcomeOf(s.Set(t.Context(), "x:over", nil, time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -145,7 +145,7 @@ func TestKeysOfTheStore(t *testing.T) {
 			}
 		}
 		at.stop()
-		put(t, s, "z", "1", resilient.Queued)
+		put(t, s, "z", "1", queued)
 		if got, want := list(0), []string{"x:a", "x:c", "x:new"}; !slices.Equal(got, want) {
 			t.Errorf("the keys are %q while away, want %q", got, want)
 		}

@@ -102,9 +102,6 @@ func TestNames(t *testing.T) {
 		resilient.StateOpen.String():     "open",
 		resilient.StateHalfOpen.String(): "half-open",
 		resilient.State(3).String():      "unknown",
-		resilient.Committed.String():     "committed",
-		resilient.Queued.String():        "queued",
-		resilient.Outcome(0).String():    "nothing",
 		resilient.Opened.String():        "store away",
 		resilient.Forgot.String():        "copies forgotten",
 	} {

@@ -30,13 +30,13 @@ func (o *owner) change(t *testing.T, kind byte, key string) {
 	var err error
 	switch kind {
 	case 'p':
-		_, err = o.store.Put(t.Context(), key, []byte("="+text), storage.Forever)
+		_, err = outcomeOf(o.store.Set(t.Context(), key, []byte("="+text), storage.Forever))
 		o.want[key] = "=" + text
 	case 'u':
-		_, _, err = o.store.Update(t.Context(), key, appends(text))
+		_, _, err = updated(o.store.Update(t.Context(), key, appends(text)))
 		o.want[key] += text
 	case 'r':
-		_, err = o.store.Remove(t.Context(), key)
+		_, err = deleted(o.store.Delete(t.Context(), key))
 		o.want[key] = ""
 	}
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 func (p *pair) inDoubt(t *testing.T, s *resilient.Store, text string) {
 	t.Helper()
 	p.ways[0].set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-	update(t, s, "a", text, resilient.Queued)
+	update(t, s, "a", text, queued)
 	p.ways[0].stop()
 	later(time.Second)
 }
@@ -51,21 +51,21 @@ func TestUpdateIsInWhatOthersWriteAgain(t *testing.T) {
 						}
 						switch on {
 						case mine:
-							put(t, s, "a", "0", resilient.Committed)
+							put(t, s, "a", "0", committed)
 							want = "012"
 						case theirs:
-							put(t, p.ones[1], "a", "0", resilient.Committed)
+							put(t, p.ones[1], "a", "0", committed)
 							want = "012"
 						}
 						later(time.Second)
 						p.inDoubt(t, s, "1")
-						update(t, p.ones[1], "a", "2", resilient.Committed)
+						update(t, p.ones[1], "a", "2", committed)
 						holds(t, p.ways[1], "a", want)
 						later(time.Second)
 						p.lose()
 						holds(t, p.ways[1], "a", want)
 						if deleted {
-							remove(t, p.ones[1], "a", resilient.Committed)
+							remove(t, p.ones[1], "a", committed)
 						}
 						p.ways[0].start()
 						later(40 * time.Second)
@@ -94,7 +94,7 @@ func TestUpdateIsInWhatOthersWriteAgain(t *testing.T) {
 func TestLossFoundByWhatIsSentAgain(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		p.inDoubt(t, p.ones[0], "1")
-		update(t, p.ones[1], "a", "2", resilient.Committed)
+		update(t, p.ones[1], "a", "2", committed)
 		p.ways[0].set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		p.ways[0].start()
 		later(5 * time.Second)
@@ -130,9 +130,9 @@ func TestUpdateOnWhatWasMadeAfterTheLoss(t *testing.T) {
 				at.set(func(s *server) { s.fault = on(errReset, "watch") })
 				at.empty()
 				later(after)
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-				update(t, s, "a", "2", resilient.Queued)
+				update(t, s, "a", "2", queued)
 				if deleted {
 					if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
 						t.Fatal(err)
@@ -170,7 +170,7 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 		for _, made := range []bool{true, false} {
 			t.Run(fmt.Sprintf("then %q, made %v", c.then, made), func(t *testing.T) {
 				overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-					put(t, s, "a", "1", resilient.Committed)
+					put(t, s, "a", "1", committed)
 					later(time.Second)
 					at.set(func(s *server) {
 						if s.faulty = "swap"; made {
@@ -179,7 +179,7 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 							s.unsaid = 1
 						}
 					})
-					update(t, s, "a", "2", resilient.Queued)
+					update(t, s, "a", "2", queued)
 					was, err := at.memory.Look(t.Context(), "a")
 					if err != nil {
 						t.Fatal(err)
@@ -200,9 +200,9 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 					later(5 * time.Second)
 					switch c.then {
 					case "update":
-						update(t, s, "a", "3", resilient.Queued)
+						update(t, s, "a", "3", queued)
 					case "put":
-						put(t, s, "a", "3", resilient.Queued)
+						put(t, s, "a", "3", queued)
 					}
 					at.set(func(s *server) { s.fault = nil })
 					later(time.Minute)
@@ -225,12 +225,12 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 func TestUpdateOnItsWayBeforeItIsWrittenAgain(t *testing.T) {
 	for _, made := range []bool{true, false} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			old, err := at.memory.Look(t.Context(), "a")
 			if err != nil {
 				t.Fatal(err)
 			}
-			put(t, s, "a", "2", resilient.Committed)
+			put(t, s, "a", "2", committed)
 			later(time.Second)
 			at.restarts(t, s)
 			later(10 * time.Second)
@@ -246,7 +246,7 @@ func TestUpdateOnItsWayBeforeItIsWrittenAgain(t *testing.T) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				update(t, s, "a", "3", resilient.Queued)
+				update(t, s, "a", "3", queued)
 			}()
 			synctest.Wait()
 			at.paced.told(storage.Changed{Key: "a", Version: old[0].Version}) // which others seem to have written again

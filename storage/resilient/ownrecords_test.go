@@ -20,7 +20,7 @@ func TestWhoWatchesNoMoreWritesNothing(t *testing.T) {
 			for range more {
 				stops = append(stops, watch(t, p.ones[0], ""))
 			}
-			put(t, p.ones[0], "a", "1", resilient.Committed)
+			put(t, p.ones[0], "a", "1", committed)
 			synctest.Wait()
 			p.stops[0]()
 			p.stop()
@@ -49,9 +49,9 @@ func TestWhatIsNotWatchedIsNotWrittenAgain(t *testing.T) {
 		stop := watch(t, s, "w:")
 		defer stop()
 		for _, key := range []string{"w:a", "other", "w:b"} {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
-		remove(t, s, "w:b", resilient.Committed)
+		remove(t, s, "w:b", committed)
 		synctest.Wait()
 		at.stop()
 		lacks(t, s, "nothing")
@@ -70,7 +70,7 @@ func TestWhatIsNotWatchedIsNotWrittenAgain(t *testing.T) {
 // What was too late once is nobody's own any more: the next loss does not bring it back.
 func TestWhatWasLateStaysLost(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.stop()
 		p.empty()
@@ -94,9 +94,9 @@ func TestWhatWasLateStaysLost(t *testing.T) {
 func TestQueueHasNoRoomToWriteAgain(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for _, key := range []string{"a", "b", "c"} {
-			put(t, p.ones[0], key, "1", resilient.Committed)
+			put(t, p.ones[0], key, "1", committed)
 		}
-		if _, err := p.ones[0].Put(t.Context(), "0", nil, time.Second); err != nil {
+		if _, err := outcomeOf(p.ones[0].Set(t.Context(), "0", nil, time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -124,7 +124,7 @@ func TestForgottenIsCountedAnew(t *testing.T) {
 		for i, want := range []int{1, 0, 0} {
 			if i == 0 {
 				for _, key := range []string{"a", "b", "c"} {
-					put(t, p.ones[0], key, "1", resilient.Committed)
+					put(t, p.ones[0], key, "1", committed)
 					synctest.Wait()
 				}
 			}
@@ -147,29 +147,31 @@ func TestChangesBeforeAllIsWrittenAgain(t *testing.T) {
 		name  string
 		sent  bool // it has been sent, and the answer is lost
 		do    func(t *testing.T, s *resilient.Store)
-		now   resilient.Outcome
+		now   outcome
 		want  string
 		again string
 	}{
 		{"nothing", false, nil, 0, "1", ""},
-		{"put", false, func(t *testing.T, s *resilient.Store) { _, _ = s.Put(t.Context(), "b", []byte("2"), storage.Forever) }, 0, "2", ""},
-		{"remove", false, func(t *testing.T, s *resilient.Store) { _, _ = s.Remove(t.Context(), "b") }, 0, "", ""},
-		{"update", false, func(t *testing.T, s *resilient.Store) { update(t, s, "b", "+", resilient.Queued) }, 0, "1+", ""},
+		{"put", false, func(t *testing.T, s *resilient.Store) {
+			_, _ = outcomeOf(s.Set(t.Context(), "b", []byte("2"), storage.Forever))
+		}, 0, "2", ""},
+		{"remove", false, func(t *testing.T, s *resilient.Store) { _, _ = deleted(s.Delete(t.Context(), "b")) }, 0, "", ""},
+		{"update", false, func(t *testing.T, s *resilient.Store) { update(t, s, "b", "+", queued) }, 0, "1+", ""},
 		{"update and put", false, func(t *testing.T, s *resilient.Store) {
-			update(t, s, "b", "+", resilient.Queued)
-			put(t, s, "b", "3", resilient.Queued)
+			update(t, s, "b", "+", queued)
+			put(t, s, "b", "3", queued)
 		}, 0, "3", ""},
 		{"sent", true, nil, 0, "1", ""},
-		{"sent, put", true, func(t *testing.T, s *resilient.Store) { put(t, s, "b", "2", resilient.Queued) }, 0, "2", ""},
-		{"sent, remove", true, func(t *testing.T, s *resilient.Store) { remove(t, s, "b", resilient.Queued) }, 0, "", ""},
-		{"sent, update", true, func(t *testing.T, s *resilient.Store) { update(t, s, "b", "+", resilient.Queued) }, 0, "1+", ""},
+		{"sent, put", true, func(t *testing.T, s *resilient.Store) { put(t, s, "b", "2", queued) }, 0, "2", ""},
+		{"sent, remove", true, func(t *testing.T, s *resilient.Store) { remove(t, s, "b", queued) }, 0, "", ""},
+		{"sent, update", true, func(t *testing.T, s *resilient.Store) { update(t, s, "b", "+", queued) }, 0, "1+", ""},
 	} {
 		for _, twice := range []bool{false, true} {
 			t.Run(c.name, func(t *testing.T) {
 				pairs(t, func(t *testing.T, p *pair) {
 					s := p.ones[0]
-					put(t, s, "b", "1", resilient.Committed)
-					put(t, s, "b", "1", resilient.Committed)
+					put(t, s, "b", "1", committed)
+					put(t, s, "b", "1", committed)
 					synctest.Wait()
 					p.stop()
 					p.empty()
@@ -232,9 +234,9 @@ func TestChangesBeforeAllIsWrittenAgain(t *testing.T) {
 func TestChangeOvertakesWhatIsWrittenAgain(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		s := p.ones[0]
-		put(t, s, "a", "1", resilient.Committed)
-		remove(t, s, "a", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		remove(t, s, "a", committed)
+		put(t, s, "b", "1", committed)
 		synctest.Wait()
 		p.empty() // with no connection broken
 		p.ways[0].set(func(s *server) {
@@ -251,7 +253,7 @@ func TestChangeOvertakesWhatIsWrittenAgain(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			put(t, s, "a", "2", resilient.Committed)
+			put(t, s, "a", "2", committed)
 		}()
 		later(10 * time.Millisecond)
 		holds(t, s, "b", "1") // which finds out
@@ -269,12 +271,12 @@ func TestChangeOvertakesWhatIsWrittenAgain(t *testing.T) {
 func TestFewVersionsAreRemembered(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for _, value := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"} {
-			put(t, p.ones[0], "a", value, resilient.Committed)
+			put(t, p.ones[0], "a", value, committed)
 			synctest.Wait()
 		}
 		before := p.ones[0].Stats().CopyBytes
 		for range 20 {
-			put(t, p.ones[0], "a", "12", resilient.Committed)
+			put(t, p.ones[0], "a", "12", committed)
 			synctest.Wait()
 		}
 		if after := p.ones[0].Stats().CopyBytes; after != before {

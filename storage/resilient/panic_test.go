@@ -16,7 +16,7 @@ func TestPanicOfTheStore(t *testing.T) {
 	for _, verb := range []string{"look", "swap", "state", "keys", "watch"} {
 		t.Run(verb, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				at.set(func(s *server) {
 					s.fault = func(asked, _ string) error {
 						if asked == verb {
@@ -28,7 +28,7 @@ func TestPanicOfTheStore(t *testing.T) {
 				stop := watch(t, s, "")
 				defer stop()
 				for _, key := range []string{"a", "b"} {
-					if _, err := s.Put(t.Context(), key, []byte("2"), storage.Forever); err != nil {
+					if _, err := outcomeOf(s.Set(t.Context(), key, []byte("2"), storage.Forever)); err != nil {
 						t.Errorf("Put: %v", err)
 					}
 				}
@@ -81,7 +81,7 @@ func TestPanicOfTheCacheBeneath(t *testing.T) {
 // What is called back may panic, and that is for who asked for it to know.
 func TestPanicOfWhoIsCalledBack(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		panics := func(what string, do func()) {
 			defer func() {
 				if p := recover(); p != "mine" {

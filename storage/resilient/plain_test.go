@@ -45,26 +45,26 @@ func TestPlainStore(t *testing.T) {
 				holds(t, s, key, "0")
 			}
 			lacks(t, s, "new")
-			if outcome, err := s.Put(t.Context(), "set", []byte("1"), storage.Forever); err != nil || outcome != resilient.Committed || verbs["set"] != 1 || verbs["get"] != 8 {
+			if outcome, err := outcomeOf(s.Set(t.Context(), "set", []byte("1"), storage.Forever)); err != nil || outcome != committed || verbs["set"] != 1 || verbs["get"] != 8 {
 				t.Errorf("Put: %v, %v after %v", outcome, err, verbs)
 			}
 			if existed, err := s.Delete(t.Context(), "none"); existed || err != nil {
 				t.Errorf("Delete of nothing: %v, %v", existed, err)
 			}
-			put(t, s, "there", "1", resilient.Committed)
+			put(t, s, "there", "1", committed)
 			if existed, err := s.Delete(t.Context(), "there"); !existed || err != nil {
 				t.Errorf("Delete: %v, %v", existed, err)
 			}
 			clear(verbs)
 			at.stop()
 			for _, key := range []string{"set", "theirs", "equal", "gone", "new", "taken"} {
-				put(t, s, key, "2", resilient.Queued)
+				put(t, s, key, "2", queued)
 			}
 			if existed, err := s.Delete(t.Context(), "removed"); !existed || !errors.Is(err, storage.ErrQueued) {
 				t.Errorf("Delete that waits: %v, %v", existed, err)
 			}
-			remove(t, s, "changed", resilient.Queued)
-			if _, err := s.Put(t.Context(), "over", []byte("2"), time.Second); err != nil {
+			remove(t, s, "changed", queued)
+			if _, err := outcomeOf(s.Set(t.Context(), "over", []byte("2"), time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			stores(t, at, "theirs", "1", "equal", "2", "changed", "1", "taken", "1")
@@ -111,9 +111,9 @@ func TestPlainStoreFails(t *testing.T) {
 				holds(t, s, "a", "0")
 				holds(t, s, "c", "0")
 				waits(t, at, func() {
-					put(t, s, "a", "1", resilient.Queued)
-					put(t, s, "b", "1", resilient.Queued)
-					remove(t, s, "c", resilient.Queued)
+					put(t, s, "a", "1", queued)
+					put(t, s, "b", "1", queued)
+					remove(t, s, "c", queued)
 				})
 				at.set(func(s *server) { s.fault = on(errReadOnly, verb) })
 				later(time.Minute)
@@ -144,7 +144,7 @@ func TestPlainStoreAddsNothingOverOthers(t *testing.T) {
 		s, seen := client(t, adding{at, at})
 		lacks(t, s, "a")
 		at.stop()
-		put(t, s, "a", "mine", resilient.Queued)
+		put(t, s, "a", "mine", queued)
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
 				if verb == "add" {

@@ -19,11 +19,11 @@ func TestDefectSynced06QueueIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 10 {
-			put(t, s, fmt.Sprint("k", i), "1", resilient.Queued)
+			put(t, s, fmt.Sprint("k", i), "1", queued)
 		}
 		for _, err := range []error{
 			s.Set(t.Context(), "more", nil, storage.Forever),
-			func() error { _, _, err := s.Update(t.Context(), "k0", appends("2")); return err }(),
+			func() error { _, _, err := updated(s.Update(t.Context(), "k0", appends("2"))); return err }(),
 		} {
 			if !errors.Is(err, resilient.ErrFull) {
 				t.Errorf("a full queue: %v", err)
@@ -31,7 +31,7 @@ func TestDefectSynced06QueueIsBounded(t *testing.T) {
 		}
 		lacks(t, s, "more")
 		holds(t, s, "k0", "1")
-		put(t, s, "k0", "3", resilient.Queued)
+		put(t, s, "k0", "3", queued)
 		if stats := s.Stats(); stats.Changes != 10 || stats.Refused != 2 || len(seen.of(resilient.Refused)) != 2 {
 			t.Errorf("stats: %+v", stats)
 		}
@@ -47,7 +47,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 		at.stop()
 		accepted := 0
 		for i := range 1000 {
-			_, err := s.Put(t.Context(), fmt.Sprint(i), make([]byte, 100), storage.Forever)
+			_, err := outcomeOf(s.Set(t.Context(), fmt.Sprint(i), make([]byte, 100), storage.Forever))
 			if err == nil {
 				accepted++
 			} else if !errors.Is(err, resilient.ErrFull) {
@@ -68,7 +68,7 @@ func TestDropOldest(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 5 {
-			put(t, s, fmt.Sprint("k", i), fmt.Sprint(i), resilient.Queued)
+			put(t, s, fmt.Sprint("k", i), fmt.Sprint(i), queued)
 		}
 		dropped := seen.of(resilient.Dropped)
 		if len(dropped) != 2 || dropped[0].Key != "k0" || string(dropped[1].Value) != "1" || !errors.Is(dropped[0].Err, resilient.ErrFull) {
@@ -89,9 +89,9 @@ func TestDropOldestSparesWhatIsAddedTo(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 3 {
-			update(t, s, fmt.Sprint("k", i), fmt.Sprint(i), resilient.Queued)
+			update(t, s, fmt.Sprint("k", i), fmt.Sprint(i), queued)
 		}
-		update(t, s, "k0", "+", resilient.Queued)
+		update(t, s, "k0", "+", queued)
 		if dropped := seen.of(resilient.Dropped); len(dropped) != 1 || dropped[0].Key != "k1" {
 			t.Fatalf("dropped: %v, want k1", dropped)
 		}
@@ -113,27 +113,27 @@ func TestDropOldestSparesWhatIsAddedTo(t *testing.T) {
 // is dropped and reported, is no fault of the server, and holds nobody up.
 func TestDefectSynced05PoisonIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "b:fails", "old", resilient.Committed)
+		put(t, s, "b:fails", "old", committed)
 		at.stop()
 		poison := storage.Refused(errors.New("WRONGTYPE"))
 		fails := errors.New("not on this")
-		put(t, s, "a:poison", "1", resilient.Queued)
+		put(t, s, "a:poison", "1", queued)
 		for i, f := range []func() ([]byte, time.Duration, error){
 			func() ([]byte, time.Duration, error) { return nil, 0, fails },
 			func() ([]byte, time.Duration, error) { panic("poison") },
 			func() ([]byte, time.Duration, error) { runtime.Goexit(); return nil, 0, nil },
 		} {
-			if _, _, err := s.Update(t.Context(), "b:fails", func(now storage.Record) ([]byte, time.Duration, error) {
+			if _, _, err := updated(s.Update(t.Context(), "b:fails", func(now storage.Record) ([]byte, time.Duration, error) {
 				if strings.HasPrefix(string(now.Value), "theirs") {
 					return f()
 				}
 				return append(now.Value, '!'), storage.Forever, nil
-			}); err != nil {
+			})); err != nil {
 				t.Fatal(i, err)
 			}
 		}
-		update(t, s, "b:fails", "+", resilient.Queued)
-		put(t, s, "c:good", "1", resilient.Queued)
+		update(t, s, "b:fails", "+", queued)
+		put(t, s, "c:good", "1", queued)
 		if err := at.memory.Set(t.Context(), "b:fails", []byte("theirs"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
@@ -164,8 +164,8 @@ func TestDefectSynced05PoisonIsDropped(t *testing.T) {
 func TestUnknownPoisonIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
-		put(t, s, "a", "1", resilient.Queued)
-		put(t, s, "b", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
+		put(t, s, "b", "1", queued)
 		at.set(func(s *server) {
 			s.fault = func(verb, key string) error {
 				if verb == "swap" && key == "a" {
@@ -191,7 +191,7 @@ func TestUnwillingServerGetsItLater(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 5 {
-			put(t, s, fmt.Sprint("k", i), "1", resilient.Queued)
+			put(t, s, fmt.Sprint("k", i), "1", queued)
 		}
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
@@ -231,9 +231,9 @@ func TestDefectSyncedCloseEnds(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 				at.stop()
-				put(t, s, "a", "1", resilient.Queued)
-				update(t, s, "b", "1", resilient.Queued)
-				update(t, s, "b", "2", resilient.Queued)
+				put(t, s, "a", "1", queued)
+				update(t, s, "b", "1", queued)
+				update(t, s, "b", "2", queued)
 				ctx, cancel := context.Background(), func() {}
 				if c.limit > 0 {
 					ctx, cancel = context.WithTimeout(ctx, c.limit)
@@ -261,7 +261,7 @@ func TestDefectSyncedCloseEnds(t *testing.T) {
 func TestFlush(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.start()
 		began := time.Now()
 		if err := s.Flush(t.Context()); err != nil || time.Since(began) != 0 {
@@ -269,7 +269,7 @@ func TestFlush(t *testing.T) {
 		}
 		holds(t, at.memory, "a", "1")
 		at.stop()
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "2", queued)
 		go func() {
 			time.Sleep(10 * time.Second)
 			at.start()
@@ -292,12 +292,12 @@ func TestFlushLeavesAFunctionThatHangs(t *testing.T) {
 		at.stop()
 		hang := make(chan struct{})
 		var calls atomic.Int32
-		if _, _, err := s.Update(t.Context(), "a", func(storage.Record) ([]byte, time.Duration, error) {
+		if _, _, err := updated(s.Update(t.Context(), "a", func(storage.Record) ([]byte, time.Duration, error) {
 			if calls.Add(1) > 1 {
 				<-hang
 			}
 			return []byte("x"), storage.Forever, nil
-		}); err != nil {
+		})); err != nil {
 			t.Fatal(err)
 		}
 		at.start()
@@ -317,7 +317,7 @@ func TestFlushLeavesAFunctionThatHangs(t *testing.T) {
 func TestCopyIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for i := range 100 {
-			put(t, s, fmt.Sprint(i), "1", resilient.Committed)
+			put(t, s, fmt.Sprint(i), "1", committed)
 			holds(t, s, "0", "1")
 		}
 		if stats := s.Stats(); stats.Copies != 10 || stats.CopyBytes > 1<<20 {
@@ -335,16 +335,16 @@ func TestCopyIsBounded(t *testing.T) {
 func TestQueueCountsWhatIsSentAndHeld(t *testing.T) {
 	const most = 10_000
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.stop()
 		for n := range 10 { // the first has perhaps been sent, and waits beside the latest
-			_, err := s.Put(t.Context(), "a", make([]byte, 4000+n), storage.Forever)
+			_, err := outcomeOf(s.Set(t.Context(), "a", make([]byte, 4000+n), storage.Forever))
 			if b := s.Stats().Bytes; b > most || b < 4000*min(n+1, 2) || err != nil {
 				t.Errorf("%d bytes wait, %d are allowed: %v", b, most, err)
 			}
 		}
-		if _, err := s.Put(t.Context(), "a", make([]byte, 6000), storage.Forever); !errors.Is(err, resilient.ErrFull) {
-			t.Errorf("Put of what does not fit beside it: %v", err)
+		if _, err := outcomeOf(s.Set(t.Context(), "a", make([]byte, 6000), storage.Forever)); !errors.Is(err, resilient.ErrFull) {
+			t.Errorf("Set of what does not fit beside it: %v", err)
 		}
 		at.start()
 		later(time.Minute)
@@ -352,9 +352,9 @@ func TestQueueCountsWhatIsSentAndHeld(t *testing.T) {
 		accepted := 0
 		for range 20 {
 			held := make([]byte, 1000)
-			_, _, err := s.Update(t.Context(), "b", func(storage.Record) ([]byte, time.Duration, error) {
+			_, _, err := updated(s.Update(t.Context(), "b", func(storage.Record) ([]byte, time.Duration, error) {
 				return held[:1], storage.Forever, nil
-			}, resilient.Holds(func() int { return len(held) }))
+			}, resilient.Holds(func() int { return len(held) })))
 			if err == nil {
 				accepted++
 			} else if !errors.Is(err, resilient.ErrFull) {

@@ -224,21 +224,21 @@ func (run *run) change(p *place, key string) {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(run.random.Int64N(int64(time.Second))))
 	}
 	defer cancel()
-	var outcome resilient.Outcome
+	var outcome outcome
 	var err error
 	switch run.random.IntN(4) {
 	case 0:
 		op.kind = 'p'
-		outcome, err = p.store.Put(ctx, key, fmt.Appendf(nil, "=%d;", op.id), storage.Forever)
+		outcome, err = outcomeOf(p.store.Set(ctx, key, fmt.Appendf(nil, "=%d;", op.id), storage.Forever))
 	case 1:
 		op.kind = 'r'
-		outcome, err = p.store.Remove(ctx, key)
+		outcome, err = deleted(p.store.Delete(ctx, key))
 	default:
 		op.kind = 'u'
-		_, outcome, err = p.store.Update(ctx, key, appends(fmt.Sprintf("%d;", op.id)))
+		_, outcome, err = updated(p.store.Update(ctx, key, appends(fmt.Sprintf("%d;", op.id))))
 	}
 	h.returns(op, outcome, err)
-	if outcome != resilient.Queued {
+	if outcome != queued {
 		return
 	}
 	r, err := p.store.Get(context.Background(), key)

@@ -341,17 +341,17 @@ func (e *events) of(kind resilient.Kind) (some []resilient.Event) {
 	return some
 }
 
-func put(t *testing.T, s *resilient.Store, key, value string, want resilient.Outcome) {
+func put(t *testing.T, s *resilient.Store, key, value string, want outcome) {
 	t.Helper()
-	if got, err := s.Put(t.Context(), key, []byte(value), storage.Forever); err != nil || got != want {
-		t.Fatalf("Put of %q: %v, %v; want %v", key, got, err, want)
+	if got, err := outcomeOf(s.Set(t.Context(), key, []byte(value), storage.Forever)); err != nil || got != want {
+		t.Fatalf("Set of %q: %v, %v; want %v", key, got, err, want)
 	}
 }
 
-func remove(t *testing.T, s *resilient.Store, key string, want resilient.Outcome) {
+func remove(t *testing.T, s *resilient.Store, key string, want outcome) {
 	t.Helper()
-	if got, err := s.Remove(t.Context(), key); err != nil || got != want {
-		t.Fatalf("Remove of %q: %v, %v; want %v", key, got, err, want)
+	if got, err := deleted(s.Delete(t.Context(), key)); err != nil || got != want {
+		t.Fatalf("Delete of %q: %v, %v; want %v", key, got, err, want)
 	}
 }
 
@@ -362,9 +362,9 @@ func appends(text string) func(storage.Record) ([]byte, time.Duration, error) {
 	}
 }
 
-func update(t *testing.T, s *resilient.Store, key, text string, want resilient.Outcome) {
+func update(t *testing.T, s *resilient.Store, key, text string, want outcome) {
 	t.Helper()
-	if _, got, err := s.Update(t.Context(), key, appends(text)); err != nil || got != want {
+	if _, got, err := updated(s.Update(t.Context(), key, appends(text))); err != nil || got != want {
 		t.Fatalf("Update of %q: %v, %v; want %v", key, got, err, want)
 	}
 }

@@ -45,11 +45,11 @@ func amid(t *testing.T, at *asked, s *resilient.Store, refused error, do func())
 func TestReplacedOnItsWay(t *testing.T) {
 	for _, refused := range []error{nil, errReadOnly} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "0", resilient.Committed)
+			put(t, s, "a", "0", committed)
 			at.stop()
 			lacks(t, s, "nothing")
-			put(t, s, "a", "1", resilient.Queued)
-			amid(t, at, s, refused, func() { put(t, s, "a", "2", resilient.Queued) })
+			put(t, s, "a", "1", queued)
+			amid(t, at, s, refused, func() { put(t, s, "a", "2", queued) })
 			later(time.Minute)
 			if looked, _, _ := at.anew(); len(looked) > 0 {
 				t.Errorf("it looks at %q", looked)
@@ -71,23 +71,23 @@ func TestReplacedOnItsWay(t *testing.T) {
 func TestBasisIsWhatWasMade(t *testing.T) {
 	for _, behind := range []bool{true, false} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "0", resilient.Committed)
+			put(t, s, "a", "0", committed)
 			at.stop()
 			lacks(t, s, "nothing")
-			update(t, s, "a", "1", resilient.Queued)
+			update(t, s, "a", "1", queued)
 			stores(t, at.server, "a", "9")
 			amid(t, at, s, nil, func() {
 				if behind {
-					update(t, s, "a", "2", resilient.Queued)
+					update(t, s, "a", "2", queued)
 					at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
 				} else {
-					put(t, s, "a", "3", resilient.Queued)
+					put(t, s, "a", "3", queued)
 				}
 			})
 			if behind {
 				at.stop()
 				later(time.Second)
-				put(t, s, "a", "3", resilient.Queued)
+				put(t, s, "a", "3", queued)
 				at.start()
 			}
 			later(time.Minute)
@@ -111,9 +111,9 @@ func TestDroppedOnItsWay(t *testing.T) {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				at.stop()
 				lacks(t, s, "nothing")
-				put(t, s, "a", "1", resilient.Queued)
-				put(t, s, "b", "1", resilient.Queued)
-				amid(t, at, s, c.refused, func() { update(t, s, "b", "2", resilient.Queued) })
+				put(t, s, "a", "1", queued)
+				put(t, s, "b", "1", queued)
+				amid(t, at, s, c.refused, func() { update(t, s, "b", "2", queued) })
 				if _, swapped, _ := at.anew(); (len(swapped) > 0) != c.goesOn {
 					t.Errorf("it sends %q then", swapped)
 				}
@@ -140,13 +140,13 @@ func TestFaultsAreCountedAnew(t *testing.T) {
 				later(100 * time.Millisecond)
 			}
 		}
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.stop()
-		update(t, s, "a", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
 		at.set(func(s *server) { s.fault = on(unknown, "swap") })
 		at.start()
 		fails(2)
-		amid(t, at, s, nil, func() { update(t, s, "a", "2", resilient.Queued); fails(2) })
+		amid(t, at, s, nil, func() { update(t, s, "a", "2", queued); fails(2) })
 		at.set(func(s *server) { s.fault = nil })
 		later(time.Minute)
 		holds(t, at.memory, "a", "012")
@@ -174,7 +174,7 @@ func TestHowManyAreMadeOne(t *testing.T) {
 			at.stop()
 			lacks(t, s, "nothing")
 			for range c.parts {
-				update(t, s, "a", "+", resilient.Queued)
+				update(t, s, "a", "+", queued)
 			}
 			var swaps atomic.Int64
 			at.set(func(s *server) {
@@ -198,7 +198,7 @@ func TestHowManyAreMadeOne(t *testing.T) {
 				later(10 * time.Millisecond)
 			}
 			for range c.more {
-				update(t, s, "a", "+", resilient.Queued)
+				update(t, s, "a", "+", queued)
 			}
 			later(time.Minute)
 			var counts []int
@@ -217,13 +217,13 @@ func TestHowManyAreMadeOne(t *testing.T) {
 func TestWhatIsDeliveredIsCurrent(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "b", "1", resilient.Committed)
+			put(t, s, "b", "1", committed)
 			later(time.Second)
 			at.tells.Store(int64(time.Hour))
 			if again { // it is made after a loss that nobody knows of, and others delete it
 				at.empty()
 				at.set(func(s *server) { s.fault = on(errReset, "watch") })
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
 					t.Fatal(err)
 				}
@@ -238,7 +238,7 @@ func TestWhatIsDeliveredIsCurrent(t *testing.T) {
 			}
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 			at.stop()
-			put(t, s, "a", "1", resilient.Queued)
+			put(t, s, "a", "1", queued)
 			at.tells.Store(0)
 			at.start()
 			later(10 * time.Second)
@@ -257,9 +257,9 @@ func TestWhatIsDeliveredIsCurrent(t *testing.T) {
 // What was seen since a change was made whose answer was lost is not forgotten for it.
 func TestSeenSinceItWasMade(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		stores(t, at.server, "a", "9")
 		later(time.Minute)
 		if stats := s.Stats(); stats.Delivered != 1 || stats.Changes != 0 {
@@ -292,14 +292,14 @@ func TestUntilWhenADoubtIsKnown(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-				put(t, s, "a", "0", resilient.Committed)
+				put(t, s, "a", "0", committed)
 				at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-				if outcome, err := s.Put(t.Context(), "a", []byte("1"), c.keep); err != nil || outcome != resilient.Queued {
+				if outcome, err := outcomeOf(s.Set(t.Context(), "a", []byte("1"), c.keep)); err != nil || outcome != queued {
 					t.Errorf("Put: %v, %v", outcome, err)
 				}
 				at.stop()
 				if c.removes {
-					remove(t, s, "a", resilient.Queued)
+					remove(t, s, "a", queued)
 				}
 				if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
 					t.Fatal(err)
@@ -332,9 +332,9 @@ func TestUntilWhenADoubtIsKnown(t *testing.T) {
 // What is in doubt for long, and can't be looked at for now, waits.
 func TestOldDoubtWaitsForALook(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-		update(t, s, "a", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
 		at.stop()
 		later(time.Hour)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
@@ -389,10 +389,10 @@ func TestOldDoubtOfACache(t *testing.T) {
 // again, and what waited is made on it, at once.
 func TestLossFoundByADelivery(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		later(time.Second)
 		at.stop()
-		update(t, s, "a", "2", resilient.Queued)
+		update(t, s, "a", "2", queued)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		at.start()
 		later(5 * time.Second)
@@ -415,7 +415,7 @@ func TestUnknownThreeTimes(t *testing.T) {
 		unknown := errors.New("what is this?")
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.set(func(s *server) { s.fault = on(unknown, "swap") })
 		at.start()
 		at.anew()
@@ -438,7 +438,7 @@ func TestUnknownThreeTimes(t *testing.T) {
 // It does also where the store was never away, as for what is written again.
 func TestUnknownThreeTimesOfWhatIsWrittenAgain(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		later(time.Second)
 		unknown := errors.New("what is this?")
 		at.set(func(s *server) { s.fault = on(unknown, "swap") })
@@ -461,7 +461,7 @@ func TestWhyFlushLeaves(t *testing.T) {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			at.stop()
 			lacks(t, s, "nothing")
-			put(t, s, "a", "1", resilient.Queued)
+			put(t, s, "a", "1", queued)
 			ctx, cancel := context.WithCancel(context.Background())
 			at.set(func(s *server) {
 				s.fault = func(verb, _ string) error {
@@ -499,9 +499,9 @@ func TestUnreadableDropsAllOfTheKey(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		update(t, s, "a", "1", resilient.Queued)
-		update(t, s, "a", "2", resilient.Queued)
-		update(t, s, "b", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
+		update(t, s, "a", "2", queued)
+		update(t, s, "b", "1", queued)
 		unreadable := fmt.Errorf("%w: a list", storage.ErrUnreadable)
 		at.set(func(s *server) {
 			s.fault = func(verb, key string) error {

@@ -114,16 +114,12 @@ func newStore(store storage.Bytes, opts []Option) (*Store, error) {
 	return s, nil
 }
 
-// Get returns the key's record: see Look.
+// Get returns the key's record. If changes to the key wait in the queue, it is the
+// record with these changes, else the one in the store. While the store is away, Get
+// returns the copy of what was seen last, or no record if there is none (see FailAway).
+// While a Watch of the key's prefix runs, Get answers from a current copy, without a
+// round trip, for RecheckAfter.
 func (s *Store) Get(ctx context.Context, key string) (storage.Record, error) {
-	return s.Look(ctx, key)
-}
-
-// Look returns the key's record: what it will be with what waits, where something
-// does; else what the store has. While the store is away it is the copy of what
-// was seen last, or not found (see FailAway), and while a Watch of the key's
-// prefix runs a copy that is current spares the round trip, for RecheckAfter.
-func (s *Store) Look(ctx context.Context, key string) (storage.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return storage.Record{}, err
 	}

@@ -53,7 +53,7 @@ func TestNotAskedBeforeItsTime(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		at.start()
 		for len(seen.of(resilient.Closed)) == 0 {
@@ -81,7 +81,7 @@ func TestFlushOfWhoHasLeft(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.start()
 		at.anew()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -101,7 +101,7 @@ func TestGoesWhenAskedForItsState(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.set(func(s *server) { s.fault = on(errReset, "state") })
 		at.start()
 		at.anew()
@@ -124,8 +124,8 @@ func TestBasisWithoutACopy(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		stores(t, at, "a", "0")
 		at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-		put(t, s, "a", "1", resilient.Queued)
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "1", queued)
+		put(t, s, "a", "2", queued)
 		later(time.Minute)
 		holds(t, at.memory, "a", "2")
 		if told := seen.of(resilient.Conflict); len(told) > 0 {

@@ -21,12 +21,12 @@ func TestWhoLeavesHoldsNobodyUp(t *testing.T) {
 					return appends(text)(now)
 				}
 			}
-			put(t, s, "a", "0", resilient.Committed)
+			put(t, s, "a", "0", committed)
 			ctx, leave := context.WithCancel(t.Context())
 			defer leave()
 			ended := make(chan error, 4)
 			go func() {
-				_, _, err := s.Update(t.Context(), "a", slowly("x"))
+				_, _, err := updated(s.Update(t.Context(), "a", slowly("x")))
 				ended <- err
 			}()
 			synctest.Wait()
@@ -39,7 +39,7 @@ func TestWhoLeavesHoldsNobodyUp(t *testing.T) {
 					want += text
 				}
 				go func() {
-					_, _, err := s.Update(by, "a", slowly(text))
+					_, _, err := updated(s.Update(by, "a", slowly(text)))
 					if i == leaver && errors.Is(err, context.Canceled) {
 						err = nil
 					}

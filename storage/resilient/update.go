@@ -13,35 +13,35 @@ import (
 
 // Update makes of the key's record what change says of it: a value and how long
 // it is kept, with zero or less a deletion. It returns the record that there is
-// then. With ErrNoChange the record stays as it is; any other error is returned,
+// then, also with storage.ErrQueued. With ErrNoChange the record stays as it is; any other error is returned,
 // and changes nothing. No change of others is lost: the store takes the value
 // only if the record is still what change was given, else change is called again.
 //
 // Where the store is away or something of the key waits already, the change is
-// made to what Look returns, queued, and made again later to what the store has
+// made to what Get returns, queued, and made again later to what the store has
 // then; so it must be right for that too: append to what is there, don't store
 // what was there before. It is called until it has succeeded once, later on
 // another goroutine, and must neither use the Store nor wait for it. If it fails
 // or panics later, it is Dropped. What it holds counts for the bound of the Queue
 // where that is said: see Holds.
 //
-// Errors besides: as of Put, and ErrNoVersions.
-func (s *Store) Update(ctx context.Context, key string, change func(now storage.Record) (value []byte, keep time.Duration, err error), opts ...UpdateOption) (storage.Record, Outcome, error) {
+// Errors besides: as of Set, and ErrNoVersions.
+func (s *Store) Update(ctx context.Context, key string, change func(now storage.Record) (value []byte, keep time.Duration, err error), opts ...UpdateOption) (storage.Record, error) {
 	if s.blind {
-		return storage.Record{}, 0, ErrNoVersions
+		return storage.Record{}, ErrNoVersions
 	}
 	one := part{kind: updates, apply: change}
 	for _, o := range opts {
 		if o.set == nil {
-			return storage.Record{}, 0, errors.New("resilient: a zero UpdateOption: make one with Holds")
+			return storage.Record{}, errors.New("resilient: a zero UpdateOption: make one with Holds")
 		}
 		o.set(&one)
 	}
 	if err := ctx.Err(); err != nil {
-		return storage.Record{}, 0, err
+		return storage.Record{}, err
 	}
 	if err := s.turns.take(ctx, key); err != nil {
-		return storage.Record{}, 0, err
+		return storage.Record{}, err
 	}
 	defer s.turns.give(key)
 	guess := true // that the copy is what the store has
@@ -49,14 +49,14 @@ func (s *Store) Update(ctx context.Context, key string, change func(now storage.
 		s.mu.Lock()
 		if err := s.ready(); err != nil {
 			s.unlock()
-			return storage.Record{}, 0, err
+			return storage.Record{}, err
 		}
 		if s.local(key) {
-			r, outcome, again, err := s.updateHere(key, one)
+			r, again, err := s.updateHere(key, one)
 			if again {
 				continue
 			}
-			return r, outcome, err
+			return r, err
 		}
 		now, era, c := s.clock.Now(), s.breaker.era, s.copies.get(key)
 		s.unlock()
@@ -71,7 +71,7 @@ func (s *Store) Update(ctx context.Context, key string, change func(now storage.
 				continue // and is queued
 			}
 			if err != nil {
-				return storage.Record{}, 0, err
+				return storage.Record{}, err
 			}
 		}
 		value, keep, err := one.first(at.Record)
@@ -81,26 +81,26 @@ func (s *Store) Update(ctx context.Context, key string, change func(now storage.
 				continue
 			}
 			if errors.Is(err, ErrNoChange) {
-				return at.Record, Committed, nil
+				return at.Record, nil
 			}
-			return storage.Record{}, 0, err
+			return storage.Record{}, err
 		}
 		value, keep = kept(value, keep)
-		made, _, outcome, err := s.change(ctx, era, storage.Change{
+		made, _, err := s.change(ctx, era, storage.Change{
 			Item: storage.Item{Key: key, Value: value, Keep: keep}, Was: at.Version, Becomes: s.ground.becomes(value, keep),
 		}, one)
-		if err != nil {
-			return storage.Record{}, 0, err
-		}
 		if made {
-			return own(s.copyOf(key, value, keep, now).record(now)), outcome, nil
+			return own(s.copyOf(key, value, keep, now).record(now)), err
+		}
+		if err != nil {
+			return storage.Record{}, err
 		}
 		guess = false
 		if err := s.pause(ctx, try); err != nil {
-			return storage.Record{}, 0, err
+			return storage.Record{}, err
 		}
 	}
-	return storage.Record{}, 0, ErrContended
+	return storage.Record{}, ErrContended
 }
 
 // UpdateOption says one thing about an Update.
@@ -138,7 +138,7 @@ func kept(value []byte, keep time.Duration) ([]byte, time.Duration) {
 // updateHere changes what the record is here, and queues the change. It is called
 // with the lock held, and gives it back: the function is not called under it. It
 // is to be done again where something has changed meanwhile.
-func (s *Store) updateHere(key string, one part) (_ storage.Record, _ Outcome, again bool, _ error) {
+func (s *Store) updateHere(key string, one part) (_ storage.Record, again bool, _ error) {
 	p, c := s.queue.get(key), s.copies.get(key)
 	var before *copied
 	if p != nil {
@@ -149,28 +149,28 @@ func (s *Store) updateHere(key string, one part) (_ storage.Record, _ Outcome, a
 	value, keep, err := one.first(r)
 	if errors.Is(err, ErrNoChange) {
 		if p != nil {
-			return own(r), Queued, false, nil
+			return own(r), false, storage.ErrQueued
 		}
-		return own(r), Committed, false, nil
+		return own(r), false, nil
 	}
 	if err != nil {
-		return storage.Record{}, 0, false, err
+		return storage.Record{}, false, err
 	}
 	value, keep = kept(value, keep)
 	s.mu.Lock()
 	defer s.unlock()
 	if err := s.ready(); err != nil {
-		return storage.Record{}, 0, false, err
+		return storage.Record{}, false, err
 	}
 	if q := s.queue.get(key); q != p || q != nil && q.result != before || q == nil && (!s.away() || s.copies.get(key) != c) {
-		return storage.Record{}, 0, true, nil
+		return storage.Record{}, true, nil
 	}
 	now := s.clock.Now()
 	result := s.copyOf(key, value, keep, now)
 	if err := s.enqueue(key, one, result, nil, now); err != nil {
-		return storage.Record{}, 0, false, err
+		return storage.Record{}, false, err
 	}
-	return own(result.record(now)), Queued, false, nil
+	return own(result.record(now)), false, storage.ErrQueued
 }
 
 // apply calls the function of an Update later, on a goroutine of its own, for

@@ -17,7 +17,7 @@ type watch struct {
 }
 
 // Watch tells of changes of records whose keys begin with the prefix, until the
-// context ends, and keeps the copies of these current, so that to Look at one
+// context ends, and keeps the copies of these current, so that to Get one
 // costs no round trip: what others change is seen as soon as the store has told
 // of it. Where the store goes away the Watch waits and begins again when it is
 // back, with a Missed. What waits in the queue is not told of, but its delivery is.

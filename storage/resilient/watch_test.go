@@ -39,8 +39,8 @@ func watch(t *testing.T, s *resilient.Store, prefix string, also ...func(storage
 func TestWatchedLookIsFree(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		stop := watch(t, s, "w:")
-		put(t, s, "w:a", "1", resilient.Committed)
-		put(t, s, "other", "1", resilient.Committed)
+		put(t, s, "w:a", "1", committed)
+		put(t, s, "other", "1", committed)
 		synctest.Wait()
 		holds(t, s, "w:a", "1")
 		free := func(key string, want bool) {
@@ -86,7 +86,7 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 			}
 		})
 		defer stop()
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		if missed != 1 || changed != 1 {
 			t.Fatalf("told of %d missed, %d changed", missed, changed)
@@ -134,7 +134,7 @@ func TestWatchedLookRacesAChange(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		stop := watch(t, s, "")
 		defer stop()
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "b", "1", committed)
 		if err := at.memory.Set(t.Context(), "a", []byte("old"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +205,7 @@ func TestWatchEnds(t *testing.T) {
 				t.Errorf("Keys of a store that can't: %v", err)
 			}
 		}
-		if _, _, err := none.Update(t.Context(), "a", appends("x")); !errors.Is(err, resilient.ErrNoVersions) {
+		if _, _, err := updated(none.Update(t.Context(), "a", appends("x"))); !errors.Is(err, resilient.ErrNoVersions) {
 			t.Errorf("an Update of a store without versions: %v", err)
 		}
 		if err := none.Close(t.Context()); err != nil {
@@ -246,7 +246,7 @@ func TestWatchThatSeesNothing(t *testing.T) {
 				t.Error("a Lost is passed on")
 			}
 		})
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		for i, value := range []string{"2", "3"} {
 			b.tell(storage.Changed{Lost: true})
@@ -329,7 +329,7 @@ func TestWatchEndsAmidWhatItTells(t *testing.T) {
 		err := s.Watch(ctx, "", func(storage.Changed) {
 			if n == 0 {
 				for i := range 10 {
-					put(t, s, strconv.Itoa(i), "1", resilient.Committed)
+					put(t, s, strconv.Itoa(i), "1", committed)
 				}
 				cancel()
 			}
@@ -351,7 +351,7 @@ func TestWhatGoesUntoldIsSeenInTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop := watch(t, s, "")
-		put(t, s, "mine", "1", resilient.Committed)
+		put(t, s, "mine", "1", committed)
 		if err := b.memory.Set(t.Context(), "theirs", []byte("1"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}

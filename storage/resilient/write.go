@@ -11,46 +11,33 @@ import (
 // attempts is how often a change is tried while others change the same record.
 const attempts = 100
 
-// Set is Put for who knows storage.Bytes: a change that was queued is an error
-// that matches storage.ErrQueued.
+// Set stores the value for the time given, whatever was there, and returns nil once
+// the store has acknowledged it. If the store is away, or changes to the key wait
+// already, Set queues the change and returns storage.ErrQueued. A queued value is
+// stored only if nobody else has changed the record since it was last seen, else it is
+// reported as a Conflict. Its time runs from now on; if it is over before the store is
+// back, the record is deleted. A time of zero or less deletes the record.
+//
+// Other errors: those of the store, which leave everything as it is, ErrFull,
+// ErrContended, ErrClosed, and that of the context, with which nobody knows whether the
+// value was stored.
 func (s *Store) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
-	_, outcome, err := s.write(ctx, key, value, keep)
-	return outcome.err(err)
+	_, err := s.write(ctx, key, value, keep)
+	return err
 }
 
-// Delete is Remove for who knows storage.Bytes: a deletion that was queued is an
-// error that matches storage.ErrQueued. Whether there was a record is then as
-// Look told.
+// Delete deletes the key's record, or queues the deletion and returns
+// storage.ErrQueued, as Set does. If it is queued, existed is what Get has told.
 func (s *Store) Delete(ctx context.Context, key string) (existed bool, err error) {
-	existed, outcome, err := s.write(ctx, key, nil, 0)
-	return existed, outcome.err(err)
+	return s.write(ctx, key, nil, 0)
 }
 
-// Put stores the value for the time given, whatever was there, or queues that
-// where the store is away or something of the key waits already. What was queued
-// is stored only if nobody else has changed the record since it was last seen, or
-// is reported as a Conflict; its time runs from now on, and when it is over
-// before the store is back, the record is deleted. With a time of zero or less it
-// is Remove. Errors: those of the store, which leave everything as it is, ErrFull,
-// ErrContended, ErrClosed, and that of the context, with which nobody knows
-// whether the value was stored.
-func (s *Store) Put(ctx context.Context, key string, value []byte, keep time.Duration) (Outcome, error) {
-	_, outcome, err := s.write(ctx, key, value, keep)
-	return outcome, err
-}
-
-// Remove deletes the key's record, or queues that, as Put does.
-func (s *Store) Remove(ctx context.Context, key string) (Outcome, error) {
-	_, outcome, err := s.write(ctx, key, nil, 0)
-	return outcome, err
-}
-
-func (s *Store) write(ctx context.Context, key string, value []byte, keep time.Duration) (existed bool, _ Outcome, err error) {
+func (s *Store) write(ctx context.Context, key string, value []byte, keep time.Duration) (existed bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return false, 0, err
+		return false, err
 	}
 	if err := s.turns.take(ctx, key); err != nil {
-		return false, 0, err
+		return false, err
 	}
 	defer s.turns.give(key)
 	if keep <= 0 {
@@ -62,7 +49,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, keep time.D
 		s.mu.Lock()
 		if err := s.ready(); err != nil {
 			s.unlock()
-			return false, 0, err
+			return false, err
 		}
 		now := s.clock.Now()
 		s.yield(key)
@@ -70,7 +57,7 @@ func (s *Store) write(ctx context.Context, key string, value []byte, keep time.D
 			r, _ := s.known(key)
 			err := s.enqueue(key, partOf(value, keep, now), s.copyOf(key, value, keep, now), nil, now)
 			s.unlock()
-			return r.Found, queuedIf(err), err
+			return r.Found, queuedUnless(err)
 		}
 		c, era := s.copies.get(key), s.breaker.era
 		was, sure := c.version(now)
@@ -82,26 +69,26 @@ func (s *Store) write(ctx context.Context, key string, value []byte, keep time.D
 				continue // and is queued
 			}
 			if err != nil {
-				return false, 0, err
+				return false, err
 			}
 			was, found = at.Version, at.Found
 		}
 		change := storage.Change{Item: storage.Item{Key: key, Value: value, Keep: keep}, Was: was, Becomes: s.ground.becomes(value, keep)}
-		made, existed, outcome, err := s.change(ctx, era, change, partOf(value, keep, now))
+		made, existed, err := s.change(ctx, era, change, partOf(value, keep, now))
 		if err != nil || made {
-			return existed || found && !s.blind, outcome, err
+			return existed || found && !s.blind, err
 		}
 		if err := s.pause(ctx, try); err != nil {
-			return false, 0, err
+			return false, err
 		}
 	}
-	return false, 0, ErrContended
+	return false, ErrContended
 }
 
 // change makes a change for which it is the key's turn and nothing waits, or
 // queues its part where the store goes away. It is not made where others have
 // changed the record.
-func (s *Store) change(ctx context.Context, era uint64, c storage.Change, one part) (made, existed bool, _ Outcome, _ error) {
+func (s *Store) change(ctx context.Context, era uint64, c storage.Change, one part) (made, existed bool, _ error) {
 	s.mu.Lock()
 	flight := s.takesOff(c)
 	s.unlock()
@@ -120,19 +107,27 @@ func (s *Store) change(ctx context.Context, era uint64, c storage.Change, one pa
 		r, _ := s.known(c.Key)
 		if err := s.enqueue(c.Key, one, result, &attempt{change: c, end: result.end, covers: 1, first: sent}, now); err != nil {
 			s.doubt(c)
-			return false, false, 0, err
+			return false, false, err
 		}
-		return true, r.Found, Queued, nil
+		return true, r.Found, storage.ErrQueued
 	case err != nil && verdict == 0: // the caller has left
 		s.doubt(c)
-		return false, false, 0, err
+		return false, false, err
 	case err != nil:
-		return false, false, 0, err
+		return false, false, err
 	case !made:
-		return false, false, 0, nil
+		return false, false, nil
 	}
 	s.overtakes(s.keep(c, endOf(c.Keep, now), flight, false, nil))
-	return true, existed, Committed, nil
+	return true, existed, nil
+}
+
+// queuedUnless is what a change returns that was queued, unless that failed.
+func queuedUnless(err error) error {
+	if err != nil {
+		return err
+	}
+	return storage.ErrQueued
 }
 
 // send is the change in the store beneath, by the means that it has.

@@ -27,14 +27,14 @@ func TestRoundTripsOfAPut(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-				if _, err := s.Put(t.Context(), "a", []byte("1"), c.keep); err != nil {
+				if _, err := outcomeOf(s.Set(t.Context(), "a", []byte("1"), c.keep)); err != nil {
 					t.Fatal(err)
 				}
 				if c.others {
 					stores(t, at.server, "a", "9")
 				}
 				at.anew()
-				put(t, s, "a", "2", resilient.Committed)
+				put(t, s, "a", "2", committed)
 				if looked, swapped, _ := at.anew(); len(looked) != c.looks || len(swapped) != c.sent {
 					t.Errorf("it looks at %q and sends %q", looked, swapped)
 				}
@@ -65,7 +65,7 @@ func TestLookBeforeAChangeInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := &late{leaving: &leaving{server: newServer()}}
 		s, seen := client(t, at)
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		answer := make(chan struct{})
 		at.answer = answer
 		looked := make(chan struct{})
@@ -77,7 +77,7 @@ func TestLookBeforeAChangeInDoubt(t *testing.T) {
 		at.answer = nil
 		ctx, cancel := context.WithCancel(t.Context())
 		at.leave, at.made = cancel, true
-		if _, err := s.Put(ctx, "a", []byte("left"), storage.Forever); !errors.Is(err, context.Canceled) {
+		if _, err := outcomeOf(s.Set(ctx, "a", []byte("left"), storage.Forever)); !errors.Is(err, context.Canceled) {
 			t.Errorf("Put: %v", err)
 		}
 		at.leave = nil
@@ -85,7 +85,7 @@ func TestLookBeforeAChangeInDoubt(t *testing.T) {
 		<-looked
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.start()
 		later(time.Minute)
 		holds(t, at.memory, "a", "1")
@@ -105,7 +105,7 @@ func TestWhoLeavesAmongOthers(t *testing.T) {
 	for _, tries := range []int{1, 5} {
 		for _, updates := range []bool{false, true} {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-				put(t, s, "a", "0", resilient.Committed)
+				put(t, s, "a", "0", committed)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				swaps := 0
@@ -128,9 +128,9 @@ func TestWhoLeavesAmongOthers(t *testing.T) {
 				})
 				var err error
 				if updates {
-					_, _, err = s.Update(ctx, "a", appends("1"))
+					_, _, err = updated(s.Update(ctx, "a", appends("1")))
 				} else {
-					_, err = s.Put(ctx, "a", []byte("1"), storage.Forever)
+					_, err = outcomeOf(s.Set(ctx, "a", []byte("1"), storage.Forever))
 				}
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("it ends with %v", err)

@@ -94,15 +94,15 @@ func (p *pair) emptied(t *testing.T, counts ...int) {
 
 func TestOwnRecordsAreWrittenAgain(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "mine", "1", resilient.Committed)
-		put(t, p.ones[1], "yours", "2", resilient.Committed)
-		put(t, p.ones[0], "taken over", "3", resilient.Committed)
+		put(t, p.ones[0], "mine", "1", committed)
+		put(t, p.ones[1], "yours", "2", committed)
+		put(t, p.ones[0], "taken over", "3", committed)
 		synctest.Wait()
-		put(t, p.ones[1], "taken over", "4", resilient.Committed)
-		put(t, p.ones[0], "gone", "5", resilient.Committed)
+		put(t, p.ones[1], "taken over", "4", committed)
+		put(t, p.ones[0], "gone", "5", committed)
 		synctest.Wait()
-		remove(t, p.ones[1], "gone", resilient.Committed)
-		update(t, p.ones[0], "counted", "6", resilient.Committed)
+		remove(t, p.ones[1], "gone", committed)
+		update(t, p.ones[0], "counted", "6", committed)
 		synctest.Wait()
 		before, err := p.ways[0].Look(t.Context(), "mine", "yours", "taken over", "counted")
 		if err != nil {
@@ -130,11 +130,11 @@ func TestOwnRecordsAreWrittenAgain(t *testing.T) {
 // reach for a while.
 func TestNothingIsWrittenAgainOverData(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.ways[0].stop()
 		later(time.Second)
-		remove(t, p.ones[1], "a", resilient.Committed)
+		remove(t, p.ones[1], "a", committed)
 		p.ways[0].start()
 		later(time.Minute)
 		lacks(t, p.ways[0], "a")
@@ -149,13 +149,13 @@ func TestNothingIsWrittenAgainOverData(t *testing.T) {
 func TestWhoKnowsLessGivesWay(t *testing.T) {
 	for _, first := range []int{0, 1} {
 		pairs(t, func(t *testing.T, p *pair) {
-			put(t, p.ones[0], "set", "old", resilient.Committed)
-			put(t, p.ones[0], "deleted", "old", resilient.Committed)
+			put(t, p.ones[0], "set", "old", committed)
+			put(t, p.ones[0], "deleted", "old", committed)
 			synctest.Wait()
 			p.ways[0].stop()
 			later(time.Second)
-			put(t, p.ones[1], "set", "new", resilient.Committed)
-			remove(t, p.ones[1], "deleted", resilient.Committed)
+			put(t, p.ones[1], "set", "new", committed)
+			remove(t, p.ones[1], "deleted", committed)
 			synctest.Wait()
 			p.ways[1].stop()
 			later(time.Second)
@@ -176,11 +176,11 @@ func TestWhoKnowsLessGivesWay(t *testing.T) {
 // What is set after the server is back is newer than what anyone remembers.
 func TestWhatIsSetAnewStays(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "old", resilient.Committed)
-		put(t, p.ones[0], "b", "old", resilient.Committed)
+		put(t, p.ones[0], "a", "old", committed)
+		put(t, p.ones[0], "b", "old", committed)
 		synctest.Wait()
 		p.stop()
-		put(t, p.ones[0], "b", "of the outage", resilient.Queued)
+		put(t, p.ones[0], "b", "of the outage", queued)
 		p.empty()
 		if err := p.ways[0].memory.Set(t.Context(), "a", []byte("new"), storage.Forever); err != nil {
 			t.Fatal(err)
@@ -199,7 +199,7 @@ func TestWhatIsSetAnewStays(t *testing.T) {
 // Who comes back later than deletions are remembered writes nothing.
 func TestNothingIsWrittenAgainLate(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.stop()
 		p.empty()
@@ -226,7 +226,7 @@ func TestStateThatIsRefused(t *testing.T) {
 				return nil
 			}
 		})
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.stop()
 		p.empty()
@@ -236,7 +236,7 @@ func TestStateThatIsRefused(t *testing.T) {
 		if told := p.seen[0].of(resilient.Emptied); len(told) == 0 || !errors.Is(told[0].Err, refused) {
 			t.Errorf("it is told %+v", told)
 		}
-		put(t, p.ones[0], "a", "2", resilient.Committed)
+		put(t, p.ones[0], "a", "2", committed)
 	})
 }
 
@@ -245,16 +245,16 @@ func TestStateThatIsRefused(t *testing.T) {
 func TestUpdatesGoOnFromWhatWasLost(t *testing.T) {
 	for _, noticed := range []bool{true, false} {
 		pairs(t, func(t *testing.T, p *pair) {
-			put(t, p.ones[0], "a", "1", resilient.Committed)
+			put(t, p.ones[0], "a", "1", committed)
 			synctest.Wait()
 			if noticed {
 				p.stop()
-				update(t, p.ones[0], "a", "2", resilient.Queued)
+				update(t, p.ones[0], "a", "2", queued)
 				p.empty()
 				p.ways[0].start()
 			} else {
 				p.empty() // with no connection broken
-				update(t, p.ones[0], "a", "2", resilient.Queued)
+				update(t, p.ones[0], "a", "2", queued)
 			}
 			p.ways[1].start()
 			later(time.Minute)
@@ -266,10 +266,10 @@ func TestUpdatesGoOnFromWhatWasLost(t *testing.T) {
 // The answer to an update is lost with the data.
 func TestUpdateIsMadeOnceOverLostData(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.ways[0].set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-		update(t, p.ones[0], "a", "2", resilient.Queued)
+		update(t, p.ones[0], "a", "2", queued)
 		p.stop()
 		p.empty()
 		p.start()
@@ -282,14 +282,14 @@ func TestUpdateIsMadeOnceOverLostData(t *testing.T) {
 // again, by many at once.
 func TestOwnRecordsOutliveAGap(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
-		put(t, p.ones[0], "b", "1", resilient.Committed)
-		put(t, p.ones[0], "c", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
+		put(t, p.ones[0], "b", "1", committed)
+		put(t, p.ones[0], "c", "1", committed)
 		synctest.Wait()
 		p.ways[0].stop()
 		later(time.Second)
-		put(t, p.ones[1], "b", "2", resilient.Committed)
-		remove(t, p.ones[1], "c", resilient.Committed)
+		put(t, p.ones[1], "b", "2", committed)
+		remove(t, p.ones[1], "c", committed)
 		p.ways[0].start()
 		later(time.Minute)
 		p.stops[1]() // who has changed b and deleted c knows nothing of it any more
@@ -309,7 +309,7 @@ func TestWhatIsForgottenIsTold(t *testing.T) {
 	const most, records = 10, 30
 	pairs(t, func(t *testing.T, p *pair) {
 		for i := range records {
-			put(t, p.ones[0], fmt.Sprintf("%02d", i), "1", resilient.Committed)
+			put(t, p.ones[0], fmt.Sprintf("%02d", i), "1", committed)
 			synctest.Wait()
 		}
 		forgot := p.seen[0].of(resilient.Forgot)

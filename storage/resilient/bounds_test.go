@@ -210,7 +210,7 @@ func TestCopyThatIsTooLarge(t *testing.T) {
 		if told := seen.of(resilient.Forgot); len(told) != 1 || told[0].Key != "large" || s.Stats().Copies != 1 {
 			t.Errorf("it is told %+v", told)
 		}
-		if n := s.Flights(); n != 0 {
+		if n := s.InFlight(); n != 0 {
 			t.Errorf("%d changes are on their way for ever", n)
 		}
 		at.stop()

@@ -10,33 +10,35 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Verdict is what an error of the store means.
+// Verdict says what an error of the underlying store means.
 type Verdict uint8
 
 // The verdicts.
 const (
 	// Away: the server does not answer, or can't for now. The breaker opens.
 	Away Verdict = iota + 1
-	// Unwilling: the server answers, and refuses everything of this kind: a wrong
-	// password, a replica that can't be written. It is the user's to correct; the
-	// caller gets the error, the breaker stays closed, and what waits goes on
+	// Unwilling: the server answers, and refuses all requests of this kind, such as
+	// for a wrong password, or on a read-only replica. The user has to correct that:
+	// the caller gets the error, the breaker stays closed, and what waits goes on
 	// waiting.
 	Unwilling
-	// Unfit: it is this key or value that is refused: too large, something else's
-	// under the key. The caller gets the error; what waits is dropped.
+	// Unfit: the server refuses this key or value: it is too large, or the key holds
+	// something of another type. The caller gets the error; what waits is dropped.
 	Unfit
-	// Unknown: as Away. But a change that waits and gets it three times, while the
-	// store answers other calls in between, is taken for Unfit.
+	// Unknown: the same as Away. But if a change that waits gets it three times, while
+	// the store answers other calls in between, it counts as Unfit.
 	Unknown
 )
 
-// JudgeError is the Judge of a Store that is given none. What matches
-// storage.ErrRefused or storage.ErrUnreadable is Unfit, unless it says that a
-// server refuses everybody, which is Unwilling. A connection that fails or times
-// out is Away, and so is a Redis server that loads its data, has lost its master,
-// and the like. Any other error is Unknown.
+// away reports whether the store counts as away.
+func (v Verdict) away() bool { return v == Away || v == Unknown }
+
+// JudgeError is the default of Judge. An error that matches storage.ErrRefused or
+// storage.ErrUnreadable is Unfit, unless a server refuses all requests, which is
+// Unwilling. A connection that fails or times out is Away, and so is a Redis server
+// that loads its data, has lost its master, and the like. Other errors are Unknown.
 func JudgeError(err error) Verdict {
-	if means := saidByServer(err); means != 0 {
+	if means := serverVerdict(err); means != 0 {
 		return means
 	}
 	var network net.Error
@@ -52,17 +54,17 @@ func JudgeError(err error) Verdict {
 	return Unknown
 }
 
-// saidByServer is the verdict of the innermost errors, or zero: those around them
+// serverVerdict returns the verdict on the innermost errors, or zero. Those around them
 // may have keys in their texts.
-func saidByServer(err error) Verdict {
+func serverVerdict(err error) Verdict {
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
 		if inner := e.Unwrap(); inner != nil {
-			return saidByServer(inner)
+			return serverVerdict(inner)
 		}
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
-			if means := saidByServer(inner); means != 0 {
+			if means := serverVerdict(inner); means != 0 {
 				return means
 			}
 		}
@@ -77,7 +79,7 @@ func saidByServer(err error) Verdict {
 	return 0
 }
 
-// serverSays is what servers and clients answer, and what it means.
+// serverSays lists what servers and clients say, and the verdict.
 var serverSays = []struct {
 	says  string
 	means Verdict

@@ -121,7 +121,7 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 					if want := c.again && !c.late && takes > 0; want != (len(told) == 1 && errors.Is(told[0].Err, resilient.ErrLate)) {
 						t.Errorf("it is told %+v, want ErrLate: %v", told, want)
 					}
-					if n := s.Flights(); n != 0 {
+					if n := s.InFlight(); n != 0 {
 						t.Errorf("%d changes are on their way for ever", n)
 					}
 					stop()

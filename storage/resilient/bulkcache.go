@@ -48,20 +48,10 @@ func NewBulkCache(store BulkStore, opts ...Option) (*BulkCache, error) {
 
 // GetMany is Get for many keys, in one round trip.
 func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	s := c.s
 	found := make([]storage.Record, len(keys))
-	var there []string
-	var places []int
-	s.lock()
-	if err := s.checkOpen(); err != nil {
-		s.unlock()
-		return nil, err
-	}
-	generation := s.breaker.generation
 	epochs := make([]uint64, len(keys))
+	var there []string
 	var errs []error
 	here := func(i int) {
 		r, err := s.known(keys[i])
@@ -70,15 +60,18 @@ func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Recor
 			errs = append(errs, &storage.ItemError{Item: i, Err: err})
 		}
 	}
-	for i, key := range keys {
-		if s.local(key) {
+	places, generation, err := s.split(ctx, len(keys), func(i int) bool {
+		if s.local(keys[i]) {
 			here(i)
-			continue
+			return true
 		}
-		epochs[i] = s.mirror.epochs.ownOf(key)
-		there, places = append(there, key), append(places, i)
+		epochs[i] = s.mirror.epochs.ownOf(keys[i])
+		there = append(there, keys[i])
+		return false
+	})
+	if err != nil {
+		return nil, err
 	}
-	s.unlock()
 	if len(there) == 0 {
 		return found, errors.Join(errs...)
 	}
@@ -95,13 +88,10 @@ func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Recor
 		}
 		return found, errors.Join(errs...)
 	}
-	for n, i := range places {
-		if n >= len(records) {
-			break
-		}
+	for n, i := range places[:min(len(places), len(records))] {
 		found[i] = records[n]
-		if storage.FaultOf(err, n) == nil && epochs[i] == s.mirror.epochs.ownOf(keys[i]) {
-			s.mirror.put(s.copyFound(hashed(records[n]), keys[i]))
+		if storage.FaultOf(err, n) == nil {
+			c.remember(keys[i], epochs[i], records[n])
 		}
 	}
 	return found, errors.Join(append(errs, placed(err, places)...)...)
@@ -157,37 +147,28 @@ func (c *BulkCache) many(ctx context.Context, items []storage.Item, all func(con
 // wait.
 func (c *BulkCache) atOnce(ctx context.Context, items []storage.Item, all func(context.Context) ([]bool, error)) (existed []bool, done bool, _ error) {
 	s := c.s
-	order := make([]string, len(items))
+	keys := make([]string, len(items))
 	for i, item := range items {
-		order[i] = item.Key
+		keys[i] = item.Key
 	}
-	slices.Sort(order) // so that two callers can't wait for each other
-	order = slices.Compact(order)
-	for i, key := range order {
+	slices.Sort(keys) // so that two callers can't wait for each other
+	keys = slices.Compact(keys)
+	for _, key := range keys {
 		if err := s.keys.lock(ctx, key); err != nil {
-			for _, taken := range order[:i] {
-				s.keys.unlock(taken)
-			}
 			return nil, true, err
 		}
+		defer s.keys.unlock(key)
 	}
-	defer func() {
-		for _, key := range order {
-			s.keys.unlock(key)
-		}
-	}()
-	s.lock()
-	if err := s.checkOpen(); err != nil {
-		s.unlock()
+	if err := s.lockOpen(); err != nil {
 		return nil, true, err
 	}
 	generation := s.breaker.generation
-	local := slices.ContainsFunc(order, s.local)
+	local := slices.ContainsFunc(keys, s.local)
 	s.unlock()
 	if local {
 		return nil, false, nil
 	}
-	verdict, err := s.link.call(ctx, generation, order[0], func(ctx context.Context) (err error) {
+	verdict, err := s.link.call(ctx, generation, keys[0], func(ctx context.Context) (err error) {
 		existed, err = all(ctx)
 		return err
 	})
@@ -205,7 +186,7 @@ func (c *BulkCache) atOnce(ctx context.Context, items []storage.Item, all func(c
 		s.mirror.epochs.changed(item.Key)
 		s.mirror.put(mine)
 	}
-	return existed, verdict != Away && verdict != Unknown, err
+	return existed, !verdict.away(), err
 }
 
 // Keys is Store.Keys.
@@ -221,9 +202,7 @@ func (c *BulkCache) Clear(ctx context.Context, prefix string) error {
 		return err
 	}
 	s := c.s
-	s.lock()
-	if err := s.checkOpen(); err != nil {
-		s.unlock()
+	if err := s.lockOpen(); err != nil {
 		return err
 	}
 	if s.breaker.away() {

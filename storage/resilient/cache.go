@@ -85,60 +85,42 @@ func (c *Cache) String() string { return c.s.String() }
 // Claim claims the keys in the store, or in this process while the store is away or
 // changes to them wait.
 func (c *Cache) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]storage.Claimed, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	s := c.s
 	claims := make([]storage.Claimed, len(keys))
-	here := make([]bool, len(keys))
 	tokens := make([]token, len(keys))
 	var there []string
-	s.lock()
-	if err := s.checkOpen(); err != nil {
-		s.unlock()
+	places, generation, err := s.split(ctx, len(keys), func(i int) bool {
+		tokens[i] = c.token(keys[i], hold)
+		if s.local(keys[i]) {
+			return true
+		}
+		there = append(there, keys[i])
+		return false
+	})
+	if err != nil {
 		return nil, err
 	}
-	generation := s.breaker.generation
-	for i, key := range keys {
-		tokens[i] = c.token(key, hold)
-		if here[i] = s.local(key); !here[i] {
-			there = append(there, key)
-		}
-	}
-	s.unlock()
+	var found []storage.Claimed
 	if len(there) > 0 {
-		var found []storage.Claimed
 		verdict, err := s.link.call(ctx, generation, there[0], func(ctx context.Context) (err error) {
 			found, err = c.fence.Claim(ctx, hold, there...)
 			return err
 		})
 		switch {
 		case verdict.away():
-			for i := range here {
-				here[i] = true
-			}
+			places = nil
 		case err != nil:
 			return nil, err
 		}
-		s.lock()
-		next := 0
-		for i, key := range keys {
-			if here[i] {
-				continue
-			}
-			f := found[next]
-			next++
-			claims[i] = storage.Claimed{Record: f.Record, Token: tokens[i].text(f.Token)}
-			if tokens[i].epoch == s.mirror.epochs.ownOf(key) {
-				s.mirror.put(s.copyFound(hashed(f.Record), key))
-			}
-		}
-		s.unlock()
 	}
 	s.lock()
 	defer s.unlock()
+	for n, i := range places {
+		claims[i] = storage.Claimed{Record: found[n].Record, Token: tokens[i].text(found[n].Token)}
+		c.remember(keys[i], tokens[i].epoch, found[n].Record)
+	}
 	for i, key := range keys {
-		if here[i] {
+		if claims[i].Token == "" { // it is claimed here
 			r, _ := s.known(key)
 			claims[i] = storage.Claimed{Record: cloned(r), Token: c.token(key, hold).text("")}
 		}
@@ -150,30 +132,26 @@ func (c *Cache) Claim(ctx context.Context, hold time.Duration, keys ...string) (
 // made in this process here, and reports them as stored; so it does with those that the
 // store does not answer.
 func (c *Cache) Fill(ctx context.Context, fills ...storage.Filling) (stored []bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	s := c.s
 	stored = make([]bool, len(fills))
 	tokens := make([]token, len(fills))
 	var there []storage.Filling
-	var places []int
-	s.lock()
-	if err := s.checkOpen(); err != nil {
-		s.unlock()
-		return nil, err
-	}
-	generation := s.breaker.generation
-	for i, f := range fills {
+	places, generation, err := s.split(ctx, len(fills), func(i int) bool {
+		f := fills[i]
 		tokens[i], f.Token = parseToken(f.Token)
 		switch {
 		case s.breaker.away():
 			stored[i] = c.fillHere(f.Item, tokens[i])
-		case s.outbox.get(f.Key) == nil && f.Token != "":
-			there, places = append(there, f), append(places, i)
+			return true
+		case s.outbox.get(f.Key) != nil || f.Token == "":
+			return true
 		}
+		there = append(there, f)
+		return false
+	})
+	if err != nil {
+		return nil, err
 	}
-	s.unlock()
 	if len(there) == 0 {
 		return stored, nil
 	}
@@ -188,19 +166,25 @@ func (c *Cache) Fill(ctx context.Context, fills ...storage.Filling) (stored []bo
 	}
 	s.lock()
 	defer s.unlock()
-	for i, place := range places {
-		f := there[i].Item
+	for n, i := range places {
+		f := there[n].Item
 		switch {
 		case away:
-			stored[place] = c.fillHere(f, tokens[place])
-		case i < len(filled) && filled[i]:
-			stored[place] = true
-			if tokens[place].epoch == s.mirror.epochs.ownOf(f.Key) {
-				s.mirror.put(s.copyFound(hashed(storage.Record{Value: f.Value, Left: f.Keep, Found: f.Keep > 0}), f.Key))
-			}
+			stored[i] = c.fillHere(f, tokens[i])
+		case n < len(filled) && filled[n]:
+			stored[i] = true
+			c.remember(f.Key, tokens[i].epoch, storage.Record{Value: f.Value, Left: f.Keep, Found: f.Keep > 0})
 		}
 	}
 	return stored, err
+}
+
+// remember keeps a copy of a record of the store, unless this process has changed it
+// since that epoch.
+func (c *Cache) remember(key string, epoch uint64, r storage.Record) {
+	if epoch == c.s.mirror.epochs.ownOf(key) {
+		c.s.mirror.put(c.s.copyFound(hashed(r), key))
+	}
 }
 
 // fillHere keeps a copy of what was loaded, unless the key was deleted or set since it

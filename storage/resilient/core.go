@@ -69,12 +69,32 @@ func (c *core) unlock() {
 	c.events.deliver()
 }
 
-// checkOpen returns ErrClosed if the Store was closed.
-func (c *core) checkOpen() error {
+// lockOpen takes the lock unless the Store is closed.
+func (c *core) lockOpen() error {
+	c.lock()
 	if c.outbox.closed {
+		c.unlock()
 		return ErrClosed
 	}
 	return nil
+}
+
+// split calls here with each place of a call for many, and returns the places for which
+// that is false, with the breaker's generation. It holds the lock meanwhile.
+func (c *core) split(ctx context.Context, n int, here func(i int) bool) (places []int, generation uint64, _ error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	if err := c.lockOpen(); err != nil {
+		return nil, 0, err
+	}
+	defer c.unlock()
+	for i := range n {
+		if !here(i) {
+			places = append(places, i)
+		}
+	}
+	return places, c.breaker.generation, nil
 }
 
 // local reports whether the key is answered here: the store is away, or a change of the

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/benbjohnson/clock"
+
+	"github.com/perennial-go/perennial/storage"
 )
 
 // outbox holds what waits for the backend, and schedules its delivery. Guarded by
@@ -58,7 +60,7 @@ func (o *outbox) deliverSoon() {
 }
 
 // enqueue adds a change, with what the record is then, and with the attempt that may
-// have reached the store.
+// have reached the store. It returns storage.ErrQueued, which is success, or ErrFull.
 func (o *outbox) enqueue(key string, one part, result *recordCopy, sent *attempt, now time.Time) error {
 	p := o.get(key)
 	stay := p.stays(one)
@@ -106,7 +108,7 @@ func (o *outbox) enqueue(key string, one part, result *recordCopy, sent *attempt
 	o.setParts(p, parts)
 	o.queued++
 	o.deliverSoon()
-	return nil
+	return storage.ErrQueued
 }
 
 // enqueueRewrite queues a lost record to be written again until then, in place of these

@@ -19,9 +19,7 @@ func (r *reader) get(ctx context.Context, key string) (storage.Record, error) {
 		return storage.Record{}, err
 	}
 	for {
-		r.lock()
-		if err := r.checkOpen(); err != nil {
-			r.unlock()
+		if err := r.lockOpen(); err != nil {
 			return storage.Record{}, err
 		}
 		if r.local(key) || r.mirror.current(key) {
@@ -87,9 +85,7 @@ func (r *reader) keys(ctx context.Context, prefix string, yield func(string, err
 		yield("", ErrUnsupported)
 		return
 	}
-	r.lock()
-	if err := r.checkOpen(); err != nil {
-		r.unlock()
+	if err := r.lockOpen(); err != nil {
 		yield("", err)
 		return
 	}

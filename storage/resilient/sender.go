@@ -80,9 +80,9 @@ func (s *sender) send(ctx context.Context, p *pending) error {
 		if !ready {
 			continue
 		}
-		made, err := s.swap(ctx, j, resend)
+		made, verdict, err := s.swap(ctx, j, resend)
 		if err != nil {
-			return s.failed(j, err)
+			return s.failed(j, verdict, err)
 		}
 		if made {
 			continue // with what has come meanwhile
@@ -97,17 +97,17 @@ func (s *sender) send(ctx context.Context, p *pending) error {
 
 // swap sends the change that is noted as sent, and takes its parts out of the outbox if
 // it is made.
-func (s *sender) swap(ctx context.Context, j job, resent bool) (made bool, _ error) {
+func (s *sender) swap(ctx context.Context, j job, resent bool) (made bool, verdict Verdict, err error) {
 	s.lock()
 	f := s.mirror.begin(j.sent.change)
 	s.unlock()
-	verdict, err := s.link.call(ctx, j.generation, j.key, func(ctx context.Context) (err error) {
+	verdict, err = s.link.call(ctx, j.generation, j.key, func(ctx context.Context) (err error) {
 		made, err = s.backend.swap(ctx, j.sent.change)
 		return err
 	})
 	if err == nil && !made && resent && !j.sent.again { // it was not made before either, if the store would know
 		if _, err := s.rewriter.checkData(ctx, j.key); err != nil && !errors.Is(err, errDataLost) {
-			return false, err
+			return false, 0, err
 		}
 	}
 	s.lock()
@@ -120,10 +120,10 @@ func (s *sender) swap(ctx context.Context, j job, resent bool) (made bool, _ err
 			s.outbox.setSent(p, nil)
 			p.removeFromBase(j.sent)
 		}
-		return false, fault{verdict, err}
+		return false, verdict, err
 	}
 	if !mine {
-		return made, nil
+		return made, 0, nil
 	}
 	s.outbox.setSent(p, nil)
 	if !resent {
@@ -134,7 +134,7 @@ func (s *sender) swap(ctx context.Context, j job, resent bool) (made bool, _ err
 		if resent && s.rewriter.mayBeLost(j.sent) {
 			s.outbox.abandon(p, j.sent)
 		}
-		return false, nil
+		return false, 0, nil
 	}
 	if version := versionAfter(j.sent.change); j.sent.covers > 0 || slices.Contains(p.base, version) {
 		p.base = []string{version}
@@ -144,7 +144,7 @@ func (s *sender) swap(ctx context.Context, j job, resent bool) (made bool, _ err
 	if n := j.sent.covers; n > 0 {
 		s.outbox.done(p, n)
 	}
-	return true, nil
+	return true, 0, nil
 }
 
 // mayResend reports whether a change whose answer was lost is sent again. As long as the
@@ -196,25 +196,9 @@ func (s *sender) find(ctx context.Context, j job) (_ storage.Versioned, ok bool,
 		return found, false, nil
 	}
 	if err != nil {
-		return found, false, s.failed(j, fault{verdict, err})
+		return found, false, s.failed(j, verdict, err)
 	}
 	return found, true, nil
-}
-
-// fault is an error of the backend with its verdict.
-type fault struct {
-	verdict Verdict
-	error
-}
-
-func (f fault) Unwrap() error { return f.error }
-
-// ending returns the error that ends the delivery: nil if it concerns one key only.
-func (f fault) ending() error {
-	if f.verdict == Unfit {
-		return nil
-	}
-	return f.error
 }
 
 // maxUnknown is how often an error of a key may be Unknown.
@@ -222,27 +206,33 @@ const maxUnknown = 3
 
 // failed returns the error that ends the delivery, if it does. An error of this key only
 // drops what waits of the key.
-func (s *sender) failed(j job, err error) error {
-	var f fault
-	if !errors.As(err, &f) || f.verdict == 0 {
+func (s *sender) failed(j job, verdict Verdict, err error) error {
+	if verdict == 0 {
 		return fmt.Errorf("%w: %w", errAbandoned, err)
 	}
 	s.lock()
 	defer s.unlock()
-	p := j.pending
-	if !s.outbox.has(p) {
-		return f.ending()
+	if s.outbox.has(j.pending) {
+		s.countFault(j, verdict, err)
 	}
-	if f.verdict == Unknown && (p.unknown == 0 || p.failedIn != j.generation) {
+	if verdict == Unfit {
+		return nil
+	}
+	return err
+}
+
+// countFault drops what waits of a key that is Unfit, or was Unknown too often.
+func (s *sender) countFault(j job, verdict Verdict, err error) {
+	p := j.pending
+	if verdict == Unknown && (p.unknown == 0 || p.failedIn != j.generation) {
 		p.unknown, p.failedIn = p.unknown+1, j.generation
 	}
-	if f.verdict == Unfit || p.unknown == maxUnknown {
+	if verdict == Unfit || p.unknown == maxUnknown {
 		n := len(p.parts)
 		if j.sent != nil && p.sent == j.sent {
 			n = j.sent.covers
 			s.outbox.setSent(p, nil)
 		}
-		s.outbox.drop(p, n, f.error)
+		s.outbox.drop(p, n, err)
 	}
-	return f.ending()
 }

@@ -71,37 +71,29 @@ func serverVerdict(err error) Verdict {
 		return 0
 	}
 	text := err.Error()
-	for _, s := range serverSays {
-		if strings.Contains(text, s.says) {
-			return s.means
+	for _, said := range serverSays {
+		for _, says := range said.texts {
+			if strings.Contains(text, says) {
+				return said.verdict
+			}
 		}
 	}
 	return 0
 }
 
-// serverSays lists what servers and clients say, and the verdict.
+// serverSays lists what servers and clients say, and the verdicts.
 var serverSays = []struct {
-	says  string
-	means Verdict
+	verdict Verdict
+	texts   []string
 }{
-	{"WRONGTYPE", Unfit},
-	{"WRONGPASS", Unwilling},
-	{"NOAUTH", Unwilling},
-	{"NOPERM", Unwilling},
-	{"invalid password", Unwilling},
-	{"without any password configured", Unwilling},
-	{"READONLY", Unwilling},
-	{"OOM command not allowed", Unwilling},
-	{"unknown command", Unwilling},
-	{"client is closed", Unwilling},
-	{"LOADING", Away},
-	{"MASTERDOWN", Away},
-	{"CLUSTERDOWN", Away},
-	{"TRYAGAIN", Away},
-	{"NOREPLICAS", Away},
-	{"MISCONF", Away},
-	{"BUSY", Away},
-	{"max number of clients", Away},
-	{"connection pool timeout", Away},
-	{"all sentinels specified in configuration are unreachable", Away},
+	{Unfit, []string{"WRONGTYPE"}},
+	{Unwilling, []string{
+		"WRONGPASS", "NOAUTH", "NOPERM", "invalid password", "without any password configured",
+		"READONLY", "OOM command not allowed", "unknown command", "client is closed",
+	}},
+	{Away, []string{
+		"LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY",
+		"max number of clients", "connection pool timeout",
+		"all sentinels specified in configuration are unreachable",
+	}},
 }

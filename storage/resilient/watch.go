@@ -42,10 +42,10 @@ func (s *Store) Watch(ctx context.Context, prefix string, changed func(storage.C
 			return ctx.Err()
 		}
 		s.lock()
-		closed, back := s.checkOpen(), s.breaker.back
+		closed, back := s.outbox.closed, s.breaker.back
 		s.unlock()
-		if closed != nil {
-			return closed
+		if closed {
+			return ErrClosed
 		}
 		if back != nil {
 			select {
@@ -76,7 +76,7 @@ func (s *Store) watch(ctx context.Context, watcher storage.WatcherBytes, prefix 
 	watching, stop := context.WithCancel(ctx)
 	w := &watch{prefix: prefix, stop: stop}
 	s.lock()
-	if s.breaker.away() || s.checkOpen() != nil {
+	if s.breaker.away() || s.outbox.closed {
 		s.unlock()
 		stop()
 		return ErrAway

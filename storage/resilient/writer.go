@@ -31,9 +31,7 @@ func (w *writer) write(ctx context.Context, key string, value []byte, keep time.
 	defer w.keys.unlock(key)
 	value, keep = stored(value, keep)
 	for try := range attempts {
-		w.lock()
-		if err := w.checkOpen(); err != nil {
-			w.unlock()
+		if err := w.lockOpen(); err != nil {
 			return false, err
 		}
 		now := w.clock.Now()
@@ -42,7 +40,7 @@ func (w *writer) write(ctx context.Context, key string, value []byte, keep time.
 			r, _ := w.known(key)
 			err := w.outbox.enqueue(key, newPart(value, keep, now), newCopy(key, value, keep, now), nil, now)
 			w.unlock()
-			return r.Found, queuedUnless(err)
+			return r.Found, err
 		}
 		c, generation := w.mirror.copies.get(key), w.breaker.generation
 		was, sure := c.version(now)
@@ -81,9 +79,7 @@ func (w *writer) update(ctx context.Context, key string, one part) (storage.Reco
 	defer w.keys.unlock(key)
 	guess := true // that the copy is what the store has
 	for try := range attempts {
-		w.lock()
-		if err := w.checkOpen(); err != nil {
-			w.unlock()
+		if err := w.lockOpen(); err != nil {
 			return storage.Record{}, err
 		}
 		if w.local(key) {
@@ -156,17 +152,16 @@ func (w *writer) updateHere(key string, one part) (_ storage.Record, again bool,
 	if err != nil {
 		return storage.Record{}, false, err
 	}
-	w.lock()
-	defer w.unlock()
-	if err := w.checkOpen(); err != nil {
+	if err := w.lockOpen(); err != nil {
 		return storage.Record{}, false, err
 	}
+	defer w.unlock()
 	if q := w.outbox.get(key); q != p || q != nil && q.result != before || q == nil && (!w.breaker.away() || w.mirror.copies.get(key) != c) {
 		return storage.Record{}, true, nil
 	}
 	now := w.clock.Now()
 	result := newCopy(key, value, keep, now)
-	if err := w.outbox.enqueue(key, one, result, nil, now); err != nil {
+	if err := w.outbox.enqueue(key, one, result, nil, now); err != storage.ErrQueued {
 		return storage.Record{}, false, err
 	}
 	return cloned(result.record(now)), false, storage.ErrQueued
@@ -192,7 +187,7 @@ func (w *writer) change(ctx context.Context, generation uint64, c storage.Change
 	case verdict.away():
 		result := newCopy(c.Key, c.Value, c.Keep, sent)
 		r, _ := w.known(c.Key)
-		if err := w.outbox.enqueue(c.Key, one, result, &attempt{change: c, end: result.end, covers: 1, first: sent}, now); err != nil {
+		if err := w.outbox.enqueue(c.Key, one, result, &attempt{change: c, end: result.end, covers: 1, first: sent}, now); err != storage.ErrQueued {
 			w.mirror.doubt(c)
 			return false, false, err
 		}
@@ -227,12 +222,4 @@ func stored(value []byte, keep time.Duration) ([]byte, time.Duration) {
 		return []byte{}, keep
 	}
 	return bytes.Clone(value), keep
-}
-
-// queuedUnless returns ErrQueued, unless to queue has failed.
-func queuedUnless(err error) error {
-	if err != nil {
-		return err
-	}
-	return storage.ErrQueued
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// BenchmarkAway is what an operation costs while the store is away: 10,000 of them
-// are to take less than 50 ms in all, 5 µs each.
+// BenchmarkAway measures operations while the store is away: 10,000 of them should take
+// less than 50 ms in all, 5 µs each.
 func BenchmarkAway(b *testing.B) {
 	at := newServer()
 	s, err := resilient.New(at, resilient.Observe(nil))
@@ -51,8 +51,8 @@ func BenchmarkAway(b *testing.B) {
 	}
 }
 
-// BenchmarkUp is what a Store adds to a store that answers at once, against which
-// bare is the store alone.
+// BenchmarkUp measures what a Store adds to a store that answers at once; "bare" is the
+// store alone.
 func BenchmarkUp(b *testing.B) {
 	m := storage.NewMemory()
 	s, err := resilient.New(m)

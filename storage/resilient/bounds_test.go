@@ -13,9 +13,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What the queue takes is keys and values, each once, what functions hold, and what the
-// record is with them.
-func TestBytesThatWait(t *testing.T) {
+// The size of the queue counts keys and values, each value once, what functions hold, and
+// the resulting records.
+func TestQueueSize(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "s", "", committed)
 		before := s.Stats()
@@ -66,8 +66,8 @@ func TestBytesThatWait(t *testing.T) {
 	})
 }
 
-// The bounds are exact: what takes all of it is taken.
-func TestQueueTakesAllOfItsBound(t *testing.T) {
+// The bounds of the queue are exact: changes that take all of it are accepted.
+func TestQueueBoundsAreExact(t *testing.T) {
 	value := strings.Repeat("x", 1000)
 	takes := 0
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
@@ -113,9 +113,9 @@ func TestQueueTakesAllOfItsBound(t *testing.T) {
 	}
 }
 
-// A single key that takes all of the queue has nothing else dropped for what is added to
-// it, which is refused.
-func TestDropOldestDropsNotItself(t *testing.T) {
+// If a single key takes all of the queue, a change that is added to it is refused and
+// drops nothing.
+func TestDropOldestKeepsTheOnlyKey(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "b")
@@ -134,8 +134,8 @@ func TestDropOldestDropsNotItself(t *testing.T) {
 	}, resilient.Queue(2, 0), resilient.DropOldest())
 }
 
-// A copy takes its key and value, gives them back, and all of the bound is used.
-func TestBytesOfCopies(t *testing.T) {
+// The size of the copies counts keys and values, is given back, and may be used up.
+func TestCopySize(t *testing.T) {
 	takes := 0
 	synctest.Test(t, func(t *testing.T) {
 		at := newServer()
@@ -202,8 +202,9 @@ func TestBytesOfCopies(t *testing.T) {
 	}
 }
 
-// What is too large for all of the copies is not kept, and takes no other's place.
-func TestCopyThatIsTooLarge(t *testing.T) {
+// A record that is larger than the bound of the copies is not kept and displaces no
+// other.
+func TestCopyTooLarge(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
 		put(t, s, "large", strings.Repeat("x", 1000), committed)
@@ -219,8 +220,8 @@ func TestCopyThatIsTooLarge(t *testing.T) {
 	}, resilient.Copy(0, 1000))
 }
 
-// Of events that are not taken the last 10,000 wait, or as many as have 64 MiB.
-func TestEventsThatWait(t *testing.T) {
+// Of events that no observer takes, the last 10,000 wait, or as many as have 64 MiB.
+func TestEventQueueIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		events, value int
@@ -274,7 +275,7 @@ func TestEventsThatWait(t *testing.T) {
 	}
 }
 
-// The lag is that of the key that has waited for longest.
+// The lag is that of the key that has waited longest.
 func TestLag(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		lag := func(want time.Duration) {

@@ -14,8 +14,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// One fault opens the breaker; from then on the store is asked by the probes
-// alone, at times that double, with jitter, from 2 s to 30 s.
+// One fault opens the breaker. From then on only the probes ask the store, at times that
+// double, with jitter, from 2 s to 30 s.
 func TestBreakerProbes(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
@@ -49,7 +49,7 @@ func TestBreakerProbes(t *testing.T) {
 	})
 }
 
-// While a probe is on its way nobody else asks the store.
+// While a probe is in flight, nobody else asks the store.
 func TestHalfOpenHasOneProbe(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
@@ -74,8 +74,8 @@ func TestHalfOpenHasOneProbe(t *testing.T) {
 	})
 }
 
-// A store that goes as soon as it came is not asked every two seconds.
-func TestBackoffGoesOnWhereTheStoreGoesAgain(t *testing.T) {
+// A store that goes away as soon as it was back is not asked every two seconds.
+func TestBackoffContinuesIfTheStoreGoesAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "a", "0", committed)
 		at.set(func(s *server) {
@@ -95,7 +95,7 @@ func TestBackoffGoesOnWhereTheStoreGoesAgain(t *testing.T) {
 	})
 }
 
-// What is a user's mistake is an error, opens nothing, and changes nothing.
+// An error that is the user's mistake is returned, opens nothing and changes nothing.
 func TestMistakesDoNotOpenTheBreaker(t *testing.T) {
 	for _, mistake := range []error{
 		storage.Refused(errors.New("the value is too large")),
@@ -155,7 +155,7 @@ func TestJudgeError(t *testing.T) {
 	}
 }
 
-// A server that loses its mind for good, for which a Judge says what is what.
+// A Judge says what the errors of an unknown server mean.
 func TestJudge(t *testing.T) {
 	opaque := errors.New("opaque")
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
@@ -169,7 +169,7 @@ func TestJudge(t *testing.T) {
 	}, resilient.Judge(func(error) resilient.Verdict { return resilient.Unfit }))
 }
 
-// FailAway tells a miss from what can't be known.
+// FailAway tells a missing record from one that can't be known.
 func TestFailAway(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", committed)
@@ -185,7 +185,7 @@ func TestFailAway(t *testing.T) {
 	}, resilient.FailAway())
 }
 
-// A dead server costs nothing: see BenchmarkAway for how little.
+// A dead server costs nothing: see BenchmarkAway.
 func TestAwayAsksNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", committed)
@@ -211,8 +211,9 @@ func TestAwayAsksNothing(t *testing.T) {
 	})
 }
 
-// An event is told in its order and with no lock held, and a panic harms nobody.
-func TestObserverMayLookAndPanic(t *testing.T) {
+// Observers are called in the order of the events and with no lock held, and their panics
+// do no harm.
+func TestObserverMayReadAndPanic(t *testing.T) {
 	var s *resilient.Store
 	var told []resilient.State
 	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
@@ -238,9 +239,9 @@ func TestObserverMayLookAndPanic(t *testing.T) {
 	})
 }
 
-// A client that does not look at contexts, before a server that hangs, keeps the one
-// caller who found it so, and no other.
-func TestAStoreThatIsDeafToContexts(t *testing.T) {
+// A client that ignores contexts, with a server that hangs, blocks the one caller who met
+// it first, and nobody else.
+func TestStoreThatIgnoresContexts(t *testing.T) {
 	for name, c := range map[string]struct {
 		deadline time.Duration
 		calls    int // until the store counts as away

@@ -12,9 +12,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What waits is looked at before it is sent only where that is needed: where the record may
-// be one of several, where it updates, and where it deletes what was never seen.
-func TestWhatIsLookedAtBeforeItIsSent(t *testing.T) {
+// A record is read before a change is sent only if it may have one of several versions,
+// for an update, and for a deletion of a record that was never seen.
+func TestLookBeforeSending(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		before func(t *testing.T, at *asked, s *resilient.Store)
@@ -63,8 +63,8 @@ func TestWhatIsLookedAtBeforeItIsSent(t *testing.T) {
 	}
 }
 
-// A function that fails takes itself away, wherever it stands among what waits.
-func TestOneOfManyFails(t *testing.T) {
+// An update whose function fails is dropped alone, wherever it is among the parts.
+func TestOneUpdateOfSeveralFails(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "nothing")
@@ -96,7 +96,7 @@ func TestOneOfManyFails(t *testing.T) {
 	})
 }
 
-// What is replaced while its function runs is not sent.
+// A change that is replaced while its function runs is not sent.
 func TestReplacedWhileItsFunctionRuns(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "0", committed)
@@ -126,8 +126,8 @@ func TestReplacedWhileItsFunctionRuns(t *testing.T) {
 	})
 }
 
-// Who flushes, and leaves while a function hangs, is told that he has left.
-func TestWhoLeavesAFunctionThatHangsIsTold(t *testing.T) {
+// A caller of Flush who leaves while a function hangs gets the error of the context.
+func TestFlushEndsWhileAFunctionHangs(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		at.stop()
 		var calls atomic.Int64
@@ -154,9 +154,9 @@ func TestWhoLeavesAFunctionThatHangsIsTold(t *testing.T) {
 	})
 }
 
-// What is written again gives way to what others have set, also where its answer is lost
-// until it is too late; what waits behind it is made on that, and nothing is sent in vain.
-func TestOthersAreFasterThanWhatIsWrittenAgain(t *testing.T) {
+// A rewrite yields to what others have set, also if its answer is lost until it is too
+// late. What waits behind it is made on that, and nothing is sent in vain.
+func TestRewriteYieldsToOthers(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.tells.Store(int64(time.Hour))
 		put(t, s, "a", "1", committed)

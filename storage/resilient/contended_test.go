@@ -36,8 +36,7 @@ func contended(t *testing.T, at *server, most int, keys ...string) (swaps map[st
 	return swaps
 }
 
-// A change is tried a hundred times while others are faster, with pauses that are
-// longer the more often they were.
+// A change is tried a hundred times while others are faster, with pauses that grow.
 func TestContended(t *testing.T) {
 	for _, verb := range []string{"Put", "Remove", "Update"} {
 		t.Run(verb, func(t *testing.T) {
@@ -86,8 +85,8 @@ func TestContended(t *testing.T) {
 	}
 }
 
-// What others are always faster with waits on, behind the others, and is tried again
-// after times that grow; a Flush that tries once says so.
+// A change that loses to others again and again waits behind the rest and is tried again
+// after growing times; a Flush that tries once says so.
 func TestContendedDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
@@ -130,8 +129,8 @@ func TestContendedDelivery(t *testing.T) {
 	})
 }
 
-// A server that answers and takes nothing is asked at times that double, for as long as
-// that takes, and anew when it has taken something.
+// A server that refuses everything is asked at times that double, and from the start
+// again after it has accepted something.
 func TestUnwillingServerIsAskedSeldom(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		for range 2 {
@@ -173,9 +172,9 @@ func TestUnwillingServerIsAskedSeldom(t *testing.T) {
 	}, resilient.Random(longest))
 }
 
-// A store that has been back for longer than the longest time is given time from the
-// beginning when it goes again; one that went sooner, as if it had never come.
-func TestBackoffBeginsAnew(t *testing.T) {
+// The backoff starts over if the store has been back for longer than the longest backoff,
+// and goes on if it goes away sooner.
+func TestBackoffStartsOver(t *testing.T) {
 	for _, c := range []struct {
 		there time.Duration
 		want  time.Duration
@@ -206,8 +205,8 @@ func TestBackoffBeginsAnew(t *testing.T) {
 	}
 }
 
-// Who waits for his turn leaves when he has to; the others come in their order.
-func TestTurns(t *testing.T) {
+// A caller who waits for a key can leave; the others get it in order.
+func TestKeyLockOrder(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "a", "", committed)
 		at.set(func(s *server) { s.delay = time.Second })
@@ -248,8 +247,7 @@ func TestTurns(t *testing.T) {
 	}, resilient.Timeout(2*time.Second))
 }
 
-// A call takes no longer than the Timeout, or twice as long as the probe that took
-// longest of late.
+// A call takes no longer than the Timeout, or twice as long as the slowest recent probe.
 func TestTimeout(t *testing.T) {
 	for _, c := range []struct{ given, want time.Duration }{{0, resilient.DefaultTimeout}, {-1, resilient.DefaultTimeout}, {time.Second, time.Second}} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {

@@ -10,8 +10,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Another process changes a record more often than all that waits of it can be made
-// one change: so much as goes between two of its changes is.
+// If another process changes a record more often than all parts of the key can be sent,
+// as many are sent as fit between two of its changes.
 func TestDeliveryUnderContention(t *testing.T) {
 	const waiting, gap, takes = 500, 4 * time.Millisecond, 100 * time.Microsecond
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {

@@ -9,7 +9,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What others delete is gone for those who have a copy, and does not come back.
+// A record that others delete is gone for those who have a copy, and does not come back.
 func TestDefectSynced03DeletionReachesOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		other, _ := client(t, at)
@@ -45,7 +45,7 @@ func TestDefectSynced04EmptyIsNoDeletion(t *testing.T) {
 	})
 }
 
-// An item is not lost where the server goes while it is sent.
+// A change is not lost if the store goes away while it is sent.
 func TestDefectSynced05ItemOutlivesAFailedDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
@@ -69,8 +69,8 @@ func TestDefectSynced05ItemOutlivesAFailedDelivery(t *testing.T) {
 	})
 }
 
-// No clock decides who wins: what was changed later in the store stays, though the
-// clock of who changed it is behind.
+// No clock decides who wins: a later change in the store stays, though the clock of its
+// process is behind.
 func TestDefectSynced12NoClockDecides(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "a", "old", committed)
@@ -89,8 +89,8 @@ func TestDefectSynced12NoClockDecides(t *testing.T) {
 	})
 }
 
-// What is over when the store is back is looked at again: the copy is not trusted.
-func TestCopyIsNotTrustedWhenTheStoreIsBack(t *testing.T) {
+// When the store is back, a copy is read again rather than trusted.
+func TestCopyIsReadAgainWhenTheStoreIsBack(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		stop := watch(t, s, "")
 		defer stop()

@@ -12,9 +12,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What becomes of changes whose answer was lost, and of what waits behind them, while the
-// store knows them and when it does not know them any more.
-func TestFateOfWhatIsInDoubt(t *testing.T) {
+// The fate of changes whose answer was lost, and of changes behind them, while the store
+// knows them and after that.
+func TestChangesInDoubt(t *testing.T) {
 	type fate struct {
 		value                         string // "" where there is nothing
 		delivered, dropped, conflicts int
@@ -167,9 +167,9 @@ func (l *leaving) Swap(ctx context.Context, changes ...storage.Change) ([]bool, 
 	return nil, errReset
 }
 
-// Who leaves amid a change does not know whether it was made: both count for what there
-// is when the next one waits, up to some such changes; then the copy is forgotten.
-func TestChangesOfWhoLeaves(t *testing.T) {
+// A change whose caller has left may have been made or not. The next change that waits
+// accepts either, up to a number of such changes; then the copy is forgotten.
+func TestChangesOfCallersWhoLeave(t *testing.T) {
 	for _, c := range []struct {
 		leaves int
 		made   []int // of them
@@ -232,7 +232,8 @@ func TestChangesOfWhoLeaves(t *testing.T) {
 	}
 }
 
-// Over a store without versions, too: the copy of what may be one of many is forgotten.
+// The copy is forgotten over a store without versions, too, if too many changes are in
+// doubt.
 func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 	for leaves, want := range map[int]bool{6: true, 7: true, 8: false} {
 		bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
@@ -265,9 +266,10 @@ func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 	}
 }
 
-// What was there is told of a deletion that waits, also where the store goes with it;
-// what the queue has no room for then is refused, and may have been made.
-func TestStoreGoesAmidAChange(t *testing.T) {
+// A deletion that waits reports whether there was a record, also if the store goes away
+// with it. A change that does not fit into the queue then is refused, and may have been
+// made.
+func TestStoreGoesDuringAChange(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		for _, key := range []string{"a", "full"} {
 			put(t, s, key, "1", committed)
@@ -306,8 +308,8 @@ func TestStoreGoesAmidAChange(t *testing.T) {
 	}, resilient.Queue(1, 0))
 }
 
-// A deletion of a cache, also one that took the place of what was sent before, is made
-// whatever is there, however long that takes.
+// A deletion of a Cache, also one that replaced a change in flight, is made whatever is
+// there, however long that takes.
 func TestCacheDeletesWhateverWasSent(t *testing.T) {
 	for _, away := range []time.Duration{time.Second, time.Hour} {
 		for _, also := range []bool{false, true} {
@@ -339,9 +341,8 @@ func TestCacheDeletesWhateverWasSent(t *testing.T) {
 	}
 }
 
-// A delivery that was held up while the store went, and was not asked again meanwhile,
-// is taken up again when it is back.
-func TestDeliveryThatWasHeldUp(t *testing.T) {
+// A delivery that hangs while the store goes away resumes when it is back.
+func TestDelayedDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
 		lacks(t, s, "b")

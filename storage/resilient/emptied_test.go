@@ -104,8 +104,8 @@ func (a *asked) restarts(t *testing.T, s *resilient.Store) {
 	a.start()
 }
 
-// What is written again is looked at once and sent once, in the order of the keys, and the
-// server is asked once for its state by whoever it concerns.
+// Each record that is written again is read once and sent once, in the order of the keys,
+// and the server is asked for its state once.
 func TestRoundTripsOfWritingAgain(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		keys := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
@@ -133,9 +133,9 @@ func TestRoundTripsOfWritingAgain(t *testing.T) {
 	})
 }
 
-// Where some was missed, only what this process was the last to change is looked at, and
-// only if it is watched and nothing waits for it.
-func TestWhatIsLookedAtAfterAMissed(t *testing.T) {
+// After a Missed only own records are read again, if they are watched and nothing waits
+// for them.
+func TestReadsAfterAMissed(t *testing.T) {
 	for _, again := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			at := &asked{paced: &paced{server: newServer()}}
@@ -172,9 +172,9 @@ func TestWhatIsLookedAtAfterAMissed(t *testing.T) {
 	}
 }
 
-// A server that loses its data right after it was asked for its state is found out by the
-// looks that follow.
-func TestLossBetweenStateAndLook(t *testing.T) {
+// If the server loses its data right after it was asked for its state, the next reads
+// find out.
+func TestLossBetweenStateAndRead(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
 		put(t, s, "b", "1", committed)
@@ -194,8 +194,8 @@ func TestLossBetweenStateAndLook(t *testing.T) {
 	})
 }
 
-// A server that can't be asked for its state, for it is away, is asked again: nobody is
-// told that nothing is written again.
+// If the server is away when it is asked for its state, it is asked again, and no event
+// is told.
 func TestStateIsAskedForAgain(t *testing.T) {
 	for _, fault := range []error{errReset, errors.New("what is this?")} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
@@ -220,7 +220,8 @@ func TestStateIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// A Watch that ends while the server is asked for its state says nothing of the server.
+// A Watch that ends while the server is asked for its state says nothing about the
+// server.
 func TestWatchEndsWhileTheStateIsAskedFor(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -242,8 +243,8 @@ func TestWatchEndsWhileTheStateIsAskedFor(t *testing.T) {
 	})
 }
 
-// An Update whose record is found to be lost, while nobody can tell whether it is, waits
-// for that: it is not made of nothing.
+// An Update whose record is missing waits while the server's state can't be asked for: it
+// is not applied to nothing.
 func TestStateThatIsAwayStopsADelivery(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", committed)
@@ -273,9 +274,9 @@ func TestStateThatIsAwayStopsADelivery(t *testing.T) {
 	})
 }
 
-// A server that has been there for as long as deletions are remembered is in time, and one
-// that has for longer is late.
-func TestAgeAtWhichItIsLate(t *testing.T) {
+// A server that has been back for as long as deletions are remembered is in time; after
+// that it is too late.
+func TestWhenALossIsLate(t *testing.T) {
 	for _, beyond := range []time.Duration{0, 1} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 			put(t, s, "a", "1", committed)
@@ -297,8 +298,9 @@ func TestAgeAtWhichItIsLate(t *testing.T) {
 	}
 }
 
-// What was too late once is nobody's own any more, also where nobody has looked since.
-func TestWhatWasLateIsNotLookedAt(t *testing.T) {
+// A record that was too late once is nobody's own any more, also if nobody has read it
+// since.
+func TestLateRecordsAreNotRead(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
 		synctest.Wait()
@@ -324,9 +326,9 @@ func TestWhatWasLateIsNotLookedAt(t *testing.T) {
 	})
 }
 
-// A record of which nobody can tell whether others have deleted it since the loss is
-// written again within a minute of it, less what it takes to look and to send.
-func TestUntilWhenItIsWrittenAgain(t *testing.T) {
+// A record that others may have deleted since the loss is written again within a minute
+// of it, less the time to read and to send.
+func TestDeadlineOfARewrite(t *testing.T) {
 	const age = 20 * time.Second
 	until := resilient.DefaultInDoubt - age - 2*resilient.DefaultTimeout
 	for _, c := range []struct {
@@ -371,9 +373,9 @@ func TestUntilWhenItIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// What is written again, and whose answer is lost until it is too late, is done where it
-// was made and dropped where it was not; an Update behind it is made once, in either case.
-func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
+// A rewrite whose answer is lost until it is too late is done if it was made and dropped
+// if not. An Update behind it is made once in either case.
+func TestRewriteWhoseAnswerIsLost(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		made, behind bool
@@ -424,8 +426,8 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 	}
 }
 
-// What can't be looked at is not written again until it can.
-func TestLookRefusedWhileWritingAgain(t *testing.T) {
+// A record that can't be read is not written again until it can.
+func TestRewriteWaitsForARefusedRead(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
 		synctest.Wait()
@@ -441,9 +443,9 @@ func TestLookRefusedWhileWritingAgain(t *testing.T) {
 	})
 }
 
-// A server that comes back as another one, with some of the data: what is there is left as
-// it is, and what was in doubt on top of it is made once.
-func TestLossOfLittle(t *testing.T) {
+// If another server comes back, with some of the data, existing records are left as they
+// are, and changes in doubt on top of them are made once.
+func TestServerWithOtherData(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		doubt func(t *testing.T, at *asked, s *resilient.Store)
@@ -480,8 +482,8 @@ func TestLossOfLittle(t *testing.T) {
 	}
 }
 
-// What was made right after the loss, before that was known, and whose answer was lost, is
-// made once: also where the record was this process's own deletion.
+// A change that was made right after the loss, before that was known, and whose answer
+// was lost, is made once, also on this process's own deletion.
 func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
@@ -520,9 +522,9 @@ func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
 	})
 }
 
-// What was on its way long before the loss was not made on what is written again, and is
-// made on that: it is not dropped for the doubt.
-func TestOldDoubtOverLostData(t *testing.T) {
+// A change that was in flight long before the loss is made on the record that is written
+// again, and is not dropped as in doubt.
+func TestOldChangeInDoubtOverARewrite(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
 		synctest.Wait()
@@ -540,8 +542,8 @@ func TestOldDoubtOverLostData(t *testing.T) {
 	})
 }
 
-// A change that is made takes the place of what would be written again at once.
-func TestMadeTakesThePlaceAtOnce(t *testing.T) {
+// A change that is made replaces the rewrite of its record at once.
+func TestChangeReplacesARewriteAtOnce(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", committed)
 		remove(t, s, "a", committed)
@@ -575,9 +577,9 @@ func TestMadeTakesThePlaceAtOnce(t *testing.T) {
 	})
 }
 
-// Who finds what others have set, or something that it does not watch gone, does not ask
-// whether the server has lost its data; who finds what it had replaced does.
-func TestWhatIsNoSurprise(t *testing.T) {
+// A process that finds another record, or a record missing that it does not watch, does
+// not ask for the server's state; one that finds what it had replaced does.
+func TestWhatSuggestsALoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := &asked{paced: &paced{server: newServer()}}
 		s, seen := client(t, at, resilient.WriteAgain(true))
@@ -628,7 +630,7 @@ func TestWhatIsNoSurprise(t *testing.T) {
 	})
 }
 
-// What others set soon after a loss stays, though the record was this process's own.
+// A record that others set soon after a loss stays, though it was this process's own.
 func TestWhatOthersSetAfterALossStays(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", committed)
@@ -646,9 +648,9 @@ func TestWhatOthersSetAfterALossStays(t *testing.T) {
 	})
 }
 
-// To set or delete a record that waits to be written again need not wait itself, where the
-// server answers.
-func TestPutComesBeforeWhatIsWrittenAgain(t *testing.T) {
+// A Set or Delete of a record that waits to be written again does not wait if the server
+// answers.
+func TestSetReplacesARewrite(t *testing.T) {
 	for _, removes := range []bool{false, true} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			put(t, s, "a", "1", committed)

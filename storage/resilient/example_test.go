@@ -10,7 +10,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A store whose server goes, and comes back.
+// A store whose server goes away and comes back.
 func Example() {
 	server := newServer()
 	store, err := resilient.New(server, resilient.Observe(func(e resilient.Event) {

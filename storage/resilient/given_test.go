@@ -13,9 +13,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Who has left before, or leaves while somebody else has the turn, or asks for what can't be
-// looked at, has his function not called.
-func TestUpdateThatIsNotCalled(t *testing.T) {
+// The function of an Update is not called if its caller has left before, leaves while
+// another has the key, or the record can't be read.
+func TestUpdateFunctionIsNotCalled(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		never := func(now record) ([]byte, time.Duration, error) {
 			t.Error("it is called")
@@ -59,8 +59,8 @@ func TestUpdateThatIsNotCalled(t *testing.T) {
 	})
 }
 
-// An Update that changes nothing of what was not seen before is told as committed.
-func TestNoChangeOfWhatWasNotSeen(t *testing.T) {
+// An Update that changes nothing of an unseen record returns it without an error.
+func TestNoChangeOfAnUnseenRecord(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		stores(t, at.server, "a", "1")
 		r, outcome, err := updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, 0, resilient.ErrNoChange }))
@@ -70,9 +70,9 @@ func TestNoChangeOfWhatWasNotSeen(t *testing.T) {
 	})
 }
 
-// While the store is away an Update is made of nothing where there is no copy, also with
+// While the store is away, an Update without a copy is applied to no record, also with
 // FailAway.
-func TestUpdateOfWhatWasNotSeenWhileAway(t *testing.T) {
+func TestUpdateOfAnUnseenRecordWhileAway(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		at.stop()
 		if _, err := s.Get(t.Context(), "a"); !errors.Is(err, resilient.ErrAway) {
@@ -83,9 +83,9 @@ func TestUpdateOfWhatWasNotSeenWhileAway(t *testing.T) {
 	}, resilient.FailAway())
 }
 
-// A value that is given, by a caller or a function, stays his: what he makes of it later
-// changes nothing, committed, queued or sent.
-func TestValuesAreTheirGivers(t *testing.T) {
+// A value that a caller or a function passes is copied: changing it later has no effect,
+// whether it was committed, queued or sent.
+func TestValuesAreCopied(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			put(t, s, "updated", "0", committed)
@@ -114,7 +114,7 @@ func TestValuesAreTheirGivers(t *testing.T) {
 	}
 }
 
-// What a function makes when it is called again is sent as it was then.
+// The value that a function returns later is sent as it was then.
 func TestValueIsSentAsItWas(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		at.stop()
@@ -142,9 +142,9 @@ func TestValueIsSentAsItWas(t *testing.T) {
 	})
 }
 
-// A deletion takes no room, whatever value is given with it; a value of nothing that is
-// kept is an empty one.
-func TestWhatIsKeptForNoTime(t *testing.T) {
+// A deletion takes no room, whatever value is passed with it; a nil value that is kept is
+// an empty one.
+func TestKeepOfZero(t *testing.T) {
 	for _, keep := range []time.Duration{0, -1} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			large := slices.Repeat([]byte("x"), 10_000)
@@ -188,8 +188,9 @@ func TestWhatIsKeptForNoTime(t *testing.T) {
 	})
 }
 
-// What waits to be written again is this process's own, though its copy had to make room.
-func TestOwnThoughItsCopyIsForgotten(t *testing.T) {
+// A record that waits to be written again stays this process's own though its copy is
+// forgotten.
+func TestRewriteOutlivesItsCopy(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
 		synctest.Wait()
@@ -220,8 +221,8 @@ func TestOwnThoughItsCopyIsForgotten(t *testing.T) {
 	}, resilient.Copy(2, 0))
 }
 
-// A Store is named after the store beneath, or its type.
-func TestNameOfAStoreWithout(t *testing.T) {
+// A Store is named after the underlying store, or its type.
+func TestNameOfAStoreWithoutString(t *testing.T) {
 	at := newServer()
 	s, err := resilient.New(at)
 	if err != nil {

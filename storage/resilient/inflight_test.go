@@ -51,11 +51,11 @@ func (p *paced) loses(t *testing.T, s *resilient.Store, takes time.Duration) {
 	later(time.Minute)
 }
 
-// What a watch tells while a change is answered decides what is known of the record: a
-// Look costs no round trip where nothing came after the change, and the record is written
-// again where this process was the last to change it; where the watch had told of that
-// before the loss, also after a long time.
-func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
+// What a watch tells while a change is in flight decides what is known of the record. Get
+// costs no round trip if nothing came after the change. The record is written again if
+// this process was the last to change it, also after a long time if the watch had told of
+// it before the loss.
+func TestWatchDuringAChange(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {
 		name     string
@@ -135,10 +135,10 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 	}
 }
 
-// Who was cut off and is back first, after one loss of the data or two, writes again what
-// others have replaced since: they take it back, where that is no more than eight changes
-// ago, also where they have deleted the record in between.
-func TestWhatWasReplacedIsTakenBack(t *testing.T) {
+// A process that was cut off and is back first, after one loss or two, writes again what
+// others have replaced since. They replace it again if that was at most eight changes
+// ago, also if they have deleted the record in between.
+func TestStaleRewriteIsReplaced(t *testing.T) {
 	for _, losses := range []int{1, 2} {
 		pairs(t, func(t *testing.T, p *pair) {
 			for _, key := range []string{"once", "deleted", "eight", "nine"} {
@@ -185,10 +185,10 @@ func TestWhatWasReplacedIsTakenBack(t *testing.T) {
 	}
 }
 
-// What is delivered, and the watch does not tell of, for it was made before, is looked at
-// once, and costs no round trip then, whatever is delivered after it. It is this process's
-// own, and is written again where the store loses its data after that.
-func TestDeliveredBeforeIsLookedAt(t *testing.T) {
+// A delivered change that the watch does not tell of, because it was made before, is read
+// once and costs no round trip then. It is this process's own, and is written again after
+// a loss.
+func TestRedeliveredRecordIsConfirmed(t *testing.T) {
 	for _, want := range []map[string]string{{"a": "12"}, {"a": "12", "b": "1"}} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 			stop := watch(t, s, "")
@@ -225,8 +225,8 @@ func TestDeliveredBeforeIsLookedAt(t *testing.T) {
 	}
 }
 
-// What is set right after it was deleted is this process's own, though the watch tells of
-// the deletion late; and it is not, where others have deleted it then.
+// A record that is set right after a deletion is this process's own though the watch
+// tells of the deletion late, but not if others have deleted it then.
 func TestOwnAfterADeletion(t *testing.T) {
 	for _, others := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -264,7 +264,7 @@ func TestOwnAfterADeletion(t *testing.T) {
 	}
 }
 
-// A record that is kept for the shortest time is there for as long.
+// A record that is kept for the shortest time is there that long.
 func TestShortestTime(t *testing.T) {
 	const shortest = time.Nanosecond
 	for _, c := range []struct {

@@ -10,9 +10,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Changes of a key are made in the order in which they come, and who leaves before it is his
-// turn, the first or the last of those who wait, holds nobody up.
-func TestWhoLeavesHoldsNobodyUp(t *testing.T) {
+// Changes of a key are made in the order in which they come, and a caller who leaves
+// while waiting, the first or the last, delays nobody.
+func TestKeyLockWaitersLeave(t *testing.T) {
 	for leaver := range 3 {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			slowly := func(text string) func(record) ([]byte, time.Duration, error) {

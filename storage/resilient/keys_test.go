@@ -24,8 +24,8 @@ func (l *listing) Keys(ctx context.Context, _ string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { l.list(ctx, yield) }
 }
 
-// How a list ends: as long as it goes on it may take its time; one that is silent, or
-// breaks, is one of a store that is away; who leaves is told so, and what is refused.
+// A list of keys may take its time while it goes on. If it is silent, or breaks, the
+// store is away. A caller who leaves, and a refusal, get their errors.
 func TestKeysEnd(t *testing.T) {
 	slow := func(n int, between time.Duration) func(ctx context.Context, yield func(string, error) bool) {
 		return func(ctx context.Context, yield func(string, error) bool) {
@@ -106,8 +106,8 @@ func TestKeysEnd(t *testing.T) {
 	}
 }
 
-// While the store is there the keys are its own and those that are to be stored; copies
-// add nothing. Who has enough gets no more.
+// While the store answers, the keys are its own and those to be stored, without those of
+// copies. The caller may stop early.
 func TestKeysOfTheStore(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for _, key := range []string{"x:a", "x:b", "x:c", "x:over", "y"} {
@@ -193,9 +193,9 @@ func (f *failingWatch) Watch(ctx context.Context, _ string, changed func(storage
 	return f.watch(ctx, len(f.began), changed)
 }
 
-// A watch that fails is begun again after times that double, from the beginning when it
-// has told of something; one that ends without an error is begun again, too.
-func TestWatchIsBegunAgain(t *testing.T) {
+// A watch that fails is retried after times that double, from the start once it has told
+// of something; so is one that ends without an error.
+func TestWatchIsRetried(t *testing.T) {
 	for _, why := range []error{nil, errReset} {
 		bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 			w := &failingWatch{server: at}
@@ -230,8 +230,8 @@ func TestWatchIsBegunAgain(t *testing.T) {
 	}
 }
 
-// A Watch returns when nothing of it runs any more, and also while the store is away:
-// when its context ends, or the Store is closed.
+// Watch returns once nothing of it runs any more, also while the store is away: when its
+// context ends or the Store is closed.
 func TestWatchReturns(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 		runs := false
@@ -270,8 +270,8 @@ func TestWatchReturns(t *testing.T) {
 	})
 }
 
-// So does one whose context ends while it tells of something.
-func TestWatchReturnsAmidWhatItTells(t *testing.T) {
+// Watch returns if its context ends while a callback runs.
+func TestWatchReturnsDuringACallback(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 		runs := false
 		w := &failingWatch{server: at}

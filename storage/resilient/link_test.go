@@ -72,7 +72,7 @@ func (l *link) Swap(ctx context.Context, changes ...storage.Change) ([]bool, err
 }
 
 // On a link that takes longer to connect than a call may, a server that was cut off is
-// found again, and stays found where several ask at once.
+// found again, and stays found if several ask at once.
 func TestSlowLink(t *testing.T) {
 	for _, trip := range []time.Duration{20, 100, 125, 150, 170, 300, 450} {
 		trip *= time.Millisecond

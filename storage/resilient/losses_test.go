@@ -65,8 +65,8 @@ func (p *pair) owner(i int) *owner {
 	return &owner{store: p.ones[i], way: p.ways[i], want: map[string]string{}}
 }
 
-// A server loses its data twice, or three times: what a process has made, and made
-// again, is there in the end, with what it has changed between and meanwhile.
+// If a server loses its data two or three times, what a process has made, and made again,
+// is there in the end, with its changes in between.
 func TestOwnRecordsOutliveTwoLosses(t *testing.T) {
 	kinds := map[byte]string{0: "nothing", 'p': "a put", 'u': "an update"}
 	for _, first := range []byte{0, 'p', 'u'} {
@@ -96,10 +96,9 @@ func TestOwnRecordsOutliveTwoLosses(t *testing.T) {
 	}
 }
 
-// The same at random, with two or three losses, among them such as come before the
-// records are all there again, or are watched. It runs 500 plans from a random seed, or
-// the one of PERENNIAL_SEED.
-func TestPlansOfLosses(t *testing.T) {
+// Random plans of two or three losses, some before all records are there again or
+// watched. It runs 500 plans from a random seed, or the one of PERENNIAL_SEED.
+func TestRandomLosses(t *testing.T) {
 	plans, first := 500, rand.Uint64()>>1
 	if testing.Short() {
 		plans = 50

@@ -29,8 +29,8 @@ func (p *pair) lose() {
 	later(10 * time.Second)
 }
 
-// An Update whose answer was lost with the data may be in what others write again, or in
-// what they have deleted since: it is not made a second time.
+// An Update whose answer was lost with the data may be part of what others write again,
+// or have deleted since: it is not made a second time.
 func TestUpdateIsInWhatOthersWriteAgain(t *testing.T) {
 	const nothing, mine, theirs = "nothing", "a record of its own", "a record of others"
 	for _, on := range []string{nothing, mine, theirs} {
@@ -90,8 +90,8 @@ func TestUpdateIsInWhatOthersWriteAgain(t *testing.T) {
 	}
 }
 
-// The same where the loss is found by that which is sent again: nothing has told of it.
-func TestLossFoundByWhatIsSentAgain(t *testing.T) {
+// The same if the loss is found by the change that is sent again.
+func TestLossFoundByAResend(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		p.inDoubt(t, p.ones[0], "1")
 		update(t, p.ones[1], "a", "2", committed)
@@ -120,9 +120,9 @@ func TestLossFoundByWhatIsSentAgain(t *testing.T) {
 	})
 }
 
-// An Update that was made after the loss, before that was known, is known to the store,
-// also where it was made on a record that is this process's own by now.
-func TestUpdateOnWhatWasMadeAfterTheLoss(t *testing.T) {
+// The store knows an Update that was made after the loss, before that was known, also if
+// its record is this process's own by now.
+func TestUpdateMadeAfterTheLossIsKnown(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Second} {
 		for _, deleted := range []bool{true, false} {
 			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
@@ -156,9 +156,10 @@ func TestUpdateOnWhatWasMadeAfterTheLoss(t *testing.T) {
 	}
 }
 
-// What was sent before the loss is sent again as it was, on top of what it was made on:
-// others know it by its version. What takes its place meanwhile comes instead of it.
-func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
+// A change that was sent before the loss is sent again as it was, on the record that it
+// was made on, so that others know its version. A change that replaces it meanwhile is
+// sent instead.
+func TestInDoubtOnARewrite(t *testing.T) {
 	for _, c := range []struct {
 		then, want string
 		same       bool // as it was made
@@ -220,9 +221,9 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// A change that is on its way when its record is found to be written again is counted
+// A change that is in flight when its record is queued to be written again counts as
 // behind that: it is made once.
-func TestUpdateOnItsWayBeforeItIsWrittenAgain(t *testing.T) {
+func TestUpdateInFlightBeforeARewrite(t *testing.T) {
 	for _, made := range []bool{true, false} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 			put(t, s, "a", "1", committed)

@@ -11,9 +11,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Who does not watch any more writes nothing again, and who watches the same twice does
-// for as long as one of them runs.
-func TestWhoWatchesNoMoreWritesNothing(t *testing.T) {
+// Without a Watch nothing is written again; with two of the same prefix it is as long as
+// one runs.
+func TestNothingIsWrittenAgainWithoutAWatch(t *testing.T) {
 	for _, more := range []int{0, 1} {
 		pairs(t, func(t *testing.T, p *pair) {
 			stops := []func(){func() {}}
@@ -43,8 +43,8 @@ func TestWhoWatchesNoMoreWritesNothing(t *testing.T) {
 	}
 }
 
-// Only what begins with the prefix is written again.
-func TestWhatIsNotWatchedIsNotWrittenAgain(t *testing.T) {
+// Only records with the prefix of the Watch are written again.
+func TestOnlyThePrefixIsWrittenAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		stop := watch(t, s, "w:")
 		defer stop()
@@ -67,8 +67,9 @@ func TestWhatIsNotWatchedIsNotWrittenAgain(t *testing.T) {
 	}, resilient.WriteAgain(true))
 }
 
-// What was too late once is nobody's own any more: the next loss does not bring it back.
-func TestWhatWasLateStaysLost(t *testing.T) {
+// A record that was too late once is nobody's own any more: the next loss does not bring
+// it back.
+func TestLateRecordsStayLost(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
@@ -89,8 +90,8 @@ func TestWhatWasLateStaysLost(t *testing.T) {
 	})
 }
 
-// What the queue has no room for is not written again, and that is told; what is over
-// need not be.
+// A record that does not fit into the queue is not written again, which is reported; an
+// expired one is not either.
 func TestQueueHasNoRoomToWriteAgain(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for _, key := range []string{"a", "b", "c"} {
@@ -118,8 +119,8 @@ func TestQueueHasNoRoomToWriteAgain(t *testing.T) {
 	}, resilient.Queue(2, 0))
 }
 
-// Each loss tells of what was forgotten since the one before.
-func TestForgottenIsCountedAnew(t *testing.T) {
+// Each loss reports the copies that were forgotten since the one before.
+func TestForgottenPerLoss(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for i, want := range []int{1, 0, 0} {
 			if i == 0 {
@@ -140,9 +141,9 @@ func TestForgottenIsCountedAnew(t *testing.T) {
 	}, resilient.Copy(2, 0))
 }
 
-// While records wait to be written again, what is set, deleted or updated comes first, or
-// on top, and no conflict is told of.
-func TestChangesBeforeAllIsWrittenAgain(t *testing.T) {
+// While records wait to be written again, a Set or Delete comes first, an Update comes on
+// top, and there is no conflict.
+func TestChangesDuringRewrites(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		sent  bool // it has been sent, and the answer is lost
@@ -229,9 +230,8 @@ func TestChangesBeforeAllIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// A change that is on its way when the record is found to be lost takes the place of what
-// would be written again.
-func TestChangeOvertakesWhatIsWrittenAgain(t *testing.T) {
+// A change that is in flight when its record is found to be lost replaces the rewrite.
+func TestChangeOvertakesARewrite(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		s := p.ones[0]
 		put(t, s, "a", "1", committed)
@@ -267,7 +267,7 @@ func TestChangeOvertakesWhatIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// What is taken back by who comes from far behind is no more than what it replaced.
+// Only a version that a record had replaced is replaced again.
 func TestFewVersionsAreRemembered(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for _, value := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"} {

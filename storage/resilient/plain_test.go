@@ -26,7 +26,7 @@ func (a adding) Add(ctx context.Context, key string, value []byte, keep time.Dur
 	return added && err == nil, err
 }
 
-// Over a store without versions what has waited is compared by its values.
+// Over a store without versions a change that has waited is compared by the values.
 func TestPlainStore(t *testing.T) {
 	for _, adds := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestPlainStore(t *testing.T) {
 	}
 }
 
-// A fault of what reads, writes or adds leaves a change waiting.
+// If a plain store fails to read, write or add, the change goes on waiting.
 func TestPlainStoreFails(t *testing.T) {
 	for _, verb := range []string{"get", "set", "add"} {
 		t.Run(verb, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestPlainStoreFails(t *testing.T) {
 	}
 }
 
-// Somebody sets between the look and the add: that stays, and is a conflict.
+// A record that somebody sets between the read and the add stays, and is a conflict.
 func TestPlainStoreAddsNothingOverOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := newServer()
@@ -166,7 +166,7 @@ func TestPlainStoreAddsNothingOverOthers(t *testing.T) {
 	})
 }
 
-// What a Cache has to store later is compared under a claim, and what fails is left.
+// A queued change of a Cache is compared under a claim, and waits if that fails.
 func TestCacheComparesUnderAClaim(t *testing.T) {
 	for _, verb := range []string{"claim", "fill", "delete"} {
 		t.Run(verb, func(t *testing.T) {

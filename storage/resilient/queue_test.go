@@ -14,7 +14,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A full queue refuses what is new, and takes what replaces.
+// A full queue refuses new keys, and accepts changes that replace others.
 func TestDefectSynced06QueueIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
@@ -63,7 +63,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 	}, resilient.Queue(0, most))
 }
 
-// DropOldest drops and reports what has waited for longest.
+// DropOldest drops and reports what has waited longest.
 func TestDropOldest(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
@@ -83,9 +83,9 @@ func TestDropOldest(t *testing.T) {
 	}, resilient.Queue(3, 0), resilient.DropOldest())
 }
 
-// What is added to the key that has waited for longest drops the next one, and what
-// is too large for a queue that were empty drops nothing.
-func TestDropOldestSparesWhatIsAddedTo(t *testing.T) {
+// A change to the key that has waited longest drops the next one, and a change that is
+// too large for an empty queue drops nothing.
+func TestDropOldestSparesItsOwnKey(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 3 {
@@ -109,8 +109,8 @@ func TestDropOldestSparesWhatIsAddedTo(t *testing.T) {
 	}, resilient.Queue(3, 10_000), resilient.DropOldest())
 }
 
-// An item that the store does not take, or whose function fails on what is found,
-// is dropped and reported, is no fault of the server, and holds nobody up.
+// A change that the store refuses, or whose function fails, is dropped and reported, is
+// no fault of the server, and delays nothing else.
 func TestDefectSynced05PoisonIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "b:fails", "old", committed)
@@ -160,7 +160,8 @@ func TestDefectSynced05PoisonIsDropped(t *testing.T) {
 	})
 }
 
-// An item with an error that nobody knows goes after some tries, the others before.
+// A change with an unknown error is dropped after some tries, and the others are sent
+// before.
 func TestUnknownPoisonIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
@@ -186,8 +187,8 @@ func TestUnknownPoisonIsDropped(t *testing.T) {
 	})
 }
 
-// A server that refuses everything for now gets it later: nothing is dropped.
-func TestUnwillingServerGetsItLater(t *testing.T) {
+// A server that refuses everything for now gets the changes later: nothing is dropped.
+func TestUnwillingServerIsTriedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 5 {
@@ -220,7 +221,7 @@ func TestUnwillingServerGetsItLater(t *testing.T) {
 	})
 }
 
-// Close ends within its context and says what is left; with one that never ends it
+// Close ends within its context and says what is left; with a context that never ends it
 // tries once.
 func TestDefectSyncedCloseEnds(t *testing.T) {
 	for _, c := range []struct {
@@ -257,7 +258,7 @@ func TestDefectSyncedCloseEnds(t *testing.T) {
 	}
 }
 
-// Flush does not wait until it is time for a probe, and waits for the store.
+// Flush does not wait for the time of the next probe, and waits for the store.
 func TestFlush(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
@@ -286,7 +287,7 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// A function that hangs holds nobody up for longer than his context.
+// A function that hangs delays Flush no longer than its context.
 func TestFlushLeavesAFunctionThatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
@@ -313,7 +314,7 @@ func TestFlushLeavesAFunctionThatHangs(t *testing.T) {
 	})
 }
 
-// The copy is bounded, and what was used last stays.
+// The copies are bounded, and the most recently used ones stay.
 func TestCopyIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for i := range 100 {
@@ -330,8 +331,8 @@ func TestCopyIsBounded(t *testing.T) {
 	}, resilient.Copy(10, 1<<20))
 }
 
-// The bound in bytes holds for what a change that is under way has sent, and for what
-// the function of an Update holds.
+// The bound in bytes counts what a change in flight has sent, and what the function of an
+// Update holds.
 func TestQueueCountsWhatIsSentAndHeld(t *testing.T) {
 	const most = 10_000
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {

@@ -57,8 +57,9 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// TestSchedulesFindWhatIsBroken has servers that don't do what they say.
-func TestSchedulesFindWhatIsBroken(t *testing.T) {
+// TestSchedulesFindBrokenServers runs the schedules over servers that break their
+// promises.
+func TestSchedulesFindBrokenServers(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		from uint64 // the first seed, not far from one that finds it out

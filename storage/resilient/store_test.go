@@ -14,8 +14,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// While the store answers it is asked, and nothing waits.
-func TestPassesOn(t *testing.T) {
+// While the store answers, calls go to it and nothing waits.
+func TestCallsArePassedOn(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
 		holds(t, at.memory, "a", "1")
@@ -34,7 +34,7 @@ func TestPassesOn(t *testing.T) {
 	})
 }
 
-// To put or update what one has seen is one round trip.
+// A Set or Update of a record that was seen takes one round trip.
 func TestRoundTrips(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", committed)
@@ -56,7 +56,8 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
-// Away: reads come from the copy or miss, changes wait and are told as queued.
+// While the store is away, reads come from the copy or miss, and changes wait and return
+// ErrQueued.
 func TestSynced10AwayAndBack(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "seen", "1", committed)
@@ -101,7 +102,8 @@ func TestSynced10AwayAndBack(t *testing.T) {
 	})
 }
 
-// The last of several that wait for a key wins, in whatever order their kinds come.
+// The last of several changes that wait for a key wins, in whatever order their kinds
+// come.
 func TestSynced11LastQueuedWins(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for _, key := range []string{"a", "b", "c"} {
@@ -123,7 +125,7 @@ func TestSynced11LastQueuedWins(t *testing.T) {
 	})
 }
 
-// What others have changed meanwhile stays, and the change that would undo it is
+// A record that others have changed meanwhile stays, and the change that would undo it is
 // reported; an Update finds it.
 func TestConflictIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
@@ -162,7 +164,7 @@ func TestConflictIsReported(t *testing.T) {
 	})
 }
 
-// A change whose answer is lost waits, is sent again, and made once.
+// A change whose answer is lost waits, is sent again, and is made once.
 func TestLostAnswerIsMadeOnce(t *testing.T) {
 	for _, lost := range []struct {
 		name string
@@ -205,7 +207,7 @@ func TestOwnChangeInDoubtIsNoConflict(t *testing.T) {
 	})
 }
 
-// What others deleted long ago does not come back by a change that is in doubt.
+// A record that others deleted long ago does not come back by a change in doubt.
 func TestInDoubtIsNotRevived(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -251,7 +253,7 @@ func TestInDoubtIsNotRevived(t *testing.T) {
 	}
 }
 
-// The time of what waits runs on.
+// The time of a record runs while it waits.
 func TestTimeRunsWhileWaiting(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "short", "old", committed)
@@ -279,7 +281,8 @@ func TestTimeRunsWhileWaiting(t *testing.T) {
 	})
 }
 
-// Changes of one key by many goroutines come one after the other, online and off.
+// Changes of one key by many goroutines come one after the other, whether the store is
+// away or not.
 func TestUpdatesFromManyGoroutines(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		done := make(chan struct{})
@@ -304,8 +307,8 @@ func TestUpdatesFromManyGoroutines(t *testing.T) {
 	})
 }
 
-// The goroutines of one process do not stand in each other's way: each change is
-// one round trip, and no other comes between.
+// The goroutines of one process do not contend: each change is one round trip, with no
+// other in between.
 func TestProcessDoesNotContendWithItself(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "a", "", committed)
@@ -374,8 +377,8 @@ func TestUpdateLeavesAsItIs(t *testing.T) {
 	})
 }
 
-// The function is not asked to fail on what the copy says, but on what is there.
-func TestUpdateFailsOnWhatIsThere(t *testing.T) {
+// The function may fail on the copy: its error counts only on the record in the store.
+func TestUpdateFailsOnTheStoredRecord(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "a", "old", committed)
 		if err := at.memory.Set(t.Context(), "a", []byte("new"), storage.Forever); err != nil {
@@ -394,8 +397,8 @@ func TestUpdateFailsOnWhatIsThere(t *testing.T) {
 	})
 }
 
-// A caller who leaves gets his context's error, and the next change still counts
-// as made on what may be there.
+// A caller who leaves gets the error of the context, and the next change accepts either
+// version.
 func TestCallerLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "a", "0", committed)
@@ -418,7 +421,7 @@ func TestCallerLeaves(t *testing.T) {
 	})
 }
 
-// Callers whose deadlines are shorter than the timeout find out too that nobody
+// Callers whose deadlines are shorter than the timeout find out, too, that nobody
 // answers.
 func TestImpatientCallersOpenTheBreaker(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
@@ -438,7 +441,7 @@ func TestImpatientCallersOpenTheBreaker(t *testing.T) {
 	})
 }
 
-// It takes three in a row, none of whom is answered.
+// It takes three callers in a row, none of whom is answered.
 func TestAnsweredCallersRenewPatience(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "a", "0", committed)

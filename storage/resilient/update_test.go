@@ -15,8 +15,8 @@ import (
 
 type record = storage.Record
 
-// What a function returns is taken as it was then, and so is what it is given.
-func TestUpdateTakesWhatIsReturned(t *testing.T) {
+// The value that a function returns is copied, and so is the one that it is given.
+func TestUpdateCopiesValues(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 			want := committed
@@ -71,7 +71,7 @@ func TestUpdateTakesWhatIsReturned(t *testing.T) {
 	}
 }
 
-// A record that is left as it is, is told with what waits of it.
+// An Update that leaves its record as it is returns it with the changes that wait.
 func TestNoChangeOfWhatWaits(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", committed)
@@ -96,8 +96,8 @@ func TestNoChangeOfWhatWaits(t *testing.T) {
 	})
 }
 
-// A function that takes its time finds what has changed meanwhile: the store is back, and
-// what waited is delivered; or the Store is closed.
+// A function that takes its time finds what has changed meanwhile: the store is back and
+// what waited is delivered, or the Store is closed.
 func TestUpdateTakesLong(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -139,8 +139,8 @@ func TestUpdateTakesLong(t *testing.T) {
 	}
 }
 
-// What the store refuses is not tried again.
-func TestRefusedChangeIsMadeOnce(t *testing.T) {
+// A change that the store refuses is not tried again.
+func TestRefusedChangeIsNotRetried(t *testing.T) {
 	for _, refused := range []error{errReadOnly, storage.Refused(errors.New("too large"))} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 			put(t, s, "a", "1", committed)
@@ -175,8 +175,8 @@ func TestRefusedChangeIsMadeOnce(t *testing.T) {
 	}
 }
 
-// A function that fails later takes itself away and nothing else: not what it comes
-// after, not what comes after it, and nothing that has taken its place meanwhile.
+// An update whose function fails later is dropped alone: not what it comes after, not
+// what comes after it, and nothing that has replaced it meanwhile.
 func TestUpdateFailsLater(t *testing.T) {
 	fails := errors.New("not on this")
 	failing := func(calls *int, err error, wait time.Duration) func(record) ([]byte, time.Duration, error) {
@@ -238,7 +238,7 @@ func TestUpdateFailsLater(t *testing.T) {
 	}
 }
 
-// Updates that change nothing when they are made again are done without a change.
+// Updates that change nothing when they are applied again are done without a change.
 func TestUpdatesThatChangeNothingLater(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
@@ -274,7 +274,7 @@ func TestUpdatesThatChangeNothingLater(t *testing.T) {
 	}
 }
 
-// What is refused takes with it what was sent, and not what came behind it meanwhile.
+// A refusal drops what was sent, and not what came behind it meanwhile.
 func TestRefusedDeliveryLeavesWhatCameLater(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		put(t, s, "a", "0", committed)
@@ -305,8 +305,8 @@ func TestRefusedDeliveryLeavesWhatCameLater(t *testing.T) {
 	})
 }
 
-// Who flushes leaves when he has to, whatever hangs, and nothing is lost by that.
-func TestFlushLeavesWhatHangs(t *testing.T) {
+// A caller of Flush can leave whatever hangs, and nothing is lost by that.
+func TestFlushEndsWhateverHangs(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		verb string
@@ -383,8 +383,8 @@ func (h *hanging) Swap(ctx context.Context, changes ...storage.Change) ([]bool, 
 	return h.server.Swap(ctx, changes...)
 }
 
-// Who looks while the store goes, and something is queued, is told of that.
-func TestLookFindsWhatIsQueuedMeanwhile(t *testing.T) {
+// A Get during which the store goes away and a change is queued returns that change.
+func TestGetFindsWhatIsQueuedMeanwhile(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		put(t, s, "a", "1", committed)
 		at.set(func(s *server) {
@@ -408,8 +408,8 @@ func TestLookFindsWhatIsQueuedMeanwhile(t *testing.T) {
 	})
 }
 
-// What a probe has seen is kept.
-func TestCopyOfWhatAProbeSees(t *testing.T) {
+// The record that a probe reads is kept.
+func TestCopyOfAProbe(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
 		lacks(t, s, "a")
@@ -421,9 +421,9 @@ func TestCopyOfWhatAProbeSees(t *testing.T) {
 	})
 }
 
-// What there was is told of a deletion with which the store goes; what was never seen and
-// is refused, or left, is told once and kept nowhere.
-func TestFirstFaultOfWhatWasNotSeen(t *testing.T) {
+// A deletion with which the store goes away reports whether there was a record. A change
+// of an unseen record that is refused, or left, is sent once and kept nowhere.
+func TestFirstFaultOfAnUnseenRecord(t *testing.T) {
 	for _, versions := range []bool{true, false} {
 		bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 			var beneath storage.Bytes = at

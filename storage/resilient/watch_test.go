@@ -35,8 +35,8 @@ func watch(t *testing.T, s *resilient.Store, prefix string, also ...func(storage
 	}
 }
 
-// A Look at what is watched costs no round trip, and sees what others do.
-func TestWatchedLookIsFree(t *testing.T) {
+// Get of a watched record costs no round trip, and sees what others do.
+func TestWatchedGetIsFree(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		stop := watch(t, s, "w:")
 		put(t, s, "w:a", "1", committed)
@@ -110,8 +110,8 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 	})
 }
 
-// A connection of the Watch that breaks by itself is made again.
-func TestWatchIsMadeAgain(t *testing.T) {
+// A connection of the Watch that breaks is made again.
+func TestWatchReconnects(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		missed := 0
 		stop := watch(t, s, "", func(c storage.Changed) {
@@ -129,8 +129,8 @@ func TestWatchIsMadeAgain(t *testing.T) {
 	})
 }
 
-// Who looks while somebody changes does not keep the old for current.
-func TestWatchedLookRacesAChange(t *testing.T) {
+// A read during a change does not make the old record current.
+func TestWatchedGetRacesAChange(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		stop := watch(t, s, "")
 		defer stop()
@@ -272,8 +272,8 @@ func TestWatchThatSeesNothing(t *testing.T) {
 	})
 }
 
-// A callback that is slow holds up nobody but itself: what is looked at is current.
-// What it was not told of in time is a Missed to it.
+// A slow callback delays nothing else, and copies are current. What it was not told in
+// time is a Missed to it.
 func TestSlowCallback(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		let := make(chan struct{})
@@ -321,8 +321,8 @@ func TestSlowCallback(t *testing.T) {
 	})
 }
 
-// A Watch ends at once, whatever it could tell of yet.
-func TestWatchEndsAmidWhatItTells(t *testing.T) {
+// A Watch ends at once, though there are changes left to tell.
+func TestWatchEndsWithChangesLeft(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
@@ -341,9 +341,9 @@ func TestWatchEndsAmidWhatItTells(t *testing.T) {
 	})
 }
 
-// What is deleted where nobody is told of it, by hand or by an eviction, is served for
-// no longer than a minute by who watches.
-func TestWhatGoesUntoldIsSeenInTime(t *testing.T) {
+// A record that is deleted without a message, by hand or by an eviction, is served for no
+// longer than a minute to those who watch.
+func TestUntoldDeletionIsSeenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &blinking{server: newServer()}
 		s, err := resilient.New(b)

@@ -11,9 +11,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A Put of what others have changed since it was seen costs one look and another try; one
-// of what was just stored costs neither, however short that is kept.
-func TestRoundTripsOfAPut(t *testing.T) {
+// A Set of a record that others have changed since it was seen costs one read and another
+// try; a Set of a record that was just stored costs neither, however short that is kept.
+func TestRoundTripsOfASet(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		keep   time.Duration
@@ -59,9 +59,9 @@ func (l *late) Look(ctx context.Context, keys ...string) ([]storage.Versioned, e
 	return found, err
 }
 
-// A look that began before a change of which nobody knows whether it was made says nothing
-// of it: what waits then may be made on either.
-func TestLookBeforeAChangeInDoubt(t *testing.T) {
+// A read that began before a change in doubt says nothing of it: the next change accepts
+// either version.
+func TestReadBeforeAChangeInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := &late{leaving: &leaving{server: newServer()}}
 		s, seen := client(t, at)
@@ -99,9 +99,9 @@ func TestLookBeforeAChangeInDoubt(t *testing.T) {
 	})
 }
 
-// Who leaves while others are faster, at once or in the pause after many tries, has nothing
-// more asked for him.
-func TestWhoLeavesAmongOthers(t *testing.T) {
+// For a caller who leaves while others are faster, at once or in the pause after many
+// tries, nothing more is sent.
+func TestCallerLeavesUnderContention(t *testing.T) {
 	for _, tries := range []int{1, 5} {
 		for _, updates := range []bool{false, true} {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {

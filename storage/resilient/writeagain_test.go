@@ -126,8 +126,8 @@ func TestOwnRecordsAreWrittenAgain(t *testing.T) {
 	})
 }
 
-// A server that restarts with its data is left alone, and so is one that is out of
-// reach for a while.
+// A server that restarts with its data is left alone, and so is one that is out of reach
+// for a while.
 func TestNothingIsWrittenAgainOverData(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		put(t, p.ones[0], "a", "1", committed)
@@ -144,9 +144,9 @@ func TestNothingIsWrittenAgainOverData(t *testing.T) {
 	})
 }
 
-// One was cut off before the server lost its data, and knows less than the other:
+// One process was cut off before the server lost its data, and knows less than the other:
 // whoever is back first, what the other has set and deleted stands.
-func TestWhoKnowsLessGivesWay(t *testing.T) {
+func TestProcessThatKnowsLessYields(t *testing.T) {
 	for _, first := range []int{0, 1} {
 		pairs(t, func(t *testing.T, p *pair) {
 			put(t, p.ones[0], "set", "old", committed)
@@ -173,8 +173,8 @@ func TestWhoKnowsLessGivesWay(t *testing.T) {
 	}
 }
 
-// What is set after the server is back is newer than what anyone remembers.
-func TestWhatIsSetAnewStays(t *testing.T) {
+// A record that is set after the server is back is newer than what anyone remembers.
+func TestWhatIsSetAfterALossStays(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		put(t, p.ones[0], "a", "old", committed)
 		put(t, p.ones[0], "b", "old", committed)
@@ -196,7 +196,7 @@ func TestWhatIsSetAnewStays(t *testing.T) {
 	})
 }
 
-// Who comes back later than deletions are remembered writes nothing.
+// A process that comes back later than deletions are remembered writes nothing.
 func TestNothingIsWrittenAgainLate(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		put(t, p.ones[0], "a", "1", committed)
@@ -214,7 +214,7 @@ func TestNothingIsWrittenAgainLate(t *testing.T) {
 	})
 }
 
-// A server that does not tell is used as it is, and that is reported.
+// A server that does not tell its state is used as it is, and that is reported.
 func TestStateThatIsRefused(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		refused := storage.Refused(errors.New("no such command for you"))
@@ -240,8 +240,8 @@ func TestStateThatIsRefused(t *testing.T) {
 	})
 }
 
-// What is updated while the server is away, or before anybody knows that it has lost
-// its data, is updated from what it was.
+// An update while the server is away, or before its loss is known, is applied to what the
+// record was.
 func TestUpdatesGoOnFromWhatWasLost(t *testing.T) {
 	for _, noticed := range []bool{true, false} {
 		pairs(t, func(t *testing.T, p *pair) {
@@ -278,8 +278,7 @@ func TestUpdateIsMadeOnceOverLostData(t *testing.T) {
 	})
 }
 
-// Where changes may have gone unseen for a while, what nobody asks for is looked at
-// again, by many at once.
+// If changes may have gone unseen for a while, own records are read again, many at once.
 func TestOwnRecordsOutliveAGap(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		put(t, p.ones[0], "a", "1", committed)
@@ -303,9 +302,9 @@ func TestOwnRecordsOutliveAGap(t *testing.T) {
 	})
 }
 
-// What the copies have no room for is not written again, and that is told in numbers:
-// when they are forgotten, and when they are missing.
-func TestWhatIsForgottenIsTold(t *testing.T) {
+// Records that the copies have no room for are not written again, and are counted in
+// events: when they are forgotten, and when they are missing.
+func TestForgottenIsReported(t *testing.T) {
 	const most, records = 10, 30
 	pairs(t, func(t *testing.T, p *pair) {
 		for i := range records {
@@ -338,7 +337,7 @@ func TestWhatIsForgottenIsTold(t *testing.T) {
 }
 
 // A process that has made nothing has forgotten nothing of its own.
-func TestWhatOthersMadeIsForgottenQuietly(t *testing.T) {
+func TestForgottenRecordsOfOthers(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for i := range 30 {
 			if err := p.ways[0].memory.Set(t.Context(), fmt.Sprint(i), nil, storage.Forever); err != nil {

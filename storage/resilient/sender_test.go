@@ -40,9 +40,9 @@ func amid(t *testing.T, at *asked, s *resilient.Store, refused error, do func())
 	at.set(func(s *server) { s.fault = nil })
 }
 
-// What takes the place of a change that is on its way is sent on what that has made, or on
-// what was there before it where it was refused: without a look, for both are known.
-func TestReplacedOnItsWay(t *testing.T) {
+// A change that replaces one in flight is sent on the version that this one makes, or on
+// the one before if it was refused: without a read, for both are known.
+func TestReplacedInFlight(t *testing.T) {
 	for _, refused := range []error{nil, errReadOnly} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 			put(t, s, "a", "0", committed)
@@ -65,10 +65,9 @@ func TestReplacedOnItsWay(t *testing.T) {
 	}
 }
 
-// An Update that is made on what others have set makes that the basis of what waits behind
-// it; what has taken its place on its way was made on what was there before them, and is in
-// conflict.
-func TestBasisIsWhatWasMade(t *testing.T) {
+// An Update makes its result the base of what waits behind it. A change that has replaced
+// it in flight was made on an earlier version, and is in conflict.
+func TestBaseAfterAnUpdate(t *testing.T) {
 	for _, behind := range []bool{true, false} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 			put(t, s, "a", "0", committed)
@@ -100,9 +99,9 @@ func TestBasisIsWhatWasMade(t *testing.T) {
 	}
 }
 
-// What is dropped while it is on its way, for there is no room, is not delivered, and is
-// counted no more; what waits besides is sent, or left where the server takes nothing.
-func TestDroppedOnItsWay(t *testing.T) {
+// A change that is dropped for room while it is in flight is not reported as delivered
+// and not counted any more; other changes are sent, or wait if the server refuses.
+func TestDroppedInFlight(t *testing.T) {
 	for _, c := range []struct {
 		refused error
 		goesOn  bool
@@ -129,8 +128,8 @@ func TestDroppedOnItsWay(t *testing.T) {
 	}
 }
 
-// An error that nobody knows counts anew once a change of the key was made.
-func TestFaultsAreCountedAnew(t *testing.T) {
+// Unknown errors are counted from zero after a change of the key was made.
+func TestUnknownErrorsAreCountedAnew(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		unknown := errors.New("what is this?")
 		fails := func(times int) {
@@ -156,9 +155,9 @@ func TestFaultsAreCountedAnew(t *testing.T) {
 	})
 }
 
-// How many changes are made one halves whenever others are faster, and doubles whenever
-// they are not, whatever came meanwhile.
-func TestHowManyAreMadeOne(t *testing.T) {
+// The number of parts that are sent as one change halves when others are faster, and
+// doubles when they are not.
+func TestHowManyPartsAreSentAtOnce(t *testing.T) {
 	for _, c := range []struct {
 		parts, faster, more int
 		want                string
@@ -212,9 +211,9 @@ func TestHowManyAreMadeOne(t *testing.T) {
 	}
 }
 
-// What is delivered for the first time is current without a look for who watches; what was
-// made before, and may have changed since, is looked at.
-func TestWhatIsDeliveredIsCurrent(t *testing.T) {
+// A record that is delivered for the first time is current without a read if it is
+// watched; one that was made before, and may have changed since, is read.
+func TestDeliveredRecordIsCurrent(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 			put(t, s, "b", "1", committed)
@@ -254,8 +253,9 @@ func TestWhatIsDeliveredIsCurrent(t *testing.T) {
 	}
 }
 
-// What was seen since a change was made whose answer was lost is not forgotten for it.
-func TestSeenSinceItWasMade(t *testing.T) {
+// A record that was seen after a change in doubt was made is not replaced by that
+// change's copy.
+func TestSeenSinceAChangeInDoubt(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
@@ -271,10 +271,10 @@ func TestSeenSinceItWasMade(t *testing.T) {
 	})
 }
 
-// A change in doubt is known for a minute after it was sent, less what it takes to look and
-// to send. What deletes, or has been replaced by what does, is done then where the record is
-// gone, and is looked at once.
-func TestUntilWhenADoubtIsKnown(t *testing.T) {
+// The store knows a change in doubt for a minute after it was sent, less the time to read
+// and to send. After that a deletion, or what a deletion has replaced, is done if the
+// record is gone, and it is read once.
+func TestWhenAChangeInDoubtIsOld(t *testing.T) {
 	const until = resilient.DefaultInDoubt - 2*resilient.DefaultTimeout
 	for _, c := range []struct {
 		name      string
@@ -329,8 +329,8 @@ func TestUntilWhenADoubtIsKnown(t *testing.T) {
 	}
 }
 
-// What is in doubt for long, and can't be looked at for now, waits.
-func TestOldDoubtWaitsForALook(t *testing.T) {
+// An old change in doubt waits while its record can't be read.
+func TestOldChangeInDoubtWaitsForARead(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
@@ -356,9 +356,8 @@ func TestOldDoubtWaitsForALook(t *testing.T) {
 	})
 }
 
-// A Cache, too, drops what is in doubt, or took the place of that, where the record is gone
-// when nobody can tell any more who has deleted it.
-func TestOldDoubtOfACache(t *testing.T) {
+// A Cache drops an old change in doubt, too, or its replacement, if the record is gone.
+func TestOldChangeInDoubtOfACache(t *testing.T) {
 	for _, replaced := range []bool{false, true} {
 		cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, seen *events) {
 			stores(t, at, "a", "0")
@@ -385,8 +384,8 @@ func TestOldDoubtOfACache(t *testing.T) {
 	}
 }
 
-// A loss that is found out by a delivery does not hold it up: what was lost is written
-// again, and what waited is made on it, at once.
+// A loss that a delivery finds does not hold it up: the lost record is written again, and
+// the change that waited is made on it at once.
 func TestLossFoundByADelivery(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
@@ -408,8 +407,7 @@ func TestLossFoundByADelivery(t *testing.T) {
 	})
 }
 
-// An error that nobody knows drops a change at the third time, and what the store says of
-// it is what Flush returns until then.
+// The third unknown error drops a change; until then Flush returns the store's error.
 func TestUnknownThreeTimes(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		unknown := errors.New("what is this?")
@@ -435,8 +433,8 @@ func TestUnknownThreeTimes(t *testing.T) {
 	})
 }
 
-// It does also where the store was never away, as for what is written again.
-func TestUnknownThreeTimesOfWhatIsWrittenAgain(t *testing.T) {
+// The third unknown error drops a rewrite, too, though the store was never away.
+func TestUnknownThreeTimesOfARewrite(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		put(t, s, "a", "1", committed)
 		later(time.Second)
@@ -455,8 +453,8 @@ func TestUnknownThreeTimesOfWhatIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// Flush says what the store says, or that its caller had to leave.
-func TestWhyFlushLeaves(t *testing.T) {
+// Flush returns the error of the store, or says that its caller has left.
+func TestFlushErrors(t *testing.T) {
 	for _, leaves := range []bool{false, true} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			at.stop()
@@ -494,7 +492,7 @@ func TestWhyFlushLeaves(t *testing.T) {
 	}
 }
 
-// What can't be read drops all that is to be made on it, and what waits besides is made.
+// A record that can't be read drops all that waits of its key; other changes are made.
 func TestUnreadableDropsAllOfTheKey(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()

@@ -92,7 +92,7 @@ func TestQueueBoundsAreExact(t *testing.T) {
 					case err == nil && outcome == queued:
 						accepted = append(accepted, key)
 					case !errors.Is(err, resilient.ErrFull) || outcome != 0:
-						t.Errorf("Put: %v, %v", outcome, err)
+						t.Errorf("Set: %v, %v", outcome, err)
 					}
 				}
 				fit := room / takes

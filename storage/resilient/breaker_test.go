@@ -113,10 +113,10 @@ func TestMistakesDoNotOpenTheBreaker(t *testing.T) {
 					t.Errorf("Get: %v", err)
 				}
 				if outcome, err := outcomeOf(s.Set(t.Context(), "a", []byte("2"), storage.Forever)); !errors.Is(err, mistake) || outcome != 0 {
-					t.Errorf("Put: %v, %v", outcome, err)
+					t.Errorf("Set: %v, %v", outcome, err)
 				}
 				if _, err := deleted(s.Delete(t.Context(), "a")); !errors.Is(err, mistake) {
-					t.Errorf("Remove: %v", err)
+					t.Errorf("Delete: %v", err)
 				}
 				if _, _, err := updated(s.Update(t.Context(), "a", appends("2"))); !errors.Is(err, mistake) {
 					t.Errorf("Update: %v", err)

@@ -13,10 +13,10 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// errReadOnly is what a server says that answers, and takes nothing.
+// errReadOnly is the answer of a server that refuses all changes.
 var errReadOnly = errors.New("READONLY You can't write against a read only replica")
 
-// on is a fault of some verbs.
+// on returns a fault of some verbs.
 func on(err error, verbs ...string) func(verb, key string) error {
 	return func(verb, _ string) error {
 		if slices.Contains(verbs, verb) {
@@ -26,8 +26,8 @@ func on(err error, verbs ...string) func(verb, key string) error {
 	}
 }
 
-// keyed is a server that puts down which keys it was asked for at once, and has its
-// answers changed.
+// keyed is a server that records the keys of each call for many, and whose answers may be
+// changed.
 type keyed struct {
 	*server
 	asked [][]string
@@ -62,7 +62,7 @@ func (k *keyed) Claim(ctx context.Context, hold time.Duration, keys ...string) (
 	return claims, err
 }
 
-// overKeyed runs a test over a cache whose server puts down what it is asked for.
+// overKeyed runs a test over a cache and a keyed server.
 func overKeyed(t *testing.T, f func(t *testing.T, at *keyed, c *resilient.BulkCache), opts ...resilient.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func overKeyed(t *testing.T, f func(t *testing.T, at *keyed, c *resilient.BulkCa
 	})
 }
 
-// stores sets in the server itself.
+// stores sets values in the server itself.
 func stores(t *testing.T, at *server, pairs ...string) {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
@@ -94,7 +94,7 @@ func stores(t *testing.T, at *server, pairs ...string) {
 	}
 }
 
-// waits has changes of the cache wait while the store is there: it takes none.
+// waits makes changes of the cache wait: the server answers and refuses them.
 func waits(t *testing.T, at *server, change func()) {
 	t.Helper()
 	at.stop()

@@ -35,7 +35,7 @@ func TestLookBeforeSending(t *testing.T) {
 			at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
 			time.AfterFunc(50*time.Millisecond, cancel)
 			if _, err := outcomeOf(s.Set(ctx, "a", []byte("left"), storage.Forever)); !errors.Is(err, context.Canceled) {
-				t.Errorf("Put: %v", err)
+				t.Errorf("Set: %v", err)
 			}
 			at.answers.Store(0)
 		}, func(t *testing.T, s *resilient.Store) { put(t, s, "a", "1", queued) }, "[a a]", 1},

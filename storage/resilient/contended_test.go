@@ -11,10 +11,10 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// longest is a jitter that is always the longest.
+// longest is the longest jitter.
 func longest(below time.Duration) time.Duration { return below - 1 }
 
-// contended has others be faster with the keys, for so many changes of each.
+// contended lets others change the keys first, so many times each.
 func contended(t *testing.T, at *server, most int, keys ...string) (swaps map[string]int) {
 	swaps = map[string]int{}
 	at.set(func(s *server) {
@@ -38,14 +38,14 @@ func contended(t *testing.T, at *server, most int, keys ...string) (swaps map[st
 
 // A change is tried a hundred times while others are faster, with pauses that grow.
 func TestContended(t *testing.T) {
-	for _, verb := range []string{"Put", "Remove", "Update"} {
+	for _, verb := range []string{"Set", "Delete", "Update"} {
 		t.Run(verb, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 				do := func(ctx context.Context) (outcome outcome, err error) {
 					switch verb {
-					case "Put":
+					case "Set":
 						return outcomeOf(s.Set(ctx, "a", []byte("mine"), storage.Forever))
-					case "Remove":
+					case "Delete":
 						return deleted(s.Delete(ctx, "a"))
 					}
 					r, outcome, err := updated(s.Update(ctx, "a", appends("mine")))

@@ -19,7 +19,7 @@ func TestHowLongACopyIsCurrent(t *testing.T) {
 			at.anew()
 			holds(t, s, key, "1")
 			if looked, _, _ := at.anew(); len(looked) != want {
-				t.Errorf("a Look at %q asks the store %d times, want %d", key, len(looked), want)
+				t.Errorf("a Get at %q asks the store %d times, want %d", key, len(looked), want)
 			}
 		}
 		put(t, s, "a", "1", committed)
@@ -68,7 +68,7 @@ func TestLateReadIsDiscarded(t *testing.T) {
 	})
 }
 
-// untimed is a store that can't tell how long its records are kept yet.
+// untimed is a store that can't tell how long its records are kept.
 type untimed struct{ storage.Bytes }
 
 func (u untimed) Get(ctx context.Context, key string) (storage.Record, error) {

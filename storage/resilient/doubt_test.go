@@ -147,7 +147,7 @@ func TestChangesInDoubt(t *testing.T) {
 	}
 }
 
-// leaving is a server whose callers have to leave amid their changes.
+// leaving is a server whose callers leave during their changes.
 type leaving struct {
 	*server
 	leave func() // nil while they need not
@@ -195,7 +195,7 @@ func TestChangesOfCallersWhoLeave(t *testing.T) {
 				l.leave, l.made = cancel, slices.Contains(c.made, i)
 				outcome, err := outcomeOf(s.Set(ctx, "a", fmt.Append(nil, "left ", i), storage.Forever))
 				if !errors.Is(err, context.Canceled) || !errors.Is(err, errReset) || outcome != 0 {
-					t.Errorf("Put: %v, %v", outcome, err)
+					t.Errorf("Set: %v, %v", outcome, err)
 				}
 				l.leave, l.made = nil, false
 				if i < c.leaves-1 { // what is looked at would be known
@@ -205,7 +205,7 @@ func TestChangesOfCallersWhoLeave(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			l.leave = cancel
 			if _, err := outcomeOf(s.Set(ctx, "never seen", []byte("2"), storage.Forever)); !errors.Is(err, context.Canceled) {
-				t.Errorf("Put: %v", err)
+				t.Errorf("Set: %v", err)
 			}
 			l.leave = nil
 			if stats := s.Stats(); stats.State != resilient.StateClosed || stats.Queued != 0 {
@@ -244,7 +244,7 @@ func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				at.set(func(s *server) { s.fault = func(string, string) error { cancel(); return errReset } })
 				if _, err := outcomeOf(s.Set(ctx, "a", fmt.Append(nil, i), storage.Forever)); !errors.Is(err, context.Canceled) {
-					t.Errorf("Put: %v", err)
+					t.Errorf("Set: %v", err)
 				}
 				at.set(func(s *server) { s.fault = nil })
 			}
@@ -286,7 +286,7 @@ func TestStoreGoesDuringAChange(t *testing.T) {
 		later(10 * time.Second)
 		at.set(func(s *server) { s.fault, s.faulty, s.unheard = nil, "swap", 1 })
 		if outcome, err := outcomeOf(s.Set(t.Context(), "full", []byte("2"), storage.Forever)); !errors.Is(err, resilient.ErrFull) || outcome != 0 {
-			t.Errorf("Put: %v, %v", outcome, err)
+			t.Errorf("Set: %v, %v", outcome, err)
 		}
 		if stats := s.Stats(); stats.Changes != 1 || stats.Refused != 1 || stats.State != resilient.StateOpen {
 			t.Errorf("stats: %+v", stats)

@@ -15,7 +15,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// asked is a server that puts down what it is asked.
+// asked is a server that records what it is asked.
 type asked struct {
 	*paced
 	now     sync.Mutex
@@ -56,7 +56,7 @@ func (a *asked) State(ctx context.Context) (string, time.Duration, error) {
 	return id, age, err
 }
 
-// anew forgets what was asked, and tells it.
+// anew returns what was asked, and forgets it.
 func (a *asked) anew() (looked, swapped []string, states int) {
 	a.now.Lock()
 	defer a.now.Unlock()
@@ -66,7 +66,7 @@ func (a *asked) anew() (looked, swapped []string, states int) {
 	return looked, swapped, states
 }
 
-// overAsked runs a test of one process over a server that puts down what it is asked.
+// overAsked runs a test of one process over a server that records what it is asked.
 func overAsked(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Store, seen *events), opts ...resilient.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func overAsked(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Sto
 	})
 }
 
-// overLossy is overAsked of one that watches, and writes again.
+// overLossy is overAsked for a process that watches and writes again.
 func overLossy(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Store, seen *events), opts ...resilient.Option) {
 	t.Helper()
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
@@ -93,8 +93,8 @@ func overLossy(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Sto
 	}, append([]resilient.Option{resilient.WriteAgain(true)}, opts...)...)
 }
 
-// restarts has the server go, and come back without its data; what comes of this is not
-// awaited.
+// restarts stops the server and starts it without its data; it does not wait for the
+// effects.
 func (a *asked) restarts(t *testing.T, s *resilient.Store) {
 	t.Helper()
 	a.stop()
@@ -456,7 +456,7 @@ func TestServerWithOtherData(t *testing.T) {
 			at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
 			update(t, s, "a", "2", queued)
 		}, "12"},
-		{"a Put", func(t *testing.T, at *asked, s *resilient.Store) {
+		{"a Set", func(t *testing.T, at *asked, s *resilient.Store) {
 			at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
 			put(t, s, "a", "3", queued)
 		}, "3"},

@@ -2,7 +2,7 @@ package resilient
 
 import "time"
 
-// Random is what the jitter is taken from, so that a schedule can be replayed.
+// Random sets the source of the jitter, so that a schedule can be replayed.
 func Random(random func(below time.Duration) time.Duration) Option {
 	return Option{func(c *config) { c.random = random }}
 }
@@ -22,5 +22,5 @@ func (s *Store) InFlight() int {
 	return len(s.mirror.inFlight)
 }
 
-// LogTo is what Logger has events written by.
+// LogTo is the function behind Logger.
 var LogTo = logTo

@@ -13,8 +13,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// paced is a server whose answers to changes, and what it tells who watches, are on
-// their way for a while.
+// paced is a server whose answers to changes, and messages to watches, are delayed.
 type paced struct {
 	*server
 	answers, tells atomic.Int64
@@ -38,7 +37,7 @@ func (p *paced) Watch(ctx context.Context, prefix string, changed func(storage.C
 	})
 }
 
-// loses has the server come back without its data, and take changes again after so long.
+// loses restarts the server without its data, and lets it accept changes after so long.
 func (p *paced) loses(t *testing.T, s *resilient.Store, takes time.Duration) {
 	t.Helper()
 	p.stop()
@@ -103,7 +102,7 @@ func TestWatchDuringAChange(t *testing.T) {
 						calls := at.calls.Load()
 						holds(t, s, "a", c.now)
 						if n := at.calls.Load() - calls; n != c.looks {
-							t.Errorf("a Look asks the store %d times, want %d", n, c.looks)
+							t.Errorf("a Get asks the store %d times, want %d", n, c.looks)
 						}
 					}
 					later(50 * ms)
@@ -210,7 +209,7 @@ func TestRedeliveredRecordIsConfirmed(t *testing.T) {
 				calls := at.calls.Load()
 				holds(t, s, key, value)
 				if n := at.calls.Load() - calls; n != 0 {
-					t.Errorf("a Look at %q asks the store %d times", key, n)
+					t.Errorf("a Get at %q asks the store %d times", key, n)
 				}
 			}
 			at.stop()
@@ -241,7 +240,7 @@ func TestOwnAfterADeletion(t *testing.T) {
 			calls := at.calls.Load()
 			holds(t, s, "a", "2")
 			if n := at.calls.Load() - calls; n != 0 {
-				t.Errorf("a Look asks the store %d times", n)
+				t.Errorf("a Get asks the store %d times", n)
 			}
 			if others {
 				if _, err := at.memory.Delete(t.Context(), "a"); err != nil {

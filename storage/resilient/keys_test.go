@@ -14,7 +14,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// listing is a server that lists as it is told.
+// listing is a server whose lists of keys are chosen.
 type listing struct {
 	*server
 	list func(ctx context.Context, yield func(string, error) bool)
@@ -181,7 +181,7 @@ type limited struct{ storage.Bytes }
 
 func (limited) MaxKey() int { return 250 }
 
-// failingWatch is a server whose watches end as they are told.
+// failingWatch is a server whose watches end as chosen.
 type failingWatch struct {
 	*server
 	began []time.Time

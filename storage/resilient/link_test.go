@@ -12,7 +12,7 @@ import (
 )
 
 // link is a way to a server on which each round trip takes a while. A new connection
-// takes three more, and one whose call has ended before its answer is thrown away.
+// takes three more, and a connection is dropped if its call ends before the answer.
 type link struct {
 	*server
 	trip time.Duration

@@ -14,7 +14,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// owner is a process that alone changes some records, and what they have to be.
+// owner is a process that alone changes some records, with what they should be.
 type owner struct {
 	store *resilient.Store
 	way   *server
@@ -22,7 +22,7 @@ type owner struct {
 	n     int
 }
 
-// change makes one: p puts, u updates, r removes, and anything else does nothing.
+// change makes a change: p sets, u updates, r deletes, and anything else does nothing.
 func (o *owner) change(t *testing.T, kind byte, key string) {
 	t.Helper()
 	o.n++
@@ -45,7 +45,7 @@ func (o *owner) change(t *testing.T, kind byte, key string) {
 	later(0) // its watch has told
 }
 
-// check wants everything to be there as it was made last.
+// check checks that every record is as it was made last.
 func (o *owner) check(t *testing.T, seen *events) {
 	t.Helper()
 	for key, want := range o.want {
@@ -126,7 +126,7 @@ func TestRandomLosses(t *testing.T) {
 	}
 }
 
-// planOfLosses carries one out, and tells what it was.
+// planOfLosses carries out one plan and returns its steps.
 func planOfLosses(t *testing.T, p *pair, random *rand.Rand) (trace []string) {
 	began := time.Now()
 	note := func(format string, args ...any) {

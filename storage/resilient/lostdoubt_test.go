@@ -11,7 +11,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// inDoubt has a process make an update whose answer is lost, and stay cut off.
+// inDoubt lets a process make an update whose answer is lost, and leaves it cut off.
 func (p *pair) inDoubt(t *testing.T, s *resilient.Store, text string) {
 	t.Helper()
 	p.ways[0].set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
@@ -20,7 +20,7 @@ func (p *pair) inDoubt(t *testing.T, s *resilient.Store, text string) {
 	later(time.Second)
 }
 
-// lose has the server lose its data, which only the second process finds out.
+// lose makes the server lose its data, which only the second process finds out.
 func (p *pair) lose() {
 	p.ways[1].stop()
 	later(time.Second)

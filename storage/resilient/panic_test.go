@@ -29,7 +29,7 @@ func TestPanicOfTheStore(t *testing.T) {
 				defer stop()
 				for _, key := range []string{"a", "b"} {
 					if _, err := outcomeOf(s.Set(t.Context(), key, []byte("2"), storage.Forever)); err != nil {
-						t.Errorf("Put: %v", err)
+						t.Errorf("Set: %v", err)
 					}
 				}
 				for _, err := range s.Keys(t.Context(), "") {

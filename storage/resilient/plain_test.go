@@ -46,7 +46,7 @@ func TestPlainStore(t *testing.T) {
 			}
 			lacks(t, s, "new")
 			if outcome, err := outcomeOf(s.Set(t.Context(), "set", []byte("1"), storage.Forever)); err != nil || outcome != committed || verbs["set"] != 1 || verbs["get"] != 8 {
-				t.Errorf("Put: %v, %v after %v", outcome, err, verbs)
+				t.Errorf("Set: %v, %v after %v", outcome, err, verbs)
 			}
 			if existed, err := s.Delete(t.Context(), "none"); existed || err != nil {
 				t.Errorf("Delete of nothing: %v, %v", existed, err)

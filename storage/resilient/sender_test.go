@@ -13,8 +13,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// amid has a server take its time to answer to a change of "a" that waits, and does
-// something meanwhile. It is done on the server by then, or refused.
+// amid delays the server's answer to a change of "a" that waits, and calls do meanwhile.
+// The change is made by then, or refused.
 func amid(t *testing.T, at *asked, s *resilient.Store, refused error, do func()) {
 	t.Helper()
 	at.set(func(s *server) {
@@ -295,7 +295,7 @@ func TestWhenAChangeInDoubtIsOld(t *testing.T) {
 				put(t, s, "a", "0", committed)
 				at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
 				if outcome, err := outcomeOf(s.Set(t.Context(), "a", []byte("1"), c.keep)); err != nil || outcome != queued {
-					t.Errorf("Put: %v, %v", outcome, err)
+					t.Errorf("Set: %v, %v", outcome, err)
 				}
 				at.stop()
 				if c.removes {

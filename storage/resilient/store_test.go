@@ -220,12 +220,12 @@ func TestInDoubtIsNotRevived(t *testing.T) {
 		{"known, there", 10 * time.Second, false, "x"},
 		{"forgotten, there", time.Hour, false, "x"},
 	} {
-		for _, verb := range []string{"Put", "Update"} {
+		for _, verb := range []string{"Set", "Update"} {
 			t.Run(c.name+", "+verb, func(t *testing.T) {
 				bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 					lacks(t, s, "a")
 					at.set(func(s *server) { s.unheard = 1 })
-					if verb == "Put" {
+					if verb == "Set" {
 						put(t, s, "a", "x", queued)
 					} else {
 						update(t, s, "a", "x", queued)
@@ -406,7 +406,7 @@ func TestCallerLeaves(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		if _, err := outcomeOf(s.Set(ctx, "a", []byte("1"), storage.Forever)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("Put under a deadline: %v", err)
+			t.Fatalf("Set under a deadline: %v", err)
 		}
 		if n := len(seen.of(resilient.Opened)); n != 0 {
 			t.Fatalf("one who leaves opens the breaker")

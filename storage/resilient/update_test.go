@@ -150,7 +150,7 @@ func TestRefusedChangeIsNotRetried(t *testing.T) {
 				t.Errorf("Update: %+v, %v, %v", r, outcome, err)
 			}
 			if outcome, err := outcomeOf(s.Set(t.Context(), "a", nil, storage.Forever)); !errors.Is(err, refused) || outcome != 0 {
-				t.Errorf("Put: %v, %v", outcome, err)
+				t.Errorf("Set: %v, %v", outcome, err)
 			}
 			if _, err := s.Delete(t.Context(), "a"); !errors.Is(err, refused) {
 				t.Errorf("Delete: %v", err)
@@ -449,12 +449,12 @@ func TestFirstFaultOfAnUnseenRecord(t *testing.T) {
 			at.set(func(s *server) { s.fault = on(errReadOnly, "look", "set") })
 			before := at.calls.Load()
 			if outcome, err := outcomeOf(s.Set(t.Context(), "new", nil, storage.Forever)); !errors.Is(err, errReadOnly) || outcome != 0 || at.calls.Load() != before+1 {
-				t.Errorf("Put: %v, %v", outcome, err)
+				t.Errorf("Set: %v, %v", outcome, err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			at.set(func(s *server) { s.fault = func(string, string) error { cancel(); return errReset } })
 			if outcome, err := outcomeOf(s.Set(ctx, "other", nil, storage.Forever)); !errors.Is(err, context.Canceled) || outcome != 0 {
-				t.Errorf("Put: %v, %v", outcome, err)
+				t.Errorf("Set: %v, %v", outcome, err)
 			}
 			if stats := s.Stats(); stats.Copies != 0 || stats.Trips != 0 {
 				t.Errorf("stats: %+v", stats)

@@ -162,7 +162,7 @@ func TestWatchedGetRacesAChange(t *testing.T) {
 	})
 }
 
-// slowStore answers a Look once it is let.
+// slowStore delays its answers to Look.
 type slowStore struct {
 	*server
 	answer chan struct{}
@@ -214,10 +214,10 @@ func TestWatchEnds(t *testing.T) {
 	})
 }
 
-// bare is a store that can do nothing else.
+// bare is a store with no optional abilities.
 type bare struct{ storage.Bytes }
 
-// blinking is a server whose watches can be made to see nothing for a while.
+// blinking is a server whose watches can be made blind for a while.
 type blinking struct {
 	*server
 	blind atomic.Bool

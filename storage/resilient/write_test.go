@@ -44,7 +44,7 @@ func TestRoundTripsOfASet(t *testing.T) {
 	}
 }
 
-// late is a server whose callers have to leave, and whose answers to looks wait.
+// late is a server whose callers leave, and whose answers to Look are delayed.
 type late struct {
 	*leaving
 	answer chan struct{} // nil where none waits
@@ -78,7 +78,7 @@ func TestReadBeforeAChangeInDoubt(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		at.leave, at.made = cancel, true
 		if _, err := outcomeOf(s.Set(ctx, "a", []byte("left"), storage.Forever)); !errors.Is(err, context.Canceled) {
-			t.Errorf("Put: %v", err)
+			t.Errorf("Set: %v", err)
 		}
 		at.leave = nil
 		close(answer)

@@ -14,8 +14,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A pair is two processes that watch what a server holds, each with a way to it of
-// its own.
+// A pair is two processes that watch one server, each with its own way to it.
 type pair struct {
 	ways  [2]*server
 	ones  [2]*resilient.Store
@@ -75,13 +74,13 @@ func (p *pair) start() {
 	}
 }
 
-// empty is a restart of the server without its data.
+// empty restarts the server without its data.
 func (p *pair) empty() {
 	p.ways[0].empty()
 	p.ways[1].set(func(s *server) { s.memory, s.state, s.began = p.ways[0].memory, p.ways[0].state, p.ways[0].began })
 }
 
-// emptied wants each to have been told that so many changes are made again.
+// emptied checks that each process was told how many changes are made again.
 func (p *pair) emptied(t *testing.T, counts ...int) {
 	t.Helper()
 	for i, want := range counts {

@@ -51,19 +51,11 @@ func (b *backend) change(item storage.Item, was string) storage.Change {
 type versioned struct{ storage.VersionedBytes }
 
 func (v versioned) look(ctx context.Context, key string) (storage.Versioned, error) {
-	found, err := v.Look(ctx, key)
-	if err != nil {
-		return storage.Versioned{}, err
-	}
-	return found[0], nil
+	return first(v.Look(ctx, key))
 }
 
 func (v versioned) swap(ctx context.Context, c storage.Change) (bool, error) {
-	made, err := v.Swap(ctx, c)
-	if err != nil {
-		return false, err
-	}
-	return made[0], nil
+	return first(v.Swap(ctx, c))
 }
 
 func (versioned) next([]byte, time.Duration) string { return rand.Text() }
@@ -85,11 +77,8 @@ func (p plain) swap(ctx context.Context, c storage.Change) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if found.Version == c.Becomes {
-		return true, nil
-	}
-	if found.Version != c.Was {
-		return false, nil
+	if found.Version == c.Becomes || found.Version != c.Was { // it was made before, or can't be
+		return found.Version == c.Becomes, nil
 	}
 	if adder, ok := p.Bytes.(storage.AdderBytes); ok && !found.Found {
 		return adder.Add(ctx, c.Key, c.Value, c.Keep)
@@ -122,17 +111,18 @@ func (f fenced) swap(ctx context.Context, c storage.Change) (bool, error) {
 		return false, err
 	}
 	version := hashed(claims[0].Record).Version
-	if version == c.Becomes {
-		return true, nil
+	if version == c.Becomes || version != c.Was { // it was made before, or can't be
+		return version == c.Becomes, nil
 	}
-	if version != c.Was {
-		return false, nil
+	return first(f.fence.Fill(ctx, storage.Filling{Item: c.Item, Token: claims[0].Token}))
+}
+
+// first returns the first result, unless there is an error.
+func first[T any](all []T, err error) (one T, _ error) {
+	if err == nil {
+		one = all[0]
 	}
-	stored, err := f.fence.Fill(ctx, storage.Filling{Item: c.Item, Token: claims[0].Token})
-	if err != nil {
-		return false, err
-	}
-	return stored[0], nil
+	return one, err
 }
 
 // hashed returns the record of a store without versions, with the hash of its value as

@@ -12,15 +12,12 @@ const (
 	StateHalfOpen              // one call is sent, to see whether the store is back
 )
 
+var stateNames = [...]string{"closed", "open", "half-open"}
+
 // String returns the state in lower case.
 func (s State) String() string {
-	switch s {
-	case StateClosed:
-		return "closed"
-	case StateOpen:
-		return "open"
-	case StateHalfOpen:
-		return "half-open"
+	if int(s) < len(stateNames) {
+		return stateNames[s]
 	}
 	return "unknown"
 }
@@ -43,17 +40,13 @@ func (b *breaker) away() bool { return b.state != StateClosed }
 // open opens the breaker and returns how often it has failed. A store that goes away
 // soon after it came back is treated as if it had never come back.
 func (b *breaker) open(err error, now time.Time) (failed int) {
+	b.failed++
 	if b.state == StateClosed {
 		b.trips++
-	}
-	switch {
-	case b.state == StateClosed && now.Sub(b.closedAt) > LongestBackoff:
-		b.failed = 0
-	default:
-		b.failed++
-	}
-	if b.back == nil {
 		b.back = make(chan struct{})
+		if now.Sub(b.closedAt) > LongestBackoff {
+			b.failed = 0
+		}
 	}
 	b.state, b.err = StateOpen, err
 	return b.failed

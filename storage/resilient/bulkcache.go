@@ -13,8 +13,7 @@ import (
 // BulkCache is a Cache over a store that takes many keys at a time and lists its keys.
 type BulkCache struct {
 	*Cache
-	bulk   storage.BulkBytes
-	lister storage.ListerBytes
+	store BulkStore
 }
 
 var _ interface {
@@ -43,7 +42,7 @@ func NewBulkCache(store BulkStore, opts ...Option) (*BulkCache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &BulkCache{c, store, store}, nil
+	return &BulkCache{c, store}, nil
 }
 
 // GetMany is Get for many keys, in one round trip.
@@ -65,7 +64,7 @@ func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Recor
 			here(i)
 			return true
 		}
-		epochs[i] = s.mirror.epochs.ownOf(keys[i])
+		epochs[i] = s.mirror.mark(keys[i]).own
 		there = append(there, keys[i])
 		return false
 	})
@@ -77,7 +76,7 @@ func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Recor
 	}
 	var records []storage.Record
 	verdict, err := s.link.call(ctx, generation, there[0], func(ctx context.Context) (err error) {
-		records, err = c.bulk.GetMany(ctx, there)
+		records, err = c.store.GetMany(ctx, there)
 		return err
 	})
 	s.lock()
@@ -101,7 +100,7 @@ func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Recor
 // some are queued, the error matches storage.ErrQueued.
 func (c *BulkCache) SetMany(ctx context.Context, items []storage.Item) error {
 	_, err := c.many(ctx, items, func(ctx context.Context) ([]bool, error) {
-		return nil, c.bulk.SetMany(ctx, items)
+		return nil, c.store.SetMany(ctx, items)
 	}, func(item storage.Item) (bool, error) {
 		return false, c.Set(ctx, item.Key, item.Value, item.Keep)
 	})
@@ -116,7 +115,7 @@ func (c *BulkCache) DeleteMany(ctx context.Context, keys []string) ([]bool, erro
 		items[i].Key = key
 	}
 	return c.many(ctx, items, func(ctx context.Context) ([]bool, error) {
-		return c.bulk.DeleteMany(ctx, keys)
+		return c.store.DeleteMany(ctx, keys)
 	}, func(item storage.Item) (bool, error) {
 		return c.Delete(ctx, item.Key)
 	})
@@ -198,11 +197,8 @@ func (c *BulkCache) Keys(ctx context.Context, prefix string) iter.Seq2[string, e
 // for them. It does not wait itself: while the store is away it returns ErrAway, and has
 // done nothing. It may take as long as its context allows.
 func (c *BulkCache) Clear(ctx context.Context, prefix string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	s := c.s
-	if err := s.lockOpen(); err != nil {
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	if s.breaker.away() {
@@ -211,7 +207,7 @@ func (c *BulkCache) Clear(ctx context.Context, prefix string) error {
 	}
 	generation := s.breaker.generation
 	s.unlock()
-	if err := safely(ctx, func(ctx context.Context) error { return c.lister.Clear(ctx, prefix) }); err != nil {
+	if err := safely(ctx, func(ctx context.Context) error { return c.store.Clear(ctx, prefix) }); err != nil {
 		if ctx.Err() == nil {
 			s.fail(generation, prefix, err)
 		}

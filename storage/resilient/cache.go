@@ -182,7 +182,7 @@ func (c *Cache) Fill(ctx context.Context, fills ...storage.Filling) (stored []bo
 // remember keeps a copy of a record of the store, unless this process has changed it
 // since that epoch.
 func (c *Cache) remember(key string, epoch uint64, r storage.Record) {
-	if epoch == c.s.mirror.epochs.ownOf(key) {
+	if epoch == c.s.mirror.mark(key).own {
 		c.s.mirror.put(c.s.copyFound(hashed(r), key))
 	}
 }
@@ -193,7 +193,7 @@ func (c *Cache) remember(key string, epoch uint64, r storage.Record) {
 func (c *Cache) fillHere(item storage.Item, claimed token) bool {
 	s := c.s
 	now := s.clock.Now()
-	if claimed.generation != s.breaker.generation || claimed.epoch != s.mirror.epochs.ownOf(item.Key) || s.clock.Since(c.born) >= claimed.until {
+	if claimed.generation != s.breaker.generation || claimed.epoch != s.mirror.mark(item.Key).own || s.clock.Since(c.born) >= claimed.until {
 		return false
 	}
 	one := newCopy(item.Key, append([]byte{}, item.Value...), item.Keep, now)
@@ -222,7 +222,7 @@ const tokenSize = 3 * 8
 func (c *Cache) token(key string, hold time.Duration) token {
 	s := c.s
 	until := s.clock.Since(c.born)
-	return token{s.breaker.generation, s.mirror.epochs.ownOf(key), until + min(hold, storage.Forever-until)}
+	return token{s.breaker.generation, s.mirror.mark(key).own, until + min(hold, storage.Forever-until)}
 }
 
 func (t token) text(theirs string) string {
@@ -245,7 +245,7 @@ func (c *core) clear(prefix string) {
 	for key, e := range c.outbox.byKey {
 		if strings.HasPrefix(key, prefix) {
 			p := e.Value.(*pending)
-			c.outbox.superseded += uint64(len(p.parts))
+			c.outbox.total.Superseded += uint64(len(p.parts))
 			c.outbox.remove(p)
 		}
 	}
@@ -254,7 +254,9 @@ func (c *core) clear(prefix string) {
 			c.mirror.copies.drop(key)
 		}
 	}
-	c.mirror.epochs.allChanged()
+	for i := range c.mirror.epochs.own {
+		c.mirror.epochs.own[i]++
+	}
 }
 
 // errAway says that something can't be done while the store is away.

@@ -19,11 +19,11 @@ func (s *sender) compose(ctx context.Context, j *job, look bool) (*attempt, erro
 	at := storage.Versioned{Version: j.base[0]}
 	always := first.kind == deletes && s.backend.deletesAlways
 	if !always && (look || first.kind == updates || len(j.base) > 1 || first.kind == deletes && at.Version == "") {
-		var ok bool
-		var err error
-		if at, ok, err = s.find(ctx, *j); !ok {
+		found, ok, err := s.find(ctx, *j)
+		if !ok {
 			return nil, err
 		}
+		at = found
 		if first.kind != updates && !slices.Contains(j.base, at.Version) && (at.Found || first.kind == sets) {
 			s.conflict(*j)
 			return nil, nil
@@ -134,7 +134,7 @@ func (s *sender) reject(j job, i int, err error) {
 		return
 	}
 	p := j.pending
-	s.outbox.dropped++
+	s.outbox.total.Dropped++
 	s.events.add(Event{Kind: Dropped, Key: p.key, Changes: 1, Err: err})
 	if i == 0 {
 		s.outbox.removeFirst(p, 1)

@@ -79,13 +79,18 @@ func (c *core) lockOpen() error {
 	return nil
 }
 
+// enter takes the lock unless the context has ended or the Store is closed.
+func (c *core) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return c.lockOpen()
+}
+
 // split calls here with each place of a call for many, and returns the places for which
 // that is false, with the breaker's generation. It holds the lock meanwhile.
 func (c *core) split(ctx context.Context, n int, here func(i int) bool) (places []int, generation uint64, _ error) {
-	if err := ctx.Err(); err != nil {
-		return nil, 0, err
-	}
-	if err := c.lockOpen(); err != nil {
+	if err := c.enter(ctx); err != nil {
 		return nil, 0, err
 	}
 	defer c.unlock()

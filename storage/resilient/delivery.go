@@ -106,7 +106,11 @@ func (d *delivery) run(ctx context.Context) error {
 	for {
 		p := d.outbox.untried(d.round)
 		if p == nil {
-			d.confirm(ctx)
+			if d.mirror.unconfirmed && len(d.mirror.watches.running) > 0 {
+				d.unlock()
+				d.rewriter.confirm(ctx)
+				d.lock()
+			}
 			d.finish()
 			return nil
 		}
@@ -121,16 +125,6 @@ func (d *delivery) run(ctx context.Context) error {
 		if d.outbox.has(p) {
 			d.outbox.moveToBack(p)
 		}
-	}
-}
-
-// confirm looks again at what was delivered and is not known to be current. It is called
-// with the lock held, and releases it meanwhile.
-func (d *delivery) confirm(ctx context.Context) {
-	if d.mirror.unconfirmed && len(d.mirror.watches.running) > 0 {
-		d.unlock()
-		d.rewriter.confirm(ctx)
-		d.lock()
 	}
 }
 

@@ -1,6 +1,9 @@
 package resilient
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // eventQueue holds events until they are logged and the observers are called. It has a
 // lock of its own, which is taken with or without core.mu held; the log and the
@@ -11,7 +14,7 @@ type eventQueue struct {
 	waiting    []Event
 	bytes      int // of their keys and values
 	delivering bool
-	dropped    uint64
+	dropped    atomic.Uint64
 }
 
 // How many events wait for a slow observer, and how many bytes of keys and values.
@@ -32,7 +35,7 @@ func (q *eventQueue) add(e Event) {
 		q.bytes -= q.waiting[0].size()
 		q.waiting[0] = Event{} // frees its value
 		q.waiting = q.waiting[1:]
-		q.dropped++
+		q.dropped.Add(1)
 	}
 }
 
@@ -65,11 +68,4 @@ func (q *eventQueue) call(e Event) {
 	for _, observe := range q.observers {
 		call(observe)
 	}
-}
-
-// unobserved returns how many events were dropped.
-func (q *eventQueue) unobserved() uint64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.dropped
 }

@@ -26,9 +26,3 @@ func (m *mirror) end(key string, f *inFlight) {
 		delete(m.inFlight, key)
 	}
 }
-
-// notify notes that a watch has told of the key.
-func (f *inFlight) notify(version string) {
-	f.notified, f.last = true, version
-	f.seen = f.seen || version == f.version
-}

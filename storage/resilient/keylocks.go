@@ -15,6 +15,9 @@ type keyLocks struct {
 
 // lock waits for the key until the context ends.
 func (l *keyLocks) lock(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	waiting, locked := l.keys[key]
 	if !locked {

@@ -48,16 +48,6 @@ func (e *epochs) slot(key string) int {
 // changed counts a change by this Store.
 func (e *epochs) changed(key string) { e.own[e.slot(key)]++ }
 
-// allChanged counts a change of every key.
-func (e *epochs) allChanged() {
-	for i := range e.own {
-		e.own[i]++
-	}
-}
-
-// ownOf returns the count of changes by this Store.
-func (e *epochs) ownOf(key string) uint64 { return e.own[e.slot(key)] }
-
 // mark is a point in the changes of a record. What was looked at is out of date if the
 // mark has moved since.
 type mark struct{ own, notified, watches uint64 }
@@ -77,9 +67,7 @@ func (m *mirror) current(key string) bool {
 }
 
 // put keeps a copy. If there is no room, it forgets the least recently used ones.
-func (m *mirror) put(one *recordCopy) {
-	m.copies.put(one, m.forgot)
-}
+func (m *mirror) put(one *recordCopy) { m.copies.put(one, m.forgot) }
 
 // forgot notes that a copy was forgotten, and reports the 1st, 2nd, 4th and so on.
 func (m *mirror) forgot(c *recordCopy) {
@@ -208,7 +196,8 @@ func (m *mirror) notified(w *watch, c storage.Changed) (tell bool, undone *recor
 	m.epochs.notified[m.epochs.slot(c.Key)]++
 	f := m.inFlight[c.Key]
 	if f != nil {
-		f.notify(c.Version)
+		f.notified, f.last = true, c.Version
+		f.seen = f.seen || c.Version == f.version
 	}
 	switch one := m.copies.get(c.Key); {
 	case one == nil:

@@ -18,7 +18,7 @@ type outbox struct {
 	mirror  *mirror
 	queue
 	schedule
-	counts
+	total Stats // what is counted since New
 }
 
 // schedule says when what waits is delivered. Guarded by core.mu.
@@ -28,11 +28,6 @@ type schedule struct {
 	running chan struct{} // closed when the delivery that runs has ended; nil if none runs
 	deliver func()        // called when the timer fires
 	closed  bool          // the Store is closed: no timer starts
-}
-
-// counts is what Stats counts of the outbox.
-type counts struct {
-	queued, delivered, superseded, conflicts, dropped, refused uint64
 }
 
 // startTimer schedules a delivery, or a probe, after wait.
@@ -86,7 +81,7 @@ func (o *outbox) enqueue(key string, one part, result *recordCopy, sent *attempt
 		}
 		o.add(p)
 	case one.kind != updates:
-		o.superseded += uint64(len(p.parts) - len(stay))
+		o.total.Superseded += uint64(len(p.parts) - len(stay))
 		p.revision++
 		if again := p.rewrite(); again != nil {
 			again.then = nil
@@ -106,7 +101,7 @@ func (o *outbox) enqueue(key string, one part, result *recordCopy, sent *attempt
 	o.mirror.epochs.changed(key)
 	p.result, p.sent = result, sent
 	o.setParts(p, parts)
-	o.queued++
+	o.total.Queued++
 	o.deliverSoon()
 	return storage.ErrQueued
 }
@@ -141,7 +136,7 @@ func (o *outbox) enqueueRewrite(c *recordCopy, until time.Time, replaces ...stri
 		o.add(p)
 	}
 	if before == nil {
-		o.queued++
+		o.total.Queued++
 		if p.sent != nil { // it may have been made; then the rewrite has come first
 			p.sent.covers++
 		}
@@ -155,7 +150,7 @@ func (o *outbox) enqueueRewrite(c *recordCopy, until time.Time, replaces ...stri
 
 // refuse reports that a change does not fit.
 func (o *outbox) refuse(key string) {
-	o.refused++
+	o.total.Refused++
 	o.events.add(Event{Kind: Refused, Key: key, Err: ErrFull})
 }
 
@@ -181,9 +176,9 @@ func (o *outbox) drop(p *pending, n int, err error) {
 	e := Event{Kind: Dropped, Key: p.key, Value: p.parts[0].value, Changes: n, Err: err}
 	if err == nil {
 		e.Kind = Conflict
-		o.conflicts += uint64(n)
+		o.total.Conflicts += uint64(n)
 	} else {
-		o.dropped += uint64(n)
+		o.total.Dropped += uint64(n)
 	}
 	o.events.add(e)
 	o.removeFirst(p, n)
@@ -191,14 +186,14 @@ func (o *outbox) drop(p *pending, n int, err error) {
 
 // done removes the first parts of a key, which are delivered, and reports them.
 func (o *outbox) done(p *pending, n int) {
-	o.delivered += uint64(n)
+	o.total.Delivered += uint64(n)
 	o.events.add(Event{Kind: Delivered, Key: p.key, Changes: n})
 	o.removeFirst(p, n)
 }
 
 // supersede removes the rewrite of a key, which something newer has replaced.
 func (o *outbox) supersede(p *pending) {
-	o.superseded++
+	o.total.Superseded++
 	o.removeFirst(p, 1)
 }
 
@@ -259,9 +254,4 @@ func (o *outbox) left(err error) error {
 		left.Keys = append(left.Keys, e.Value.(*pending).key)
 	}
 	return left
-}
-
-// without returns the versions but for one.
-func without(versions []string, version string) []string {
-	return slices.DeleteFunc(slices.Clone(versions), func(v string) bool { return v == version })
 }

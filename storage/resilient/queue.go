@@ -2,6 +2,7 @@ package resilient
 
 import (
 	"container/list"
+	"slices"
 	"time"
 
 	"github.com/perennial-go/perennial/storage"
@@ -112,7 +113,8 @@ func (p *pending) stays(one part) []part {
 // removeFromBase takes the version of a change that was not made out of the base.
 func (p *pending) removeFromBase(sent *attempt) {
 	if sent.inBase {
-		p.base = without(p.base, versionAfter(sent.change))
+		version := versionAfter(sent.change)
+		p.base = slices.DeleteFunc(slices.Clone(p.base), func(v string) bool { return v == version })
 	}
 }
 

@@ -15,11 +15,8 @@ type reader struct {
 
 // get returns the key's record.
 func (r *reader) get(ctx context.Context, key string) (storage.Record, error) {
-	if err := ctx.Err(); err != nil {
-		return storage.Record{}, err
-	}
 	for {
-		if err := r.lockOpen(); err != nil {
+		if err := r.enter(ctx); err != nil {
 			return storage.Record{}, err
 		}
 		if r.local(key) || r.mirror.current(key) {
@@ -76,16 +73,12 @@ func (r *reader) look(ctx context.Context, generation uint64, key string) (found
 
 // keys yields the keys that begin with the prefix.
 func (r *reader) keys(ctx context.Context, prefix string, yield func(string, error) bool) {
-	if err := ctx.Err(); err != nil {
-		yield("", err)
-		return
-	}
 	lister, ok := r.backend.store.(storage.ListerBytes)
 	if !ok {
 		yield("", ErrUnsupported)
 		return
 	}
-	if err := r.lockOpen(); err != nil {
+	if err := r.enter(ctx); err != nil {
 		yield("", err)
 		return
 	}

@@ -31,13 +31,11 @@ func (s *Store) Stats() Stats {
 	s.lock()
 	defer s.unlock()
 	o, copies := &s.outbox, &s.mirror.copies
-	stats := Stats{
-		State: s.breaker.state, Err: s.breaker.err, Trips: s.breaker.trips,
-		Keys: len(o.byKey), Changes: o.changes, Bytes: o.bytes,
-		Queued: o.queued, Delivered: o.delivered, Superseded: o.superseded,
-		Conflicts: o.conflicts, Dropped: o.dropped, Refused: o.refused,
-		Copies: len(copies.byKey), CopyBytes: copies.bytes, Forgotten: copies.forgotten, Unobserved: s.events.unobserved(),
-	}
+	stats := o.total
+	stats.State, stats.Err, stats.Trips = s.breaker.state, s.breaker.err, s.breaker.trips
+	stats.Keys, stats.Changes, stats.Bytes = len(o.byKey), o.changes, o.bytes
+	stats.Copies, stats.CopyBytes, stats.Forgotten = len(copies.byKey), copies.bytes, copies.forgotten
+	stats.Unobserved = s.events.dropped.Load()
 	for e := o.order.Front(); e != nil; e = e.Next() {
 		if waited := s.clock.Since(e.Value.(*pending).since); waited > stats.Lag {
 			stats.Lag = waited

@@ -26,7 +26,7 @@ func (s *Store) Watch(ctx context.Context, prefix string, changed func(storage.C
 		return ErrUnsupported
 	}
 	s.lock()
-	s.mirror.watches.want(prefix)
+	s.mirror.watches.wanted[prefix]++
 	s.unlock()
 	defer func() {
 		s.lock()

@@ -29,10 +29,7 @@ func (w *watches) watched(key string) bool {
 	return false
 }
 
-// want notes that there is a Watch of the prefix.
-func (w *watches) want(prefix string) { w.wanted[prefix]++ }
-
-// unwant undoes a want.
+// unwant notes that there is a Watch of the prefix less.
 func (w *watches) unwant(prefix string) {
 	if w.wanted[prefix]--; w.wanted[prefix] == 0 {
 		delete(w.wanted, prefix)

@@ -22,9 +22,6 @@ const attempts = 100
 
 // write sets the key's record, or deletes it if keep is zero or less.
 func (w *writer) write(ctx context.Context, key string, value []byte, keep time.Duration) (existed bool, err error) {
-	if err := ctx.Err(); err != nil {
-		return false, err
-	}
 	if err := w.keys.lock(ctx, key); err != nil {
 		return false, err
 	}
@@ -70,9 +67,6 @@ func (w *writer) write(ctx context.Context, key string, value []byte, keep time.
 
 // update makes the update, as Store.Update describes it.
 func (w *writer) update(ctx context.Context, key string, one part) (storage.Record, error) {
-	if err := ctx.Err(); err != nil {
-		return storage.Record{}, err
-	}
 	if err := w.keys.lock(ctx, key); err != nil {
 		return storage.Record{}, err
 	}
@@ -96,14 +90,14 @@ func (w *writer) update(ctx context.Context, key string, one part) (storage.Reco
 		if guess = guess && sure; guess {
 			at = storage.Versioned{Record: c.record(now), Version: was}
 		} else {
-			var verdict Verdict
-			var err error
-			if at, verdict, err = w.reader.lookFree(ctx, generation, key); verdict.away() {
+			found, verdict, err := w.reader.lookFree(ctx, generation, key)
+			if verdict.away() {
 				continue // and is queued
 			}
 			if err != nil {
 				return storage.Record{}, err
 			}
+			at = found
 		}
 		value, keep, err := one.applyNow(at.Record)
 		if err != nil {

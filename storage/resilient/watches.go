@@ -29,7 +29,7 @@ func (w *watches) watched(key string) bool {
 	return false
 }
 
-// unwant notes that there is a Watch of the prefix less.
+// unwant notes that a Watch of the prefix has ended.
 func (w *watches) unwant(prefix string) {
 	if w.wanted[prefix]--; w.wanted[prefix] == 0 {
 		delete(w.wanted, prefix)

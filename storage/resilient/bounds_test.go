@@ -13,11 +13,11 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What the queue takes is keys and values, each once, what functions hold, and what the
-// record is with them.
-func TestBytesThatWait(t *testing.T) {
+// The size of the queue counts keys and values, each value once, what functions hold, and
+// the resulting records.
+func TestQueueSize(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "s", "", resilient.Committed)
+		put(t, s, "s", "", committed)
 		before := s.Stats()
 		adds := func(what string, want int, do func()) (added int) {
 			t.Helper()
@@ -30,30 +30,30 @@ func TestBytesThatWait(t *testing.T) {
 		}
 		const any = -1 << 20
 		at.set(func(s *server) { s.unheard = 1 })
-		sent := adds("what was sent", any, func() { put(t, s, "s", "0123456789", resilient.Queued) })
+		sent := adds("what was sent", any, func() { put(t, s, "s", "0123456789", queued) })
 		at.stop()
-		one := adds("a change", any, func() { put(t, s, "a", "1", resilient.Queued) })
+		one := adds("a change", any, func() { put(t, s, "a", "1", queued) })
 		if one < 2 || one > 1000 || sent != one+9 {
 			t.Errorf("a change of two bytes takes %d, one of eleven that was sent %d", one, sent)
 		}
-		adds("a longer key", one+2, func() { put(t, s, "bbb", "1", resilient.Queued) })
-		adds("a longer value", 1, func() { put(t, s, "a", "12", resilient.Queued) })
-		adds("a deletion in its place", -2, func() { remove(t, s, "a", resilient.Queued) })
-		adds("the same again", 0, func() { remove(t, s, "a", resilient.Queued) })
-		adds("one beside what was sent", 5, func() { put(t, s, "s", "01234", resilient.Queued) })
-		adds("a deletion beside what was sent", -5, func() { remove(t, s, "s", resilient.Queued) })
-		empty := adds("an update to nothing", any, func() { update(t, s, "u", "", resilient.Queued) })
-		adds("an update to three", empty+3, func() { update(t, s, "v", "123", resilient.Queued) })
-		more := adds("an update on top", any, func() { update(t, s, "v", "4", resilient.Queued) }) - 1
+		adds("a longer key", one+2, func() { put(t, s, "bbb", "1", queued) })
+		adds("a longer value", 1, func() { put(t, s, "a", "12", queued) })
+		adds("a deletion in its place", -2, func() { remove(t, s, "a", queued) })
+		adds("the same again", 0, func() { remove(t, s, "a", queued) })
+		adds("one beside what was sent", 5, func() { put(t, s, "s", "01234", queued) })
+		adds("a deletion beside what was sent", -5, func() { remove(t, s, "s", queued) })
+		empty := adds("an update to nothing", any, func() { update(t, s, "u", "", queued) })
+		adds("an update to three", empty+3, func() { update(t, s, "v", "123", queued) })
+		more := adds("an update on top", any, func() { update(t, s, "v", "4", queued) }) - 1
 		if more <= 0 || more >= one {
 			t.Errorf("a part takes %d bytes, a key with one %d", more, one)
 		}
-		adds("another", more+2, func() { update(t, s, "v", "56", resilient.Queued) })
-		put(t, s, "w", "123", resilient.Queued)
-		adds("an update on what is set", more+4, func() { update(t, s, "w", "4", resilient.Queued) })
+		adds("another", more+2, func() { update(t, s, "v", "56", queued) })
+		put(t, s, "w", "123", queued)
+		adds("an update on what is set", more+4, func() { update(t, s, "w", "4", queued) })
 		for _, holds := range []int{100, -100} {
 			adds("what is held", more+max(holds, 0), func() {
-				if _, _, err := s.Update(t.Context(), "u", appends(""), resilient.Holds(func() int { return holds })); err != nil {
+				if _, _, err := updated(s.Update(t.Context(), "u", appends(""), resilient.Holds(func() int { return holds }))); err != nil {
 					t.Error(err)
 				}
 			})
@@ -66,14 +66,14 @@ func TestBytesThatWait(t *testing.T) {
 	})
 }
 
-// The bounds are exact: what takes all of it is taken.
-func TestQueueTakesAllOfItsBound(t *testing.T) {
+// The bounds of the queue are exact: changes that take all of it are accepted.
+func TestQueueBoundsAreExact(t *testing.T) {
 	value := strings.Repeat("x", 1000)
 	takes := 0
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
 		lacks(t, s, "b")
-		put(t, s, "a", value, resilient.Queued)
+		put(t, s, "a", value, queued)
 		takes = s.Stats().Bytes
 	})
 	for _, drops := range []bool{false, true} {
@@ -87,12 +87,12 @@ func TestQueueTakesAllOfItsBound(t *testing.T) {
 				lacks(t, s, "b")
 				var accepted []string
 				for _, key := range []string{"a", "b", "c"} {
-					outcome, err := s.Put(t.Context(), key, []byte(value), storage.Forever)
+					outcome, err := outcomeOf(s.Set(t.Context(), key, []byte(value), storage.Forever))
 					switch {
-					case err == nil && outcome == resilient.Queued:
+					case err == nil && outcome == queued:
 						accepted = append(accepted, key)
 					case !errors.Is(err, resilient.ErrFull) || outcome != 0:
-						t.Errorf("Put: %v, %v", outcome, err)
+						t.Errorf("Set: %v, %v", outcome, err)
 					}
 				}
 				fit := room / takes
@@ -113,19 +113,19 @@ func TestQueueTakesAllOfItsBound(t *testing.T) {
 	}
 }
 
-// A single key that takes all of the queue has nothing else dropped for what is added to
-// it, which is refused.
-func TestDropOldestDropsNotItself(t *testing.T) {
+// If a single key takes all of the queue, a change that is added to it is refused and
+// drops nothing.
+func TestDropOldestKeepsTheOnlyKey(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "b")
-		update(t, s, "a", "1", resilient.Queued)
-		update(t, s, "a", "2", resilient.Queued)
-		if _, _, err := s.Update(t.Context(), "a", appends("3")); !errors.Is(err, resilient.ErrFull) {
+		update(t, s, "a", "1", queued)
+		update(t, s, "a", "2", queued)
+		if _, _, err := updated(s.Update(t.Context(), "a", appends("3"))); !errors.Is(err, resilient.ErrFull) {
 			t.Errorf("Update: %v", err)
 		}
 		holds(t, s, "a", "12")
-		put(t, s, "b", "1", resilient.Queued) // in its place
+		put(t, s, "b", "1", queued) // in its place
 		dropped := seen.of(resilient.Dropped)
 		if len(dropped) != 1 || dropped[0].Key != "a" || dropped[0].Changes != 2 || s.Stats().Dropped != 2 {
 			t.Errorf("dropped: %+v", dropped)
@@ -134,8 +134,8 @@ func TestDropOldestDropsNotItself(t *testing.T) {
 	}, resilient.Queue(2, 0), resilient.DropOldest())
 }
 
-// A copy takes its key and value, gives them back, and all of the bound is used.
-func TestBytesOfCopies(t *testing.T) {
+// The size of the copies counts keys and values, is given back, and may be used up.
+func TestCopySize(t *testing.T) {
 	takes := 0
 	synctest.Test(t, func(t *testing.T) {
 		at := newServer()
@@ -202,15 +202,16 @@ func TestBytesOfCopies(t *testing.T) {
 	}
 }
 
-// What is too large for all of the copies is not kept, and takes no other's place.
-func TestCopyThatIsTooLarge(t *testing.T) {
+// A record that is larger than the bound of the copies is not kept and displaces no
+// other.
+func TestCopyTooLarge(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		put(t, s, "large", strings.Repeat("x", 1000), resilient.Committed)
+		put(t, s, "a", "1", committed)
+		put(t, s, "large", strings.Repeat("x", 1000), committed)
 		if told := seen.of(resilient.Forgot); len(told) != 1 || told[0].Key != "large" || s.Stats().Copies != 1 {
 			t.Errorf("it is told %+v", told)
 		}
-		if n := s.Flights(); n != 0 {
+		if n := s.InFlight(); n != 0 {
 			t.Errorf("%d changes are on their way for ever", n)
 		}
 		at.stop()
@@ -219,8 +220,8 @@ func TestCopyThatIsTooLarge(t *testing.T) {
 	}, resilient.Copy(0, 1000))
 }
 
-// Of events that are not taken the last 10,000 wait, or as many as have 64 MiB.
-func TestEventsThatWait(t *testing.T) {
+// Of events that no observer takes, the last 10,000 wait, or as many as have 64 MiB.
+func TestEventQueueIsBounded(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		events, value int
@@ -242,7 +243,7 @@ func TestEventsThatWait(t *testing.T) {
 				synctest.Wait()
 				value := make([]byte, c.value)
 				for i := range c.events + 1 { // each drops the one before it
-					if _, err := s.Put(t.Context(), fmt.Sprintf("%05d", i), value, storage.Forever); err != nil {
+					if _, err := outcomeOf(s.Set(t.Context(), fmt.Sprintf("%05d", i), value, storage.Forever)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -274,7 +275,7 @@ func TestEventsThatWait(t *testing.T) {
 	}
 }
 
-// The lag is that of the key that has waited for longest.
+// The lag is that of the key that has waited longest.
 func TestLag(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		lag := func(want time.Duration) {
@@ -285,10 +286,10 @@ func TestLag(t *testing.T) {
 		}
 		lag(0)
 		at.stop()
-		update(t, s, "a", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
 		later(5 * time.Second)
-		put(t, s, "b", "1", resilient.Queued)
-		update(t, s, "a", "1", resilient.Queued)
+		put(t, s, "b", "1", queued)
+		update(t, s, "a", "1", queued)
 		lag(5 * time.Second)
 		later(5 * time.Second)
 		lag(10 * time.Second)

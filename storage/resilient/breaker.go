@@ -2,75 +2,70 @@ package resilient
 
 import "time"
 
-// State is that of the breaker.
+// State is the state of the breaker.
 type State uint8
 
 // The states.
 const (
-	StateClosed   State = iota // everything is sent
-	StateOpen                  // nothing is sent
+	StateClosed   State = iota // all calls are sent
+	StateOpen                  // no call is sent
 	StateHalfOpen              // one call is sent, to see whether the store is back
 )
 
-// String is the state in lower case.
+var stateNames = [...]string{"closed", "open", "half-open"}
+
+// String returns the state in lower case.
 func (s State) String() string {
-	switch s {
-	case StateClosed:
-		return "closed"
-	case StateOpen:
-		return "open"
-	case StateHalfOpen:
-		return "half-open"
+	if int(s) < len(stateNames) {
+		return stateNames[s]
 	}
 	return "unknown"
 }
 
-// breaker says whether the store is to be asked. It is used with the Store's lock
-// held.
+// breaker says whether the backend is called. Guarded by core.mu.
 type breaker struct {
-	state  State
-	era    uint64        // how often it has closed: a call of an era before says nothing of this one
-	failed int           // probes in succession
-	back   chan struct{} // is closed when the breaker closes; nil while it is
-	closed time.Time     // when it closed last
-	err    error         // why it opened
-	key    string        // a look at it is the probe where nothing waits
+	state      State
+	generation uint64        // how often it has closed: a call that began in an earlier one says nothing of this one
+	failed     int           // probes in succession
+	back       chan struct{} // closed when the breaker closes; nil while it is closed
+	closedAt   time.Time     // when it closed last
+	err        error         // why it opened
+	key        string        // the key that is looked at as a probe if nothing waits
+	trips      uint64
 }
 
-// patience is how many callers in succession may leave at their own deadlines,
-// which are shorter than the timeout, until the store counts as away.
-const patience = 3
+// away reports whether nothing is to be sent.
+func (b *breaker) away() bool { return b.state != StateClosed }
 
-// open opens the breaker, and tells how often it has failed. A store that goes again soon
-// after it came is given as long as if it had never come.
+// open opens the breaker and returns how often it has failed. A store that goes away
+// soon after it came back is treated as if it had never come back.
 func (b *breaker) open(err error, now time.Time) (failed int) {
-	switch {
-	case b.state == StateClosed && now.Sub(b.closed) > LongestBackoff:
-		b.failed = 0
-	default:
-		b.failed++
-	}
-	if b.back == nil {
+	b.failed++
+	if b.state == StateClosed {
+		b.trips++
 		b.back = make(chan struct{})
+		if now.Sub(b.closedAt) > LongestBackoff {
+			b.failed = 0
+		}
 	}
 	b.state, b.err = StateOpen, err
 	return b.failed
 }
 
 func (b *breaker) close(now time.Time) {
-	b.state, b.err, b.closed = StateClosed, nil, now
-	b.era++
+	b.state, b.err, b.closedAt = StateClosed, nil, now
+	b.generation++
 	close(b.back)
 	b.back = nil
 }
 
-// backoff is a time between FirstBackoff and LongestBackoff that doubles with
-// what failed; the jitter, up to half as much again, keeps processes from coming
-// back all at once.
-func (s *Store) backoff(failed int) time.Duration {
+// backoff returns a time between FirstBackoff and LongestBackoff that doubles with each
+// failure. The jitter, up to half as much again, keeps processes from coming back all
+// at once.
+func (c *config) backoff(failed int) time.Duration {
 	least := LongestBackoff * 2 / 3
 	if failed < 8 {
 		least = min(least, FirstBackoff<<failed)
 	}
-	return least + s.random(least/2+1)
+	return least + c.random(least/2+1)
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// One fault opens the breaker; from then on the store is asked by the probes
-// alone, at times that double, with jitter, from 2 s to 30 s.
+// One fault opens the breaker. From then on only the probes ask the store, at times that
+// double, with jitter, from 2 s to 30 s.
 func TestBreakerProbes(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "a")
-		put(t, s, "b", "1", resilient.Queued)
+		put(t, s, "b", "1", queued)
 		before := at.calls.Load()
 		began := time.Now()
 		later(5 * time.Minute)
@@ -49,10 +49,10 @@ func TestBreakerProbes(t *testing.T) {
 	})
 }
 
-// While a probe is on its way nobody else asks the store.
+// While a probe is in flight, nobody else asks the store.
 func TestHalfOpenHasOneProbe(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.stop()
 		holds(t, s, "a", "1")
 		at.set(func(s *server) { s.hangs = true })
@@ -66,7 +66,7 @@ func TestHalfOpenHasOneProbe(t *testing.T) {
 		before := at.calls.Load()
 		for range 100 {
 			holds(t, s, "a", "1")
-			put(t, s, "b", "1", resilient.Queued)
+			put(t, s, "b", "1", queued)
 		}
 		if n := at.calls.Load() - before; n != 0 {
 			t.Errorf("%d calls besides the probe", n)
@@ -74,10 +74,10 @@ func TestHalfOpenHasOneProbe(t *testing.T) {
 	})
 }
 
-// A store that goes as soon as it came is not asked every two seconds.
-func TestBackoffGoesOnWhereTheStoreGoesAgain(t *testing.T) {
+// A store that goes away as soon as it was back is not asked every two seconds.
+func TestBackoffContinuesIfTheStoreGoesAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
 				if verb == "swap" {
@@ -86,7 +86,7 @@ func TestBackoffGoesOnWhereTheStoreGoesAgain(t *testing.T) {
 				return nil
 			}
 		})
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		later(10 * time.Minute)
 		if n := len(seen.of(resilient.Opened)); n < 20 || n > 45 {
 			t.Errorf("opened %d times in ten minutes", n)
@@ -95,7 +95,7 @@ func TestBackoffGoesOnWhereTheStoreGoesAgain(t *testing.T) {
 	})
 }
 
-// What is a user's mistake is an error, opens nothing, and changes nothing.
+// An error that is the user's mistake is returned, opens nothing and changes nothing.
 func TestMistakesDoNotOpenTheBreaker(t *testing.T) {
 	for _, mistake := range []error{
 		storage.Refused(errors.New("the value is too large")),
@@ -107,18 +107,18 @@ func TestMistakesDoNotOpenTheBreaker(t *testing.T) {
 	} {
 		t.Run(mistake.Error(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				at.set(func(s *server) { s.fault = func(string, string) error { return mistake } })
 				if _, err := s.Get(t.Context(), "a"); !errors.Is(err, mistake) {
 					t.Errorf("Get: %v", err)
 				}
-				if outcome, err := s.Put(t.Context(), "a", []byte("2"), storage.Forever); !errors.Is(err, mistake) || outcome != 0 {
-					t.Errorf("Put: %v, %v", outcome, err)
+				if outcome, err := outcomeOf(s.Set(t.Context(), "a", []byte("2"), storage.Forever)); !errors.Is(err, mistake) || outcome != 0 {
+					t.Errorf("Set: %v, %v", outcome, err)
 				}
-				if _, err := s.Remove(t.Context(), "a"); !errors.Is(err, mistake) {
-					t.Errorf("Remove: %v", err)
+				if _, err := deleted(s.Delete(t.Context(), "a")); !errors.Is(err, mistake) {
+					t.Errorf("Delete: %v", err)
 				}
-				if _, _, err := s.Update(t.Context(), "a", appends("2")); !errors.Is(err, mistake) {
+				if _, _, err := updated(s.Update(t.Context(), "a", appends("2"))); !errors.Is(err, mistake) {
 					t.Errorf("Update: %v", err)
 				}
 				at.set(func(s *server) { s.fault = nil })
@@ -155,7 +155,7 @@ func TestJudgeError(t *testing.T) {
 	}
 }
 
-// A server that loses its mind for good, for which a Judge says what is what.
+// A Judge says what the errors of an unknown server mean.
 func TestJudge(t *testing.T) {
 	opaque := errors.New("opaque")
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
@@ -169,26 +169,26 @@ func TestJudge(t *testing.T) {
 	}, resilient.Judge(func(error) resilient.Verdict { return resilient.Unfit }))
 }
 
-// FailAway tells a miss from what can't be known.
+// FailAway tells a missing record from one that can't be known.
 func TestFailAway(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		remove(t, s, "b", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		remove(t, s, "b", committed)
 		at.stop()
 		holds(t, s, "a", "1")
 		lacks(t, s, "b")
 		if _, err := s.Get(t.Context(), "c"); !errors.Is(err, resilient.ErrAway) {
 			t.Errorf("Get of what was never seen: %v", err)
 		}
-		update(t, s, "c", "x", resilient.Queued)
+		update(t, s, "c", "x", queued)
 		holds(t, s, "c", "x")
 	}, resilient.FailAway())
 }
 
-// A dead server costs nothing: see BenchmarkAway for how little.
+// A dead server costs nothing: see BenchmarkAway.
 func TestAwayAsksNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.stop()
 		holds(t, s, "a", "1")
 		before, began := at.calls.Load(), time.Now()
@@ -197,7 +197,7 @@ func TestAwayAsksNothing(t *testing.T) {
 			case 0:
 				holds(t, s, "a", "1")
 			case 1:
-				put(t, s, fmt.Sprint("k", i%100), "1", resilient.Queued)
+				put(t, s, fmt.Sprint("k", i%100), "1", queued)
 			case 2:
 				lacks(t, s, "nothing")
 			}
@@ -211,8 +211,9 @@ func TestAwayAsksNothing(t *testing.T) {
 	})
 }
 
-// An event is told in its order and with no lock held, and a panic harms nobody.
-func TestObserverMayLookAndPanic(t *testing.T) {
+// Observers are called in the order of the events and with no lock held, and their panics
+// do no harm.
+func TestObserverMayReadAndPanic(t *testing.T) {
 	var s *resilient.Store
 	var told []resilient.State
 	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
@@ -238,9 +239,9 @@ func TestObserverMayLookAndPanic(t *testing.T) {
 	})
 }
 
-// A client that does not look at contexts, before a server that hangs, keeps the one
-// caller who found it so, and no other.
-func TestAStoreThatIsDeafToContexts(t *testing.T) {
+// A client that ignores contexts, with a server that hangs, blocks the one caller who met
+// it first, and nobody else.
+func TestStoreThatIgnoresContexts(t *testing.T) {
 	for name, c := range map[string]struct {
 		deadline time.Duration
 		calls    int // until the store counts as away

@@ -10,11 +10,10 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// BulkCache is a Cache over a store that takes many at a time and lists its keys.
+// BulkCache is a Cache over a store that takes many keys at a time and lists its keys.
 type BulkCache struct {
 	*Cache
-	bulk   storage.BulkBytes
-	lister storage.ListerBytes
+	store BulkStore
 }
 
 var _ interface {
@@ -22,15 +21,15 @@ var _ interface {
 	storage.ListerBytes
 } = (*BulkCache)(nil)
 
-// BulkStore is what a BulkCache is made over, as the stores of redisstore.New and
-// storage.NewMemory.
+// BulkStore is a store that a BulkCache can be made over, such as those of redisstore.New
+// and storage.NewMemory.
 type BulkStore interface {
 	FencedStore
 	storage.BulkBytes
 	storage.ListerBytes
 }
 
-// NewBulkCache makes a BulkCache over a store, which stays its maker's to close.
+// NewBulkCache makes a BulkCache over a store, which stays the caller's to close.
 //
 //	cache, err := resilient.NewBulkCache(redisstore.New(client))
 //	store, err := storage.Share(cache, storage.Prefix("svc:"))
@@ -43,97 +42,86 @@ func NewBulkCache(store BulkStore, opts ...Option) (*BulkCache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &BulkCache{c, store, store}, nil
+	return &BulkCache{c, store}, nil
 }
 
 // GetMany is Get for many keys, in one round trip.
 func (c *BulkCache) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	s := c.s
 	found := make([]storage.Record, len(keys))
-	var there []string
-	var places []int
-	s.mu.Lock()
-	if err := s.ready(); err != nil {
-		s.unlock()
-		return nil, err
-	}
-	era := s.breaker.era
 	epochs := make([]uint64, len(keys))
+	var there []string
 	var errs []error
 	here := func(i int) {
 		r, err := s.known(keys[i])
-		found[i] = own(r)
+		found[i] = cloned(r)
 		if err != nil {
 			errs = append(errs, &storage.ItemError{Item: i, Err: err})
 		}
 	}
-	for i, key := range keys {
-		if s.local(key) {
+	places, generation, err := s.split(ctx, len(keys), func(i int) bool {
+		if s.local(keys[i]) {
 			here(i)
-			continue
+			return true
 		}
-		epochs[i] = *s.epoch(key)
-		there, places = append(there, key), append(places, i)
+		epochs[i] = s.mirror.mark(keys[i]).own
+		there = append(there, keys[i])
+		return false
+	})
+	if err != nil {
+		return nil, err
 	}
-	s.unlock()
 	if len(there) == 0 {
 		return found, errors.Join(errs...)
 	}
 	var records []storage.Record
-	verdict, err := s.call(ctx, era, there[0], func(ctx context.Context) (err error) {
-		records, err = c.bulk.GetMany(ctx, there)
+	verdict, err := s.link.call(ctx, generation, there[0], func(ctx context.Context) (err error) {
+		records, err = c.store.GetMany(ctx, there)
 		return err
 	})
-	s.mu.Lock()
+	s.lock()
 	defer s.unlock()
-	if verdict == Away || verdict == Unknown {
+	if verdict.away() {
 		for _, i := range places {
 			here(i)
 		}
 		return found, errors.Join(errs...)
 	}
-	for n, i := range places {
-		if n >= len(records) {
-			break
-		}
+	for n, i := range places[:min(len(places), len(records))] {
 		found[i] = records[n]
-		if storage.FaultOf(err, n) == nil && epochs[i] == *s.epoch(keys[i]) {
-			s.putCopy(s.seen(plainVersion(records[n]), keys[i]))
+		if storage.FaultOf(err, n) == nil {
+			c.remember(keys[i], epochs[i], records[n])
 		}
 	}
 	return found, errors.Join(append(errs, placed(err, places)...)...)
 }
 
-// SetMany is Set for many items: in one round trip, unless something waits for one
-// of them. Where some are queued the error matches storage.ErrQueued.
+// SetMany is Set for many items, in one round trip unless changes to one of them wait. If
+// some are queued, the error matches storage.ErrQueued.
 func (c *BulkCache) SetMany(ctx context.Context, items []storage.Item) error {
 	_, err := c.many(ctx, items, func(ctx context.Context) ([]bool, error) {
-		return nil, c.bulk.SetMany(ctx, items)
+		return nil, c.store.SetMany(ctx, items)
 	}, func(item storage.Item) (bool, error) {
 		return false, c.Set(ctx, item.Key, item.Value, item.Keep)
 	})
 	return err
 }
 
-// DeleteMany is Delete for many keys: in one round trip, unless something waits for
-// one of them. Where some are queued the error matches storage.ErrQueued.
+// DeleteMany is Delete for many keys, in one round trip unless changes to one of them
+// wait. If some are queued, the error matches storage.ErrQueued.
 func (c *BulkCache) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	items := make([]storage.Item, len(keys))
 	for i, key := range keys {
 		items[i].Key = key
 	}
 	return c.many(ctx, items, func(ctx context.Context) ([]bool, error) {
-		return c.bulk.DeleteMany(ctx, keys)
+		return c.store.DeleteMany(ctx, keys)
 	}, func(item storage.Item) (bool, error) {
 		return c.Delete(ctx, item.Key)
 	})
 }
 
-// many changes many keys at once, or, where that can't be, one after the other,
-// by which they are queued.
+// many changes many keys at once, or else one after the other, which queues them.
 func (c *BulkCache) many(ctx context.Context, items []storage.Item, all func(context.Context) ([]bool, error), each func(item storage.Item) (bool, error)) ([]bool, error) {
 	if err := ctx.Err(); err != nil || len(items) == 0 {
 		return nil, err
@@ -154,59 +142,50 @@ func (c *BulkCache) many(ctx context.Context, items []storage.Item, all func(con
 	return existed, errors.Join(errs...)
 }
 
-// atOnce changes many keys in the store, unless that is away or something waits for
-// one of them.
+// atOnce changes many keys in the store, unless it is away or changes to one of them
+// wait.
 func (c *BulkCache) atOnce(ctx context.Context, items []storage.Item, all func(context.Context) ([]bool, error)) (existed []bool, done bool, _ error) {
 	s := c.s
-	order := make([]string, len(items))
+	keys := make([]string, len(items))
 	for i, item := range items {
-		order[i] = item.Key
+		keys[i] = item.Key
 	}
-	slices.Sort(order) // so that two who take many can't wait for each other
-	order = slices.Compact(order)
-	for i, key := range order {
-		if err := s.turns.take(ctx, key); err != nil {
-			for _, taken := range order[:i] {
-				s.turns.give(taken)
-			}
+	slices.Sort(keys) // so that two callers can't wait for each other
+	keys = slices.Compact(keys)
+	for _, key := range keys {
+		if err := s.keys.lock(ctx, key); err != nil {
 			return nil, true, err
 		}
+		defer s.keys.unlock(key)
 	}
-	defer func() {
-		for _, key := range order {
-			s.turns.give(key)
-		}
-	}()
-	s.mu.Lock()
-	if err := s.ready(); err != nil {
-		s.unlock()
+	if err := s.lockOpen(); err != nil {
 		return nil, true, err
 	}
-	era := s.breaker.era
-	local := slices.ContainsFunc(order, s.local)
+	generation := s.breaker.generation
+	local := slices.ContainsFunc(keys, s.local)
 	s.unlock()
 	if local {
 		return nil, false, nil
 	}
-	verdict, err := s.call(ctx, era, order[0], func(ctx context.Context) (err error) {
+	verdict, err := s.link.call(ctx, generation, keys[0], func(ctx context.Context) (err error) {
 		existed, err = all(ctx)
 		return err
 	})
-	s.mu.Lock()
+	s.lock()
 	defer s.unlock()
 	now := s.clock.Now()
 	for _, item := range items {
-		change := storage.Change{Item: item, Becomes: s.ground.becomes(item.Value, item.Keep)}
+		change := s.backend.change(item, "")
 		if err != nil {
-			s.doubt(change)
+			s.mirror.doubt(change)
 			continue
 		}
-		mine := s.copyOf(item.Key, bytes.Clone(item.Value), item.Keep, now)
-		mine.is = []string{versionOf(change)}
-		*s.epoch(item.Key)++
-		s.putCopy(mine)
+		mine := newCopy(item.Key, bytes.Clone(item.Value), item.Keep, now)
+		mine.versions = []string{versionAfter(change)}
+		s.mirror.epochs.changed(item.Key)
+		s.mirror.put(mine)
 	}
-	return existed, verdict != Away && verdict != Unknown, err
+	return existed, !verdict.away(), err
 }
 
 // Keys is Store.Keys.
@@ -214,46 +193,39 @@ func (c *BulkCache) Keys(ctx context.Context, prefix string) iter.Seq2[string, e
 	return c.s.Keys(ctx, prefix)
 }
 
-// Clear deletes what begins with the prefix, and what waits for it. It does not
-// wait itself: while the store is away it returns ErrAway, and has done nothing.
-// It may take as long as its context allows.
+// Clear deletes the records whose keys begin with the prefix, and the changes that wait
+// for them. It does not wait itself: while the store is away it returns ErrAway, and has
+// done nothing. It may take as long as its context allows.
 func (c *BulkCache) Clear(ctx context.Context, prefix string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	s := c.s
-	s.mu.Lock()
-	if err := s.ready(); err != nil {
-		s.unlock()
+	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	if s.away() {
+	if s.breaker.away() {
 		defer s.unlock()
 		return s.errAway()
 	}
-	era := s.breaker.era
+	generation := s.breaker.generation
 	s.unlock()
-	if err := ask(ctx, func(ctx context.Context) error { return c.lister.Clear(ctx, prefix) }); err != nil {
+	if err := safely(ctx, func(ctx context.Context) error { return c.store.Clear(ctx, prefix) }); err != nil {
 		if ctx.Err() == nil {
-			if verdict := s.judge(err); verdict == Away || verdict == Unknown {
-				s.trip(era, prefix, err)
-			}
+			s.fail(generation, prefix, err)
 		}
 		return err
 	}
-	s.mu.Lock()
+	s.lock()
 	defer s.unlock()
 	s.clear(prefix)
 	return nil
 }
 
-// placed is the error of a call for some of those that were given, which stand at
-// these places.
+// placed translates the error of a call for some of the caller's items to their places
+// among all of them.
 func placed(err error, places []int) (errs []error) {
 	if err == nil {
 		return nil
 	}
-	if storage.FaultOf(err, -1) != nil { // of all of them
+	if storage.FaultOf(err, -1) != nil { // of the whole call
 		return []error{err}
 	}
 	for i, place := range places {

@@ -13,10 +13,10 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// errReadOnly is what a server says that answers, and takes nothing.
+// errReadOnly is the answer of a server that refuses all changes.
 var errReadOnly = errors.New("READONLY You can't write against a read only replica")
 
-// on is a fault of some verbs.
+// on returns a fault of some verbs.
 func on(err error, verbs ...string) func(verb, key string) error {
 	return func(verb, _ string) error {
 		if slices.Contains(verbs, verb) {
@@ -26,8 +26,8 @@ func on(err error, verbs ...string) func(verb, key string) error {
 	}
 }
 
-// keyed is a server that puts down which keys it was asked for at once, and has its
-// answers changed.
+// keyed is a server that records the keys of each call for many, and whose answers may be
+// changed.
 type keyed struct {
 	*server
 	asked [][]string
@@ -62,7 +62,7 @@ func (k *keyed) Claim(ctx context.Context, hold time.Duration, keys ...string) (
 	return claims, err
 }
 
-// overKeyed runs a test over a cache whose server puts down what it is asked for.
+// overKeyed runs a test over a cache and a keyed server.
 func overKeyed(t *testing.T, f func(t *testing.T, at *keyed, c *resilient.BulkCache), opts ...resilient.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func overKeyed(t *testing.T, f func(t *testing.T, at *keyed, c *resilient.BulkCa
 	})
 }
 
-// stores sets in the server itself.
+// stores sets values in the server itself.
 func stores(t *testing.T, at *server, pairs ...string) {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
@@ -94,7 +94,7 @@ func stores(t *testing.T, at *server, pairs ...string) {
 	}
 }
 
-// waits has changes of the cache wait while the store is there: it takes none.
+// waits makes changes of the cache wait: the server answers and refuses them.
 func waits(t *testing.T, at *server, change func()) {
 	t.Helper()
 	at.stop()
@@ -122,9 +122,9 @@ func texts(found []storage.Record) (all []string) {
 	return all
 }
 
-// Of many keys only those are asked for of which nothing waits, and each answer is at
-// its place. A copy is kept of what was seen.
-func TestGetManyAsksForWhatDoesNotWait(t *testing.T) {
+// GetMany asks only for keys of which nothing waits, returns each answer at its place,
+// and keeps copies.
+func TestGetManyAsksForKeysWithoutChanges(t *testing.T) {
 	overKeyed(t, func(t *testing.T, at *keyed, c *resilient.BulkCache) {
 		waits(t, at.server, func() { queues(t, c, "b", "waits") })
 		if state := c.Stats().State; state != resilient.StateClosed {
@@ -162,7 +162,7 @@ func TestGetManyAsksForWhatDoesNotWait(t *testing.T) {
 	})
 }
 
-// With FailAway what has no copy is an error of its own, at its place.
+// With FailAway each record without a copy is an error at its place.
 func TestGetManyFailsAway(t *testing.T) {
 	overKeyed(t, func(t *testing.T, at *keyed, c *resilient.BulkCache) {
 		stores(t, at.server, "a", "1")
@@ -182,8 +182,8 @@ func TestGetManyFailsAway(t *testing.T) {
 	}, resilient.FailAway())
 }
 
-// A fault of one of many is told at its place among those that were asked for, and no
-// copy is kept of it; one of them all is told as it is.
+// GetMany reports a fault of one key at its place among all keys, and keeps no copy of
+// it; a fault of the whole call is returned as it is.
 func TestGetManyPlacesFaults(t *testing.T) {
 	overKeyed(t, func(t *testing.T, at *keyed, c *resilient.BulkCache) {
 		waits(t, at.server, func() { queues(t, c, "a", "waits") })
@@ -218,7 +218,7 @@ func TestGetManyPlacesFaults(t *testing.T) {
 	})
 }
 
-// What was deleted while many were read is not kept for what there is.
+// A record that is deleted while GetMany reads it is not kept.
 func TestGetManyRacesADeletion(t *testing.T) {
 	overKeyed(t, func(t *testing.T, at *keyed, c *resilient.BulkCache) {
 		stores(t, at.server, "a", "1", "b", "2")
@@ -245,9 +245,9 @@ func TestGetManyRacesADeletion(t *testing.T) {
 	})
 }
 
-// Many are changed at once where nothing waits for one of them, and what was there is
-// told; else one after the other.
-func TestManyAreChanged(t *testing.T) {
+// Many keys are changed at once, with what existed, if nothing waits for them; else one
+// after the other.
+func TestSetManyAndDeleteMany(t *testing.T) {
 	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, _ *events) {
 		item := func(key, value string) storage.Item {
 			return storage.Item{Key: key, Value: []byte(value), Keep: storage.Forever}
@@ -303,8 +303,8 @@ func TestManyAreChanged(t *testing.T) {
 	})
 }
 
-// Who waits for a turn among many leaves when he has to, and keeps nobody else's.
-func TestManyWaitForTheirTurn(t *testing.T) {
+// A caller who waits for one of many key locks can leave, and keeps none of them.
+func TestManyWaitForKeyLocks(t *testing.T) {
 	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, _ *events) {
 		many := func(ctx context.Context, keys ...string) error {
 			var items []storage.Item
@@ -345,8 +345,8 @@ func TestManyWaitForTheirTurn(t *testing.T) {
 	})
 }
 
-// What may have been made by a call for many that failed, or whose answer was lost, is
-// no conflict with what comes after it.
+// A call for many that failed, or whose answer was lost, is no conflict with the next
+// change.
 func TestManyInDoubt(t *testing.T) {
 	for _, away := range []bool{true, false} {
 		cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, seen *events) {
@@ -385,9 +385,9 @@ func TestManyInDoubt(t *testing.T) {
 	}
 }
 
-// Clear takes away what waits and the copies of what begins with the prefix, and
-// nothing else, and makes claims of before worthless.
-func TestClearTakesAwayWhatWaits(t *testing.T) {
+// Clear drops the changes that wait and the copies of the keys with the prefix, and
+// nothing else, and invalidates earlier claims.
+func TestClearDropsWhatWaits(t *testing.T) {
 	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, seen *events) {
 		stores(t, at, "p:seen", "1", "q:seen", "1")
 		holds(t, c, "p:seen", "1")
@@ -421,7 +421,7 @@ func TestClearTakesAwayWhatWaits(t *testing.T) {
 	})
 }
 
-// What is wrong with Clear is told, and opens the breaker only if the store is away.
+// Clear returns its errors, and opens the breaker only if the store is away.
 func TestClearFails(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -461,8 +461,8 @@ func TestClearFails(t *testing.T) {
 	}
 }
 
-// What is over or closed does nothing.
-func TestCacheOverAndClosed(t *testing.T) {
+// With an ended context, or closed, a Cache does nothing.
+func TestCacheEndedContextAndClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := newServer()
 		c, err := resilient.NewBulkCache(at, resilient.Observe(nil))
@@ -511,7 +511,7 @@ func TestCacheOverAndClosed(t *testing.T) {
 	})
 }
 
-// Of many claims each is made where its key is to be looked for, and told at its place.
+// Each of many claims is made in the store or here, and returned at its place.
 func TestClaimsOfMany(t *testing.T) {
 	overKeyed(t, func(t *testing.T, at *keyed, c *resilient.BulkCache) {
 		waits(t, at.server, func() { queues(t, c, "b", "waits") })
@@ -550,8 +550,8 @@ func TestClaimsOfMany(t *testing.T) {
 	})
 }
 
-// What is wrong with a claim, or with filling it, is told where it is no sign that the
-// store is away; else it is made, and filled, here.
+// Errors of claims and fills are returned if they are no sign that the store is away;
+// else claims are made and filled here.
 func TestClaimsFail(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -598,8 +598,8 @@ func TestClaimsFail(t *testing.T) {
 	}
 }
 
-// What is filled here is filled within the time of its claim, and for its own time; what
-// was Set comes first, and what does not fit beside a deletion is not kept.
+// A claim is filled here within its time, and for the time of the record. A Set comes
+// first, and a value that does not fit beside a deletion is not kept.
 func TestFillHere(t *testing.T) {
 	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, _ *events) {
 		at.stop()

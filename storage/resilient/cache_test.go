@@ -53,7 +53,8 @@ func fill(t *testing.T, c storage.FencedBytes, key, value string, by storage.Cla
 	}
 }
 
-// Away, what is loaded is kept here, and is not stored when the store is back.
+// While the store is away, values that are loaded are kept here, and are not stored when
+// it is back.
 func TestCacheAway(t *testing.T) {
 	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, _ *events) {
 		fill(t, c, "seen", "1", claim(t, c, "seen"), true)
@@ -79,9 +80,9 @@ func TestCacheAway(t *testing.T) {
 	})
 }
 
-// What is deleted while the store is away is gone at once, keeps out what was
-// loaded before, and is deleted in the store whatever is there.
-func TestCacheDeletesWhenItIsBack(t *testing.T) {
+// A record that is deleted while the store is away is gone at once, keeps out values that
+// were loaded before, and is deleted in the store whatever is there.
+func TestCacheDeletesWhenTheStoreIsBack(t *testing.T) {
 	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, seen *events) {
 		fill(t, c, "a", "1", claim(t, c, "a"), true)
 		at.stop()
@@ -132,8 +133,8 @@ func TestCacheDeletesAgain(t *testing.T) {
 	}
 }
 
-// What is Set while the store is away is stored unless somebody has changed it.
-func TestCacheSetsWhenItIsBack(t *testing.T) {
+// A Set while the store is away is stored unless somebody else has changed the record.
+func TestCacheSetsWhenTheStoreIsBack(t *testing.T) {
 	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, seen *events) {
 		fill(t, c, "a", "1", claim(t, c, "a"), true)
 		fill(t, c, "b", "1", claim(t, c, "b"), true)
@@ -175,9 +176,9 @@ func TestCacheClears(t *testing.T) {
 	})
 }
 
-// A function goes on while its store is away: it serves what it has seen, loads
-// what it has not, once each, and an invalidation is seen here at once and by the
-// others when the store is back.
+// A memoized function works while its store is away: it serves what it has seen, loads
+// the rest once, and an invalidation is seen here at once and by others when the store is
+// back.
 func TestFunctionOutlivesItsStore(t *testing.T) {
 	cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, _ *events) {
 		store, err := storage.Share(c)

@@ -8,8 +8,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A copy that stands in for a store that is away ends while the machine sleeps.
-func TestCopyEndsWhileTheMachineSleeps(t *testing.T) {
+// A copy expires while the machine sleeps.
+func TestCopyExpiresWhileTheMachineSleeps(t *testing.T) {
 	at := newServer()
 	defer func() { _ = at.memory.Close() }()
 	s, err := resilient.New(at)

@@ -12,9 +12,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What waits is looked at before it is sent only where that is needed: where the record may
-// be one of several, where it updates, and where it deletes what was never seen.
-func TestWhatIsLookedAtBeforeItIsSent(t *testing.T) {
+// A record is read before a change is sent only if it may have one of several versions,
+// for an update, and for a deletion of a record that was never seen.
+func TestLookBeforeSending(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		before func(t *testing.T, at *asked, s *resilient.Store)
@@ -23,24 +23,24 @@ func TestWhatIsLookedAtBeforeItIsSent(t *testing.T) {
 		sent   int
 	}{
 		{"put of what was seen", func(t *testing.T, _ *asked, s *resilient.Store) { holds(t, s, "a", "0") },
-			func(t *testing.T, s *resilient.Store) { put(t, s, "a", "1", resilient.Queued) }, "[a]", 1},
+			func(t *testing.T, s *resilient.Store) { put(t, s, "a", "1", queued) }, "[a]", 1},
 		{"deletion of what was seen", func(t *testing.T, _ *asked, s *resilient.Store) { holds(t, s, "a", "0") },
-			func(t *testing.T, s *resilient.Store) { remove(t, s, "a", resilient.Queued) }, "[a]", 1},
+			func(t *testing.T, s *resilient.Store) { remove(t, s, "a", queued) }, "[a]", 1},
 		{"deletion of what was never seen", func(*testing.T, *asked, *resilient.Store) {},
-			func(t *testing.T, s *resilient.Store) { remove(t, s, "a", resilient.Queued) }, "[a a]", 0},
+			func(t *testing.T, s *resilient.Store) { remove(t, s, "a", queued) }, "[a a]", 0},
 		{"put of what may be one of two", func(t *testing.T, at *asked, s *resilient.Store) {
 			holds(t, s, "a", "0")
 			ctx, cancel := context.WithCancel(t.Context())
 			at.answers.Store(int64(100 * time.Millisecond))
 			at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
 			time.AfterFunc(50*time.Millisecond, cancel)
-			if _, err := s.Put(ctx, "a", []byte("left"), storage.Forever); !errors.Is(err, context.Canceled) {
-				t.Errorf("Put: %v", err)
+			if _, err := outcomeOf(s.Set(ctx, "a", []byte("left"), storage.Forever)); !errors.Is(err, context.Canceled) {
+				t.Errorf("Set: %v", err)
 			}
 			at.answers.Store(0)
-		}, func(t *testing.T, s *resilient.Store) { put(t, s, "a", "1", resilient.Queued) }, "[a a]", 1},
+		}, func(t *testing.T, s *resilient.Store) { put(t, s, "a", "1", queued) }, "[a a]", 1},
 		{"update", func(t *testing.T, _ *asked, s *resilient.Store) { holds(t, s, "a", "0") },
-			func(t *testing.T, s *resilient.Store) { update(t, s, "a", "1", resilient.Queued) }, "[a a]", 1},
+			func(t *testing.T, s *resilient.Store) { update(t, s, "a", "1", queued) }, "[a a]", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
@@ -63,26 +63,26 @@ func TestWhatIsLookedAtBeforeItIsSent(t *testing.T) {
 	}
 }
 
-// A function that fails takes itself away, wherever it stands among what waits.
-func TestOneOfManyFails(t *testing.T) {
+// An update whose function fails is dropped alone, wherever it is among the parts.
+func TestOneUpdateOfSeveralFails(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "0", resilient.Queued)
-		update(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "0", queued)
+		update(t, s, "a", "1", queued)
 		fails := errors.New("not on this")
 		for _, key := range []string{"a", "alone"} {
 			calls := 0
-			if _, _, err := s.Update(t.Context(), key, func(now record) ([]byte, time.Duration, error) {
+			if _, _, err := updated(s.Update(t.Context(), key, func(now record) ([]byte, time.Duration, error) {
 				if calls++; calls > 1 {
 					return nil, 0, fails
 				}
 				return append(now.Value, "gone"...), storage.Forever, nil
-			}); err != nil {
+			})); err != nil {
 				t.Fatal(err)
 			}
 		}
-		update(t, s, "a", "2", resilient.Queued)
+		update(t, s, "a", "2", queued)
 		at.start()
 		later(time.Minute)
 		holds(t, at.memory, "a", "012")
@@ -96,25 +96,25 @@ func TestOneOfManyFails(t *testing.T) {
 	})
 }
 
-// What is replaced while its function runs is not sent.
+// A change that is replaced while its function runs is not sent.
 func TestReplacedWhileItsFunctionRuns(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.stop()
 		lacks(t, s, "nothing")
 		calls := 0
-		if _, _, err := s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
+		if _, _, err := updated(s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
 			if calls++; calls > 1 {
 				time.Sleep(10 * time.Second)
 			}
 			return append(now.Value, '1'), storage.Forever, nil
-		}); err != nil {
+		})); err != nil {
 			t.Fatal(err)
 		}
 		at.start()
 		at.anew()
 		later(5 * time.Second)
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "2", queued)
 		later(time.Minute)
 		holds(t, at.memory, "a", "2")
 		if _, swapped, _ := at.anew(); len(swapped) != 1 {
@@ -126,17 +126,17 @@ func TestReplacedWhileItsFunctionRuns(t *testing.T) {
 	})
 }
 
-// Who flushes, and leaves while a function hangs, is told that he has left.
-func TestWhoLeavesAFunctionThatHangsIsTold(t *testing.T) {
+// A caller of Flush who leaves while a function hangs gets the error of the context.
+func TestFlushEndsWhileAFunctionHangs(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		at.stop()
 		var calls atomic.Int64
-		if _, _, err := s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
+		if _, _, err := updated(s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
 			if calls.Add(1) == 2 {
 				time.Sleep(time.Minute)
 			}
 			return []byte("1"), storage.Forever, nil
-		}); err != nil {
+		})); err != nil {
 			t.Fatal(err)
 		}
 		at.start()
@@ -154,12 +154,12 @@ func TestWhoLeavesAFunctionThatHangsIsTold(t *testing.T) {
 	})
 }
 
-// What is written again gives way to what others have set, also where its answer is lost
-// until it is too late; what waits behind it is made on that, and nothing is sent in vain.
-func TestOthersAreFasterThanWhatIsWrittenAgain(t *testing.T) {
+// A rewrite yields to what others have set, also if its answer is lost until it is too
+// late. What waits behind it is made on that, and nothing is sent in vain.
+func TestRewriteYieldsToOthers(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.tells.Store(int64(time.Hour))
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
 		at.restarts(t, s)
 		for len(seen.of(resilient.Opened)) < 2 {
@@ -167,7 +167,7 @@ func TestOthersAreFasterThanWhatIsWrittenAgain(t *testing.T) {
 		}
 		at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		later(10 * time.Second)
-		update(t, s, "a", "+", resilient.Queued)
+		update(t, s, "a", "+", queued)
 		stores(t, at.server, "a", "9")
 		later(2 * time.Minute)
 		at.set(func(s *server) { s.fault = nil })

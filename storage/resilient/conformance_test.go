@@ -11,8 +11,7 @@ import (
 	"github.com/perennial-go/perennial/storage/storagetest"
 )
 
-// Over a store with versions, and over one that has nothing, a Store is a store as
-// any other.
+// Over a store with versions, and over a plain one, a Store passes the conformance suite.
 func TestConformance(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -11,10 +11,10 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// longest is a jitter that is always the longest.
+// longest is the longest jitter.
 func longest(below time.Duration) time.Duration { return below - 1 }
 
-// contended has others be faster with the keys, for so many changes of each.
+// contended lets others change the keys first, so many times each.
 func contended(t *testing.T, at *server, most int, keys ...string) (swaps map[string]int) {
 	swaps = map[string]int{}
 	at.set(func(s *server) {
@@ -36,20 +36,19 @@ func contended(t *testing.T, at *server, most int, keys ...string) (swaps map[st
 	return swaps
 }
 
-// A change is tried a hundred times while others are faster, with pauses that are
-// longer the more often they were.
+// A change is tried a hundred times while others are faster, with pauses that grow.
 func TestContended(t *testing.T) {
-	for _, verb := range []string{"Put", "Remove", "Update"} {
+	for _, verb := range []string{"Set", "Delete", "Update"} {
 		t.Run(verb, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-				do := func(ctx context.Context) (outcome resilient.Outcome, err error) {
+				do := func(ctx context.Context) (outcome outcome, err error) {
 					switch verb {
-					case "Put":
-						return s.Put(ctx, "a", []byte("mine"), storage.Forever)
-					case "Remove":
-						return s.Remove(ctx, "a")
+					case "Set":
+						return outcomeOf(s.Set(ctx, "a", []byte("mine"), storage.Forever))
+					case "Delete":
+						return deleted(s.Delete(ctx, "a"))
 					}
-					r, outcome, err := s.Update(ctx, "a", appends("mine"))
+					r, outcome, err := updated(s.Update(ctx, "a", appends("mine")))
 					if (err == nil) != r.Found {
 						t.Errorf("Update: %+v, %v", r, err)
 					}
@@ -74,7 +73,7 @@ func TestContended(t *testing.T) {
 					t.Errorf("with a deadline: %v, %v after %v", outcome, err, time.Since(began))
 				}
 				swaps = contended(t, at, 99, "a")
-				if outcome, err := do(t.Context()); err != nil || outcome != resilient.Committed || swaps["a"] != 100 {
+				if outcome, err := do(t.Context()); err != nil || outcome != committed || swaps["a"] != 100 {
 					t.Errorf("where they stop: %v, %v after %d", outcome, err, swaps["a"])
 				}
 				at.set(func(s *server) { s.fault = nil })
@@ -86,14 +85,14 @@ func TestContended(t *testing.T) {
 	}
 }
 
-// What others are always faster with waits on, behind the others, and is tried again
-// after times that grow; a Flush that tries once says so.
+// A change that loses to others again and again waits behind the rest and is tried again
+// after growing times; a Flush that tries once says so.
 func TestContendedDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
-		update(t, s, "a", "+", resilient.Queued)
-		put(t, s, "b", "1", resilient.Queued)
-		put(t, s, "c", "1", resilient.Queued)
+		update(t, s, "a", "+", queued)
+		put(t, s, "b", "1", queued)
+		put(t, s, "c", "1", queued)
 		swaps := contended(t, at, 1000, "a")
 		fault := at.fault
 		at.set(func(s *server) {
@@ -114,7 +113,7 @@ func TestContendedDelivery(t *testing.T) {
 			t.Errorf("it was tried %d times", swaps["a"])
 		}
 		holds(t, at.memory, "b", "1")
-		remove(t, s, "c", resilient.Queued)
+		remove(t, s, "c", queued)
 		at.set(func(s *server) { s.fault = fault })
 		if err = s.Flush(context.Background()); !errors.As(err, &left) || fmt.Sprint(left.Keys) != "[a]" || !errors.Is(err, resilient.ErrContended) {
 			t.Errorf("Flush: %v", err)
@@ -130,15 +129,15 @@ func TestContendedDelivery(t *testing.T) {
 	})
 }
 
-// A server that answers and takes nothing is asked at times that double, for as long as
-// that takes, and anew when it has taken something.
+// A server that refuses everything is asked at times that double, and from the start
+// again after it has accepted something.
 func TestUnwillingServerIsAskedSeldom(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		for range 2 {
 			at.stop()
 			lacks(t, s, "nothing")
-			put(t, s, "a", "1", resilient.Queued)
-			put(t, s, "b", "1", resilient.Queued)
+			put(t, s, "a", "1", queued)
+			put(t, s, "b", "1", queued)
 			var asked []time.Time
 			at.set(func(s *server) {
 				s.fault = func(verb, key string) error {
@@ -167,15 +166,15 @@ func TestUnwillingServerIsAskedSeldom(t *testing.T) {
 			if stats := s.Stats(); stats.Changes != 0 || stats.Dropped != 0 {
 				t.Errorf("stats: %+v", stats)
 			}
-			remove(t, s, "a", resilient.Committed)
-			remove(t, s, "b", resilient.Committed)
+			remove(t, s, "a", committed)
+			remove(t, s, "b", committed)
 		}
 	}, resilient.Random(longest))
 }
 
-// A store that has been back for longer than the longest time is given time from the
-// beginning when it goes again; one that went sooner, as if it had never come.
-func TestBackoffBeginsAnew(t *testing.T) {
+// The backoff starts over if the store has been back for longer than the longest backoff,
+// and goes on if it goes away sooner.
+func TestBackoffStartsOver(t *testing.T) {
 	for _, c := range []struct {
 		there time.Duration
 		want  time.Duration
@@ -206,10 +205,10 @@ func TestBackoffBeginsAnew(t *testing.T) {
 	}
 }
 
-// Who waits for his turn leaves when he has to; the others come in their order.
-func TestTurns(t *testing.T) {
+// A caller who waits for a key can leave; the others get it in order.
+func TestKeyLockOrder(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "", resilient.Committed)
+		put(t, s, "a", "", committed)
 		at.set(func(s *server) { s.delay = time.Second })
 		done := make(chan error, 8)
 		for i, limit := range []time.Duration{10 * time.Second, 10 * time.Second, 200 * time.Millisecond, 10 * time.Second, 300 * time.Millisecond, 10 * time.Second} {
@@ -217,7 +216,7 @@ func TestTurns(t *testing.T) {
 				time.Sleep(time.Duration(i) * time.Millisecond)
 				ctx, cancel := context.WithTimeout(t.Context(), limit)
 				defer cancel()
-				_, _, err := s.Update(ctx, "a", appends(fmt.Sprint(i)))
+				_, _, err := updated(s.Update(ctx, "a", appends(fmt.Sprint(i))))
 				if i == 2 || i == 4 {
 					if !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("who has to leave: %v", err)
@@ -231,7 +230,7 @@ func TestTurns(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 			defer cancel()
-			_, err := s.Put(ctx, "a", nil, storage.Forever)
+			_, err := outcomeOf(s.Set(ctx, "a", nil, storage.Forever))
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("who has to leave: %v", err)
 			}
@@ -244,12 +243,11 @@ func TestTurns(t *testing.T) {
 		}
 		holds(t, at.memory, "a", "0135")
 		at.set(func(s *server) { s.delay = 0 })
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 	}, resilient.Timeout(2*time.Second))
 }
 
-// A call takes no longer than the Timeout, or twice as long as the probe that took
-// longest of late.
+// A call takes no longer than the Timeout, or twice as long as the slowest recent probe.
 func TestTimeout(t *testing.T) {
 	for _, c := range []struct{ given, want time.Duration }{{0, resilient.DefaultTimeout}, {-1, resilient.DefaultTimeout}, {time.Second, time.Second}} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {

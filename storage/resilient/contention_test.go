@@ -10,20 +10,20 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Another process changes a record more often than all that waits of it can be made
-// one change: so much as goes between two of its changes is.
+// If another process changes a record more often than all parts of the key can be sent,
+// as many are sent as fit between two of its changes.
 func TestDeliveryUnderContention(t *testing.T) {
 	const waiting, gap, takes = 500, 4 * time.Millisecond, 100 * time.Microsecond
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for range waiting {
-			_, outcome, err := s.Update(t.Context(), "list", func(now storage.Record) ([]byte, time.Duration, error) {
+			_, outcome, err := updated(s.Update(t.Context(), "list", func(now storage.Record) ([]byte, time.Duration, error) {
 				if len(seen.of(resilient.Closed)) > 0 {
 					time.Sleep(takes)
 				}
 				return append(now.Value, '!'), storage.Forever, nil
-			})
-			if outcome != resilient.Queued || err != nil {
+			}))
+			if outcome != queued || err != nil {
 				t.Fatal(outcome, err)
 			}
 		}

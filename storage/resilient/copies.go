@@ -2,55 +2,67 @@ package resilient
 
 import (
 	"container/list"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/perennial-go/perennial/storage"
 )
 
-// copies is what is kept of records that were seen, or seen to be missing. It is
-// used with the Store's lock held.
+// copies keeps copies of records that were seen, or seen to be missing, and forgets the
+// least recently used ones. Guarded by core.mu.
 type copies struct {
-	most, mostBytes int
+	limits
 
-	byKey map[string]*list.Element // of *copied
-	order list.List                // what was used last in front
-	bytes int
+	byKey        map[string]*list.Element // of *recordCopy
+	order        list.List                // the most recently used in front
+	bytes        int
+	forgotten    uint64
+	ownForgotten int // copies of own records, since the backend lost its data last
 }
 
-// copied is a record as it was seen. It is never changed, but for what is known of its
-// being current: another takes its place.
-type copied struct {
+// recordCopy is a copy of a record, or of there being none. It does not change, but for
+// what is known of its being current: another copy takes its place.
+type recordCopy struct {
 	key      string
 	value    []byte
 	found    bool
-	end      time.Time // zero where there is none
-	is       []string  // the versions that it may be: more than one where an answer was lost
-	trusted  uint64    // the Store.trust under which it is known to be current, or 0
-	since    time.Time // when it was known to be that last
-	own      bool      // this Store was the last to change it, for all that it knows
-	made     bool      // this Store has made it, whoever was the last to change it
-	state    string    // the Store.state in which a watch has told that it was so; "" where that is not known
-	replaced []string  // versions whose place it took, the last ones, where it is its own
+	end      time.Time // zero if it has none
+	versions []string  // that the record may have: several if an answer was lost
+	current  uint64    // watches.generation in which it is known to be current, or 0
+	since    time.Time // when it was last known to be current
+	own      bool      // this Store was the last to change the record, as far as it knows
+	made     bool      // this Store has made the version, whoever was the last to change it
+	dataID   string    // mirror.dataID when a watch told of this version; "" if none has
+	replaced []string  // the last versions that it replaced, if it is own
 }
 
-// copyCost is about what a copy takes besides key and value, and each of its versions.
+// What a copy takes besides key and value, roughly, and each of its versions.
 const (
 	copyCost    = 200
 	versionCost = 50
 )
 
-func (c *copied) cost() int { return copyCost + len(c.key) + len(c.value) + versionCost*len(c.is) }
+// newCopy returns a copy of a record that is stored now, or deleted.
+func newCopy(key string, value []byte, keep time.Duration, now time.Time) *recordCopy {
+	c := &recordCopy{key: key, value: value, found: keep > 0}
+	if c.found {
+		c.end = endOf(keep, now)
+	}
+	return c
+}
 
-func (c *copied) over(now time.Time) bool { return !c.end.IsZero() && !now.Before(c.end) }
+func (c *recordCopy) cost() int {
+	return copyCost + len(c.key) + len(c.value) + versionCost*len(c.versions)
+}
 
-// record is what it is now. The value is not the reader's.
-func (c *copied) record(now time.Time) storage.Record {
+func (c *recordCopy) expired(now time.Time) bool { return !c.end.IsZero() && !now.Before(c.end) }
+
+// record returns the record at this time. Its value is shared.
+func (c *recordCopy) record(now time.Time) storage.Record {
 	return recordOf(c.value, c.found, c.end, now)
 }
 
-// recordOf is a record that ends then.
+// recordOf returns a record that ends then.
 func recordOf(value []byte, found bool, end, now time.Time) storage.Record {
 	switch {
 	case !found:
@@ -63,7 +75,7 @@ func recordOf(value []byte, found bool, end, now time.Time) storage.Record {
 	return storage.Record{Value: value, Left: end.Sub(now), Found: true}
 }
 
-// endOf is when a record is over that is kept so long.
+// endOf returns when a record ends that is kept so long.
 func endOf(keep time.Duration, now time.Time) time.Time {
 	if keep == storage.Forever {
 		return time.Time{}
@@ -71,41 +83,46 @@ func endOf(keep time.Duration, now time.Time) time.Time {
 	return now.Add(keep)
 }
 
-// versions is what the key's record may be in the store if nobody else has changed
-// it: nothing, where it was never seen. One whose time is over may be there still,
-// for the store has a clock of its own.
-func (c *copied) versions(now time.Time) []string {
+// is reports whether the record is known to have this version.
+func (c *recordCopy) is(version string) bool {
+	return c != nil && len(c.versions) == 1 && c.versions[0] == version
+}
+
+// possible returns the versions that the record may have in the store if nobody else
+// has changed it: none, "", if it was never seen. A record that has expired here may be
+// there still, for the store has a clock of its own.
+func (c *recordCopy) possible(now time.Time) []string {
 	switch {
 	case c == nil:
 		return []string{""}
-	case c.over(now):
-		return append(slices.Clone(c.is), "")
+	case c.expired(now):
+		return append(slices.Clone(c.versions), "")
 	}
-	return slices.Clone(c.is)
+	return slices.Clone(c.versions)
 }
 
-// version is the one that the record has, if it is known.
-func (c *copied) version(now time.Time) (string, bool) {
-	if c == nil || c.over(now) || len(c.is) != 1 {
+// version returns the version of the record, if it is known.
+func (c *recordCopy) version(now time.Time) (string, bool) {
+	if c == nil || c.expired(now) || len(c.versions) != 1 {
 		return "", false
 	}
-	return c.is[0], true
+	return c.versions[0], true
 }
 
-// get is the key's copy, or nil.
-func (c *copies) get(key string) *copied {
+// get returns the key's copy, or nil.
+func (c *copies) get(key string) *recordCopy {
 	e := c.byKey[key]
 	if e == nil {
 		return nil
 	}
 	c.order.MoveToFront(e)
-	return e.Value.(*copied)
+	return e.Value.(*recordCopy)
 }
 
-// put tells of each that it has forgotten for want of room.
-func (c *copies) put(one *copied, forgot func(*copied)) {
+// put keeps a copy and calls forgot with each one that has no room.
+func (c *copies) put(one *recordCopy, forgot func(*recordCopy)) {
 	c.drop(one.key)
-	if one.cost() > c.mostBytes {
+	if one.cost() > c.size {
 		forgot(one)
 		return
 	}
@@ -114,24 +131,10 @@ func (c *copies) put(one *copied, forgot func(*copied)) {
 	}
 	c.byKey[one.key] = c.order.PushFront(one)
 	c.bytes += one.cost()
-	for len(c.byKey) > c.most || c.bytes > c.mostBytes {
-		last := c.order.Back().Value.(*copied)
+	for len(c.byKey) > c.count || c.bytes > c.size {
+		last := c.order.Back().Value.(*recordCopy)
 		c.drop(last.key)
 		forgot(last)
-	}
-}
-
-// putCopy keeps a copy, in place of what was used least lately where there is no room.
-// That is told when it has happened once, twice, four times and so on.
-func (s *Store) putCopy(one *copied) { s.copies.put(one, s.forgets) }
-
-func (s *Store) forgets(c *copied) {
-	s.counts.forgotten++
-	if c.own && s.writesOn != nil && s.wants(c.key) {
-		s.beyond++
-	}
-	if n := s.counts.forgotten; !s.blind && n&(n-1) == 0 {
-		s.tell(Event{Kind: Forgot, Key: c.key, Forgotten: int(n), Err: fmt.Errorf("%w: there is room for %d records, %d bytes", errForgot, s.copies.most, s.copies.mostBytes)})
 	}
 }
 
@@ -140,6 +143,6 @@ func (c *copies) drop(key string) {
 	if e == nil {
 		return
 	}
-	c.bytes -= c.order.Remove(e).(*copied).cost()
+	c.bytes -= c.order.Remove(e).(*recordCopy).cost()
 	delete(c.byKey, key)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A copy is current for as long as a Watch of its own key runs, and for RecheckAfter.
+// A copy is current while a Watch of its own key runs, and for RecheckAfter.
 func TestHowLongACopyIsCurrent(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		stops := []func(){watch(t, s, "a"), watch(t, s, "b")}
@@ -19,11 +19,11 @@ func TestHowLongACopyIsCurrent(t *testing.T) {
 			at.anew()
 			holds(t, s, key, "1")
 			if looked, _, _ := at.anew(); len(looked) != want {
-				t.Errorf("a Look at %q asks the store %d times, want %d", key, len(looked), want)
+				t.Errorf("a Get at %q asks the store %d times, want %d", key, len(looked), want)
 			}
 		}
-		put(t, s, "a", "1", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		put(t, s, "b", "1", committed)
 		synctest.Wait()
 		later(resilient.RecheckAfter - 1)
 		asks("a", 0)
@@ -40,8 +40,8 @@ func TestHowLongACopyIsCurrent(t *testing.T) {
 	})
 }
 
-// A Look whose answer is late does not take the place of what was changed meanwhile.
-func TestLateLookIsForgotten(t *testing.T) {
+// A read whose answer is late does not replace what was changed meanwhile.
+func TestLateReadIsDiscarded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := slowStore{newServer(), make(chan struct{})}
 		s, _ := client(t, at)
@@ -54,7 +54,7 @@ func TestLateLookIsForgotten(t *testing.T) {
 			_, _ = s.Get(t.Context(), "a")
 		}()
 		synctest.Wait()
-		put(t, s, "a", "2", resilient.Committed)
+		put(t, s, "a", "2", committed)
 		close(at.answer)
 		<-looked
 		at.stop()
@@ -68,7 +68,7 @@ func TestLateLookIsForgotten(t *testing.T) {
 	})
 }
 
-// untimed is a store that can't tell how long its records are kept yet.
+// untimed is a store that can't tell how long its records are kept.
 type untimed struct{ storage.Bytes }
 
 func (u untimed) Get(ctx context.Context, key string) (storage.Record, error) {
@@ -77,9 +77,9 @@ func (u untimed) Get(ctx context.Context, key string) (storage.Record, error) {
 	return r, err
 }
 
-// What was seen is served while the store is away for as long as the store would keep it,
-// and without an end where the store can't tell.
-func TestHowLongACopyStandsIn(t *testing.T) {
+// While the store is away a copy is served as long as the store would keep the record,
+// and forever if the store can't tell.
+func TestCopyExpires(t *testing.T) {
 	for _, tells := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			at := newServer()

@@ -9,17 +9,17 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What others delete is gone for those who have a copy, and does not come back.
+// A record that others delete is gone for those who have a copy, and does not come back.
 func TestDefectSynced03DeletionReachesOthers(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		other, _ := client(t, at)
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		holds(t, other, "a", "1")
-		remove(t, s, "a", resilient.Committed)
+		remove(t, s, "a", committed)
 		lacks(t, other, "a")
 		at.stop()
 		lacks(t, other, "a")
-		put(t, s, "b", "1", resilient.Queued)
+		put(t, s, "b", "1", queued)
 		at.start()
 		later(time.Minute)
 		lacks(t, other, "a")
@@ -33,9 +33,9 @@ func TestDefectSynced03DeletionReachesOthers(t *testing.T) {
 // An empty value that is stored while the store is away is no deletion.
 func TestDefectSynced04EmptyIsNoDeletion(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.stop()
-		if _, err := s.Put(t.Context(), "a", nil, storage.Forever); err != nil {
+		if _, err := outcomeOf(s.Set(t.Context(), "a", nil, storage.Forever)); err != nil {
 			t.Fatal(err)
 		}
 		holds(t, s, "a", "")
@@ -45,11 +45,11 @@ func TestDefectSynced04EmptyIsNoDeletion(t *testing.T) {
 	})
 }
 
-// An item is not lost where the server goes while it is sent.
+// A change is not lost if the store goes away while it is sent.
 func TestDefectSynced05ItemOutlivesAFailedDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		failures := 3
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
@@ -69,17 +69,17 @@ func TestDefectSynced05ItemOutlivesAFailedDelivery(t *testing.T) {
 	})
 }
 
-// No clock decides who wins: what was changed later in the store stays, though the
-// clock of who changed it is behind.
+// No clock decides who wins: a later change in the store stays, though the clock of its
+// process is behind.
 func TestDefectSynced12NoClockDecides(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "old", resilient.Committed)
+		put(t, s, "a", "old", committed)
 		at.stop()
 		if err := at.memory.Set(t.Context(), "a", []byte("theirs"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
 		later(time.Second)
-		put(t, s, "a", "mine, later by the clock", resilient.Queued)
+		put(t, s, "a", "mine, later by the clock", queued)
 		at.start()
 		later(time.Minute)
 		holds(t, at.memory, "a", "theirs")
@@ -89,12 +89,12 @@ func TestDefectSynced12NoClockDecides(t *testing.T) {
 	})
 }
 
-// What is over when the store is back is looked at again: the copy is not trusted.
-func TestCopyIsNotTrustedWhenTheStoreIsBack(t *testing.T) {
+// When the store is back, a copy is read again rather than trusted.
+func TestCopyIsReadAgainWhenTheStoreIsBack(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		stop := watch(t, s, "")
 		defer stop()
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.stop()
 		synctest.Wait()
 		holds(t, s, "a", "1")

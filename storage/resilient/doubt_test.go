@@ -12,9 +12,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What becomes of changes whose answer was lost, and of what waits behind them, while the
-// store knows them and when it does not know them any more.
-func TestFateOfWhatIsInDoubt(t *testing.T) {
+// The fate of changes whose answer was lost, and of changes behind them, while the store
+// knows them and after that.
+func TestChangesInDoubt(t *testing.T) {
 	type fate struct {
 		value                         string // "" where there is nothing
 		delivered, dropped, conflicts int
@@ -69,7 +69,7 @@ func TestFateOfWhatIsInDoubt(t *testing.T) {
 		for _, late := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s then %q, made %v, others %q, late %v", c.lost, c.on, c.made, c.others, late), func(t *testing.T) {
 				bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-					put(t, s, "a", "0", resilient.Committed)
+					put(t, s, "a", "0", committed)
 					lose := func(s *server) {
 						s.faulty = "swap"
 						if c.made {
@@ -81,18 +81,18 @@ func TestFateOfWhatIsInDoubt(t *testing.T) {
 					switch c.lost {
 					case puts:
 						at.set(lose)
-						put(t, s, "a", "x", resilient.Queued)
+						put(t, s, "a", "x", queued)
 					case gone:
 						at.set(lose)
-						update(t, s, "a", "+", resilient.Queued)
+						update(t, s, "a", "+", queued)
 					case deletes:
 						at.set(lose)
-						remove(t, s, "a", resilient.Queued)
+						remove(t, s, "a", queued)
 					case twice:
 						at.stop()
 						lacks(t, s, "b")
-						update(t, s, "a", "+", resilient.Queued)
-						update(t, s, "a", "+", resilient.Queued)
+						update(t, s, "a", "+", queued)
+						update(t, s, "a", "+", queued)
 						at.start()
 						at.set(lose)
 						later(4 * time.Second)
@@ -100,11 +100,11 @@ func TestFateOfWhatIsInDoubt(t *testing.T) {
 					at.stop()
 					switch c.on {
 					case "put":
-						put(t, s, "a", "z", resilient.Queued)
+						put(t, s, "a", "z", queued)
 					case "update":
-						update(t, s, "a", "+", resilient.Queued)
+						update(t, s, "a", "+", queued)
 					case "remove":
-						remove(t, s, "a", resilient.Queued)
+						remove(t, s, "a", queued)
 					}
 					switch c.others {
 					case "set":
@@ -147,7 +147,7 @@ func TestFateOfWhatIsInDoubt(t *testing.T) {
 	}
 }
 
-// leaving is a server whose callers have to leave amid their changes.
+// leaving is a server whose callers leave during their changes.
 type leaving struct {
 	*server
 	leave func() // nil while they need not
@@ -167,9 +167,9 @@ func (l *leaving) Swap(ctx context.Context, changes ...storage.Change) ([]bool, 
 	return nil, errReset
 }
 
-// Who leaves amid a change does not know whether it was made: both count for what there
-// is when the next one waits, up to some such changes; then the copy is forgotten.
-func TestChangesOfWhoLeaves(t *testing.T) {
+// A change whose caller has left may have been made or not. The next change that waits
+// accepts either, up to a number of such changes; then the copy is forgotten.
+func TestChangesOfCallersWhoLeave(t *testing.T) {
 	for _, c := range []struct {
 		leaves int
 		made   []int // of them
@@ -189,13 +189,13 @@ func TestChangesOfWhoLeaves(t *testing.T) {
 			l := &leaving{server: at}
 			s, seen := client(t, l)
 			stores(t, at, "never seen", "1")
-			put(t, s, "a", "0", resilient.Committed)
+			put(t, s, "a", "0", committed)
 			for i := range c.leaves {
 				ctx, cancel := context.WithCancel(t.Context())
 				l.leave, l.made = cancel, slices.Contains(c.made, i)
-				outcome, err := s.Put(ctx, "a", fmt.Append(nil, "left ", i), storage.Forever)
+				outcome, err := outcomeOf(s.Set(ctx, "a", fmt.Append(nil, "left ", i), storage.Forever))
 				if !errors.Is(err, context.Canceled) || !errors.Is(err, errReset) || outcome != 0 {
-					t.Errorf("Put: %v, %v", outcome, err)
+					t.Errorf("Set: %v, %v", outcome, err)
 				}
 				l.leave, l.made = nil, false
 				if i < c.leaves-1 { // what is looked at would be known
@@ -204,8 +204,8 @@ func TestChangesOfWhoLeaves(t *testing.T) {
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			l.leave = cancel
-			if _, err := s.Put(ctx, "never seen", []byte("2"), storage.Forever); !errors.Is(err, context.Canceled) {
-				t.Errorf("Put: %v", err)
+			if _, err := outcomeOf(s.Set(ctx, "never seen", []byte("2"), storage.Forever)); !errors.Is(err, context.Canceled) {
+				t.Errorf("Set: %v", err)
 			}
 			l.leave = nil
 			if stats := s.Stats(); stats.State != resilient.StateClosed || stats.Queued != 0 {
@@ -213,7 +213,7 @@ func TestChangesOfWhoLeaves(t *testing.T) {
 			}
 			at.stop()
 			if c.copied {
-				put(t, s, "a", "mine", resilient.Queued)
+				put(t, s, "a", "mine", queued)
 				if c.others {
 					stores(t, at, "a", "theirs")
 				}
@@ -232,7 +232,8 @@ func TestChangesOfWhoLeaves(t *testing.T) {
 	}
 }
 
-// Over a store without versions, too: the copy of what may be one of many is forgotten.
+// The copy is forgotten over a store without versions, too, if too many changes are in
+// doubt.
 func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 	for leaves, want := range map[int]bool{6: true, 7: true, 8: false} {
 		bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
@@ -242,8 +243,8 @@ func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 			for i := range leaves {
 				ctx, cancel := context.WithCancel(t.Context())
 				at.set(func(s *server) { s.fault = func(string, string) error { cancel(); return errReset } })
-				if _, err := s.Put(ctx, "a", fmt.Append(nil, i), storage.Forever); !errors.Is(err, context.Canceled) {
-					t.Errorf("Put: %v", err)
+				if _, err := outcomeOf(s.Set(ctx, "a", fmt.Append(nil, i), storage.Forever)); !errors.Is(err, context.Canceled) {
+					t.Errorf("Set: %v", err)
 				}
 				at.set(func(s *server) { s.fault = nil })
 			}
@@ -252,7 +253,7 @@ func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 			if r, err := s.Get(t.Context(), "a"); err != nil || r.Found != want {
 				t.Errorf("after %d: %+v, %v", leaves, r, err)
 			}
-			put(t, s, "a", "mine", resilient.Queued)
+			put(t, s, "a", "mine", queued)
 			at.start()
 			later(time.Minute)
 			if n := len(seen.of(resilient.Conflict)); (n == 0) != want {
@@ -265,12 +266,13 @@ func TestCopyOfManyInDoubtIsForgotten(t *testing.T) {
 	}
 }
 
-// What was there is told of a deletion that waits, also where the store goes with it;
-// what the queue has no room for then is refused, and may have been made.
-func TestStoreGoesAmidAChange(t *testing.T) {
+// A deletion that waits reports whether there was a record, also if the store goes away
+// with it. A change that does not fit into the queue then is refused, and may have been
+// made.
+func TestStoreGoesDuringAChange(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		for _, key := range []string{"a", "full"} {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
 		at.stop()
 		if existed, err := s.Delete(t.Context(), "a"); !existed || !errors.Is(err, storage.ErrQueued) {
@@ -283,8 +285,8 @@ func TestStoreGoesAmidAChange(t *testing.T) {
 		at.start()
 		later(10 * time.Second)
 		at.set(func(s *server) { s.fault, s.faulty, s.unheard = nil, "swap", 1 })
-		if outcome, err := s.Put(t.Context(), "full", []byte("2"), storage.Forever); !errors.Is(err, resilient.ErrFull) || outcome != 0 {
-			t.Errorf("Put: %v, %v", outcome, err)
+		if outcome, err := outcomeOf(s.Set(t.Context(), "full", []byte("2"), storage.Forever)); !errors.Is(err, resilient.ErrFull) || outcome != 0 {
+			t.Errorf("Set: %v, %v", outcome, err)
 		}
 		if stats := s.Stats(); stats.Changes != 1 || stats.Refused != 1 || stats.State != resilient.StateOpen {
 			t.Errorf("stats: %+v", stats)
@@ -296,7 +298,7 @@ func TestStoreGoesAmidAChange(t *testing.T) {
 		lacks(t, at.memory, "a")
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "full", "3", resilient.Queued)
+		put(t, s, "full", "3", queued)
 		at.start()
 		later(2 * time.Minute)
 		holds(t, at.memory, "full", "3")
@@ -306,8 +308,8 @@ func TestStoreGoesAmidAChange(t *testing.T) {
 	}, resilient.Queue(1, 0))
 }
 
-// A deletion of a cache, also one that took the place of what was sent before, is made
-// whatever is there, however long that takes.
+// A deletion of a Cache, also one that replaced a change in flight, is made whatever is
+// there, however long that takes.
 func TestCacheDeletesWhateverWasSent(t *testing.T) {
 	for _, away := range []time.Duration{time.Second, time.Hour} {
 		for _, also := range []bool{false, true} {
@@ -339,19 +341,18 @@ func TestCacheDeletesWhateverWasSent(t *testing.T) {
 	}
 }
 
-// A delivery that was held up while the store went, and was not asked again meanwhile,
-// is taken up again when it is back.
-func TestDeliveryThatWasHeldUp(t *testing.T) {
+// A delivery that hangs while the store goes away resumes when it is back.
+func TestDelayedDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
 		lacks(t, s, "b")
 		calls := 0
-		if _, _, err := s.Update(t.Context(), "a", func(storage.Record) ([]byte, time.Duration, error) {
+		if _, _, err := updated(s.Update(t.Context(), "a", func(storage.Record) ([]byte, time.Duration, error) {
 			if calls++; calls == 2 {
 				time.Sleep(time.Minute)
 			}
 			return []byte("x"), storage.Forever, nil
-		}); err != nil {
+		})); err != nil {
 			t.Fatal(err)
 		}
 		at.start()

@@ -15,7 +15,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// asked is a server that puts down what it is asked.
+// asked is a server that records what it is asked.
 type asked struct {
 	*paced
 	now     sync.Mutex
@@ -56,7 +56,7 @@ func (a *asked) State(ctx context.Context) (string, time.Duration, error) {
 	return id, age, err
 }
 
-// anew forgets what was asked, and tells it.
+// anew returns what was asked, and forgets it.
 func (a *asked) anew() (looked, swapped []string, states int) {
 	a.now.Lock()
 	defer a.now.Unlock()
@@ -66,7 +66,7 @@ func (a *asked) anew() (looked, swapped []string, states int) {
 	return looked, swapped, states
 }
 
-// overAsked runs a test of one process over a server that puts down what it is asked.
+// overAsked runs a test of one process over a server that records what it is asked.
 func overAsked(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Store, seen *events), opts ...resilient.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func overAsked(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Sto
 	})
 }
 
-// overLossy is overAsked of one that watches, and writes again.
+// overLossy is overAsked for a process that watches and writes again.
 func overLossy(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Store, seen *events), opts ...resilient.Option) {
 	t.Helper()
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
@@ -93,8 +93,8 @@ func overLossy(t *testing.T, test func(t *testing.T, at *asked, s *resilient.Sto
 	}, append([]resilient.Option{resilient.WriteAgain(true)}, opts...)...)
 }
 
-// restarts has the server go, and come back without its data; what comes of this is not
-// awaited.
+// restarts stops the server and starts it without its data; it does not wait for the
+// effects.
 func (a *asked) restarts(t *testing.T, s *resilient.Store) {
 	t.Helper()
 	a.stop()
@@ -104,13 +104,13 @@ func (a *asked) restarts(t *testing.T, s *resilient.Store) {
 	a.start()
 }
 
-// What is written again is looked at once and sent once, in the order of the keys, and the
-// server is asked once for its state by whoever it concerns.
+// Each record that is written again is read once and sent once, in the order of the keys,
+// and the server is asked for its state once.
 func TestRoundTripsOfWritingAgain(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		keys := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 		for _, key := range keys {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
 		synctest.Wait()
 		at.set(func(s *server) { s.fault = on(errReset, "watch") })
@@ -133,22 +133,22 @@ func TestRoundTripsOfWritingAgain(t *testing.T) {
 	})
 }
 
-// Where some was missed, only what this process was the last to change is looked at, and
-// only if it is watched and nothing waits for it.
-func TestWhatIsLookedAtAfterAMissed(t *testing.T) {
+// After a Missed only own records are read again, if they are watched and nothing waits
+// for them.
+func TestReadsAfterAMissed(t *testing.T) {
 	for _, again := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			at := &asked{paced: &paced{server: newServer()}}
 			s, _ := client(t, at, resilient.WriteAgain(again))
 			stop := watch(t, s, "w:")
 			for _, key := range []string{"w:own", "w:waits", "other"} {
-				put(t, s, key, "1", resilient.Committed)
+				put(t, s, key, "1", committed)
 			}
 			stores(t, at.server, "w:theirs", "1")
 			holds(t, s, "w:theirs", "1")
 			synctest.Wait()
 			at.stop()
-			update(t, s, "w:waits", "+", resilient.Queued)
+			update(t, s, "w:waits", "+", queued)
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 			at.start()
 			later(20 * time.Second)
@@ -172,12 +172,12 @@ func TestWhatIsLookedAtAfterAMissed(t *testing.T) {
 	}
 }
 
-// A server that loses its data right after it was asked for its state is found out by the
-// looks that follow.
-func TestLossBetweenStateAndLook(t *testing.T) {
+// If the server loses its data right after it was asked for its state, the next reads
+// find out.
+func TestLossBetweenStateAndRead(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		put(t, s, "b", "1", committed)
 		synctest.Wait()
 		at.anew()
 		at.told = func() {
@@ -194,12 +194,12 @@ func TestLossBetweenStateAndLook(t *testing.T) {
 	})
 }
 
-// A server that can't be asked for its state, for it is away, is asked again: nobody is
-// told that nothing is written again.
+// If the server is away when it is asked for its state, it is asked again, and no event
+// is told.
 func TestStateIsAskedForAgain(t *testing.T) {
 	for _, fault := range []error{errReset, errors.New("what is this?")} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			synctest.Wait()
 			var asked atomic.Int64
 			at.set(func(s *server) {
@@ -220,7 +220,8 @@ func TestStateIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// A Watch that ends while the server is asked for its state says nothing of the server.
+// A Watch that ends while the server is asked for its state says nothing about the
+// server.
 func TestWatchEndsWhileTheStateIsAskedFor(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -242,14 +243,14 @@ func TestWatchEndsWhileTheStateIsAskedFor(t *testing.T) {
 	})
 }
 
-// An Update whose record is found to be lost, while nobody can tell whether it is, waits
-// for that: it is not made of nothing.
+// An Update whose record is missing waits while the server's state can't be asked for: it
+// is not applied to nothing.
 func TestStateThatIsAwayStopsADelivery(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.stop()
-		update(t, s, "a", "2", resilient.Queued)
+		update(t, s, "a", "2", queued)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		at.start()
 		later(5 * time.Second)
@@ -273,12 +274,12 @@ func TestStateThatIsAwayStopsADelivery(t *testing.T) {
 	})
 }
 
-// A server that has been there for as long as deletions are remembered is in time, and one
-// that has for longer is late.
-func TestAgeAtWhichItIsLate(t *testing.T) {
+// A server that has been back for as long as deletions are remembered is in time; after
+// that it is too late.
+func TestWhenALossIsLate(t *testing.T) {
 	for _, beyond := range []time.Duration{0, 1} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			synctest.Wait()
 			age := storage.VersionsKept + beyond
 			at.age = &age
@@ -297,10 +298,11 @@ func TestAgeAtWhichItIsLate(t *testing.T) {
 	}
 }
 
-// What was too late once is nobody's own any more, also where nobody has looked since.
-func TestWhatWasLateIsNotLookedAt(t *testing.T) {
+// A record that was too late once is nobody's own any more, also if nobody has read it
+// since.
+func TestLateRecordsAreNotRead(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
 		for i, late := range []bool{true, false} {
@@ -324,9 +326,9 @@ func TestWhatWasLateIsNotLookedAt(t *testing.T) {
 	})
 }
 
-// A record of which nobody can tell whether others have deleted it since the loss is
-// written again within a minute of it, less what it takes to look and to send.
-func TestUntilWhenItIsWrittenAgain(t *testing.T) {
+// A record that others may have deleted since the loss is written again within a minute
+// of it, less the time to read and to send.
+func TestDeadlineOfARewrite(t *testing.T) {
 	const age = 20 * time.Second
 	until := resilient.DefaultInDoubt - age - 2*resilient.DefaultTimeout
 	for _, c := range []struct {
@@ -342,7 +344,7 @@ func TestUntilWhenItIsWrittenAgain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				at.tells.Store(int64(time.Hour))
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				is := age
 				at.age = &is
 				at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
@@ -371,9 +373,9 @@ func TestUntilWhenItIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// What is written again, and whose answer is lost until it is too late, is done where it
-// was made and dropped where it was not; an Update behind it is made once, in either case.
-func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
+// A rewrite whose answer is lost until it is too late is done if it was made and dropped
+// if not. An Update behind it is made once in either case.
+func TestRewriteWhoseAnswerIsLost(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		made, behind bool
@@ -387,7 +389,7 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				at.tells.Store(int64(time.Hour))
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				at.set(func(s *server) {
 					if s.faulty = "swap"; c.made {
 						s.unheard = 1
@@ -402,7 +404,7 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 				at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 				later(10 * time.Second)
 				if c.behind {
-					update(t, s, "a", "+", resilient.Queued)
+					update(t, s, "a", "+", queued)
 				}
 				later(2 * time.Minute)
 				at.set(func(s *server) { s.fault = nil })
@@ -424,10 +426,10 @@ func TestAnswerToWhatIsWrittenAgainIsLostUntilLate(t *testing.T) {
 	}
 }
 
-// What can't be looked at is not written again until it can.
-func TestLookRefusedWhileWritingAgain(t *testing.T) {
+// A record that can't be read is not written again until it can.
+func TestRewriteWaitsForARefusedRead(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
 		at.restarts(t, s)
@@ -441,9 +443,9 @@ func TestLookRefusedWhileWritingAgain(t *testing.T) {
 	})
 }
 
-// A server that comes back as another one, with some of the data: what is there is left as
-// it is, and what was in doubt on top of it is made once.
-func TestLossOfLittle(t *testing.T) {
+// If another server comes back, with some of the data, existing records are left as they
+// are, and changes in doubt on top of them are made once.
+func TestServerWithOtherData(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		doubt func(t *testing.T, at *asked, s *resilient.Store)
@@ -452,17 +454,17 @@ func TestLossOfLittle(t *testing.T) {
 		{"nothing", func(*testing.T, *asked, *resilient.Store) {}, "1"},
 		{"an Update", func(t *testing.T, at *asked, s *resilient.Store) {
 			at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-			update(t, s, "a", "2", resilient.Queued)
+			update(t, s, "a", "2", queued)
 		}, "12"},
-		{"a Put", func(t *testing.T, at *asked, s *resilient.Store) {
+		{"a Set", func(t *testing.T, at *asked, s *resilient.Store) {
 			at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-			put(t, s, "a", "3", resilient.Queued)
+			put(t, s, "a", "3", queued)
 		}, "3"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-				put(t, s, "a", "1", resilient.Committed)
-				put(t, s, "b", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
+				put(t, s, "b", "1", committed)
 				synctest.Wait()
 				c.doubt(t, at, s)
 				at.stop()
@@ -480,12 +482,12 @@ func TestLossOfLittle(t *testing.T) {
 	}
 }
 
-// What was made right after the loss, before that was known, and whose answer was lost, is
-// made once: also where the record was this process's own deletion.
+// A change that was made right after the loss, before that was known, and whose answer
+// was lost, is made once, also on this process's own deletion.
 func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		remove(t, s, "a", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		remove(t, s, "a", committed)
 		synctest.Wait()
 		at.empty() // with no connection broken
 		at.set(func(s *server) {
@@ -502,14 +504,14 @@ func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
 				return nil
 			}
 		})
-		queued := make(chan struct{})
+		reported := make(chan struct{})
 		go func() {
-			defer close(queued)
-			update(t, s, "a", "+", resilient.Queued)
+			defer close(reported)
+			update(t, s, "a", "+", queued)
 		}()
 		synctest.Wait()
-		put(t, s, "b", "1", resilient.Queued) // at which it looks first
-		<-queued
+		put(t, s, "b", "1", queued) // at which it looks first
+		<-reported
 		at.set(func(s *server) { s.fault = nil })
 		later(time.Minute)
 		holds(t, at.memory, "a", "+")
@@ -520,14 +522,14 @@ func TestUpdateMadeAfterTheLossIsMadeOnce(t *testing.T) {
 	})
 }
 
-// What was on its way long before the loss was not made on what is written again, and is
-// made on that: it is not dropped for the doubt.
-func TestOldDoubtOverLostData(t *testing.T) {
+// A change that was in flight long before the loss is made on the record that is written
+// again, and is not dropped as in doubt.
+func TestOldChangeInDoubtOverARewrite(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-		update(t, s, "a", "2", resilient.Queued)
+		update(t, s, "a", "2", queued)
 		at.stop()
 		later(time.Hour)
 		at.empty()
@@ -540,12 +542,12 @@ func TestOldDoubtOverLostData(t *testing.T) {
 	})
 }
 
-// A change that is made takes the place of what would be written again at once.
-func TestMadeTakesThePlaceAtOnce(t *testing.T) {
+// A change that is made replaces the rewrite of its record at once.
+func TestChangeReplacesARewriteAtOnce(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		remove(t, s, "a", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		remove(t, s, "a", committed)
+		put(t, s, "b", "1", committed)
 		synctest.Wait()
 		at.empty() // with no connection broken
 		at.set(func(s *server) {
@@ -562,7 +564,7 @@ func TestMadeTakesThePlaceAtOnce(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			put(t, s, "a", "2", resilient.Committed)
+			put(t, s, "a", "2", committed)
 		}()
 		later(10 * time.Millisecond)
 		holds(t, s, "b", "1")
@@ -575,9 +577,9 @@ func TestMadeTakesThePlaceAtOnce(t *testing.T) {
 	})
 }
 
-// Who finds what others have set, or something that it does not watch gone, does not ask
-// whether the server has lost its data; who finds what it had replaced does.
-func TestWhatIsNoSurprise(t *testing.T) {
+// A process that finds another record, or a record missing that it does not watch, does
+// not ask for the server's state; one that finds what it had replaced does.
+func TestWhatSuggestsALoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := &asked{paced: &paced{server: newServer()}}
 		s, seen := client(t, at, resilient.WriteAgain(true))
@@ -587,9 +589,9 @@ func TestWhatIsNoSurprise(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		put(t, s, "w:a", "1", resilient.Committed)
-		put(t, s, "w:b", "1", resilient.Committed)
-		put(t, s, "other", "1", resilient.Committed)
+		put(t, s, "w:a", "1", committed)
+		put(t, s, "w:b", "1", committed)
+		put(t, s, "other", "1", committed)
 		synctest.Wait()
 		at.tells.Store(int64(time.Hour))
 		stores(t, at.server, "w:b", "2")
@@ -628,10 +630,10 @@ func TestWhatIsNoSurprise(t *testing.T) {
 	})
 }
 
-// What others set soon after a loss stays, though the record was this process's own.
+// A record that others set soon after a loss stays, though it was this process's own.
 func TestWhatOthersSetAfterALossStays(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.restarts(t, s)
 		later(20 * time.Second)
@@ -646,22 +648,22 @@ func TestWhatOthersSetAfterALossStays(t *testing.T) {
 	})
 }
 
-// To set or delete a record that waits to be written again need not wait itself, where the
-// server answers.
-func TestPutComesBeforeWhatIsWrittenAgain(t *testing.T) {
+// A Set or Delete of a record that waits to be written again does not wait if the server
+// answers.
+func TestSetReplacesARewrite(t *testing.T) {
 	for _, removes := range []bool{false, true} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			synctest.Wait()
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 			at.restarts(t, s)
 			later(20 * time.Second)
 			at.set(func(s *server) { s.fault = nil })
 			if removes {
-				remove(t, s, "a", resilient.Committed)
+				remove(t, s, "a", committed)
 				lacks(t, at.memory, "a")
 			} else {
-				put(t, s, "a", "2", resilient.Committed)
+				put(t, s, "a", "2", committed)
 				holds(t, at.memory, "a", "2")
 			}
 			if stats := s.Stats(); stats.Changes != 0 || stats.Queued != 1 || stats.Superseded != 1 {

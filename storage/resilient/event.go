@@ -15,16 +15,16 @@ type Kind uint8
 // and Time.
 const (
 	Opened    Kind = iota + 1 // the store is away, and nothing is sent for Wait: Err
-	HalfOpen                  // one call is sent, to see whether it is back
+	HalfOpen                  // one call is sent, to see whether the store is back
 	Closed                    // the store is back: Changes that wait and are sent now
 	Delivered                 // changes that have waited are committed: Key, Changes
-	Conflict                  // a change that waited was dropped, for what it was made on has changed: Key, Value
-	Dropped                   // a change that waited was dropped: Key, Value, Err
-	Refused                   // a change was not accepted, for the queue is full: Key, Err
-	Emptied                   // the store has lost its data: Changes that are made again (see WriteAgain), or Err that says why none are, and Forgotten own records that are not
-	Forgot                    // copies have no room, and were forgotten: Forgotten so far, the latest of Key, Err (told of the 1st, 2nd, 4th and so on)
+	Conflict                  // a queued change was dropped because the record has changed: Key, Value
+	Dropped                   // a queued change was dropped: Key, Value, Err
+	Refused                   // a change was not accepted because the queue is full: Key, Err
+	Emptied                   // the store has lost its data: Changes that are written again (see WriteAgain), or Err if none are, and Forgotten own records that are not
+	Forgot                    // a copy was forgotten for want of room: Forgotten so far, Key of the latest, Err (reported for the 1st, 2nd, 4th and so on)
 
-	// Kinds is one more than the last kind there is.
+	// Kinds is one more than the last kind.
 	Kinds
 )
 
@@ -33,7 +33,7 @@ var kindNames = [Kinds]string{
 	Conflict: "change in conflict", Dropped: "change dropped", Refused: "change refused", Emptied: "store without its data", Forgot: "copies forgotten",
 }
 
-// String is the kind in lower-case words.
+// String returns the kind in lower-case words.
 func (k Kind) String() string {
 	if k < Kinds && kindNames[k] != "" {
 		return kindNames[k]
@@ -44,18 +44,18 @@ func (k Kind) String() string {
 // Event is one thing that happened. New fields and kinds may be added.
 type Event struct {
 	Kind    Kind
-	Key     string        // as it was given
-	Value   []byte        // that a Set would have stored, nil for a deletion or an Update; not to be changed
+	Key     string        // as the caller gave it
+	Value   []byte        // what a Set would have stored, nil for a deletion or an Update; read-only
 	Changes int           // how many
-	Wait    time.Duration // until the store is asked again
+	Wait    time.Duration // until the next probe
 	Err     error         // what went wrong
 	Time    time.Time     // on the Store's clock
 
-	Forgotten int // how many copies are forgotten, of all or of own records; one may count several times
+	Forgotten int // how many copies were forgotten, of all or of own records; a record may count several times
 }
 
-// logTo writes events to a logger: see Logger. With nil, slog.Default() of the moment is
-// used.
+// logTo returns a function that writes events to a logger: see Logger. Nil stands for
+// slog.Default() at the moment of the event.
 func logTo(logger *slog.Logger) func(e Event) {
 	return func(e Event) {
 		level := slog.LevelInfo
@@ -89,7 +89,7 @@ func logTo(logger *slog.Logger) func(e Event) {
 	}
 }
 
-// cut keeps keys short in a log.
+// cut shortens a key for the log.
 func cut(quoted string) string {
 	const most = 64
 	if len(quoted) <= most {

@@ -10,7 +10,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A store whose server goes, and comes back.
+// A store whose server goes away and comes back.
 func Example() {
 	server := newServer()
 	store, err := resilient.New(server, resilient.Observe(func(e resilient.Event) {
@@ -27,13 +27,12 @@ func Example() {
 		return append(now.Value, '!'), storage.Forever, nil
 	}
 
-	outcome, err := store.Put(ctx, "greeting", []byte("hello"), storage.Forever)
-	fmt.Println(outcome, err)
+	fmt.Println(store.Set(ctx, "greeting", []byte("hello"), storage.Forever))
 
 	server.stop()
-	_, outcome, err = store.Update(ctx, "greeting", shout)
-	fmt.Println(outcome, err)
-	greeting, err := store.Look(ctx, "greeting")
+	_, err = store.Update(ctx, "greeting", shout)
+	fmt.Println(errors.Is(err, storage.ErrQueued)) // accepted, and not committed yet
+	greeting, err := store.Get(ctx, "greeting")
 	fmt.Println(string(greeting.Value), err, store.Stats().State)
 	fmt.Println(errors.Is(store.Set(ctx, "other", nil, storage.Forever), storage.ErrQueued))
 
@@ -41,8 +40,8 @@ func Example() {
 	fmt.Println(store.Flush(ctx), store.Stats().State)
 	fmt.Println(store.Close(ctx))
 	// Output:
-	// committed <nil>
-	// queued <nil>
+	// <nil>
+	// true
 	// hello! <nil> open
 	// true
 	// <nil> closed

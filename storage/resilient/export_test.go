@@ -2,25 +2,25 @@ package resilient
 
 import "time"
 
-// Random is what the jitter is taken from, so that a schedule can be replayed.
+// Random sets the source of the jitter, so that a schedule can be replayed.
 func Random(random func(below time.Duration) time.Duration) Option {
-	return Option{func(s *Store) { s.random = random }}
+	return Option{func(c *config) { c.random = random }}
 }
 
-// Waits tells whether something of the key waits that does not give way.
+// Waits reports whether something of the key waits besides a rewrite.
 func (s *Store) Waits(key string) bool {
-	s.mu.Lock()
+	s.lock()
 	defer s.unlock()
-	p := s.queue.get(key)
-	return p != nil && (p.again() == nil || len(p.parts) > 1)
+	p := s.outbox.get(key)
+	return p != nil && (p.rewrite() == nil || len(p.parts) > 1)
 }
 
-// Flights is how many changes are on their way.
-func (s *Store) Flights() int {
-	s.mu.Lock()
+// InFlight returns how many changes are in flight.
+func (s *Store) InFlight() int {
+	s.lock()
 	defer s.unlock()
-	return len(s.flights)
+	return len(s.mirror.inFlight)
 }
 
-// LogTo is what Logger has events written by.
+// LogTo is the function behind Logger.
 var LogTo = logTo

@@ -6,23 +6,24 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// feed is what a watch has to tell, until who watches takes it: whoever does that
-// slowly holds up nobody but itself.
+// feed holds changes until the caller of Watch takes them. A slow caller delays nobody
+// else.
 type feed struct {
 	mu      sync.Mutex
 	waiting []storage.Changed
-	wake    chan struct{} // has one in it while something waits
+	wake    chan struct{} // has one element while something waits
 }
 
-// feedMost is how many changes wait for who is slow. Past that it has missed some.
-const feedMost = 1000
+// maxFeed is how many changes wait for a slow caller. If there are more, they are
+// replaced by a Missed.
+const maxFeed = 1000
 
 func newFeed() *feed { return &feed{wake: make(chan struct{}, 1)} }
 
 func (f *feed) add(c storage.Changed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.waiting) == feedMost {
+	if len(f.waiting) == maxFeed {
 		f.waiting, c = nil, storage.Changed{Missed: true}
 	}
 	f.waiting = append(f.waiting, c)

@@ -13,9 +13,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Who has left before, or leaves while somebody else has the turn, or asks for what can't be
-// looked at, has his function not called.
-func TestUpdateThatIsNotCalled(t *testing.T) {
+// The function of an Update is not called if its caller has left before, leaves while
+// another has the key, or the record can't be read.
+func TestUpdateFunctionIsNotCalled(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		never := func(now record) ([]byte, time.Duration, error) {
 			t.Error("it is called")
@@ -23,80 +23,81 @@ func TestUpdateThatIsNotCalled(t *testing.T) {
 		}
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, outcome, err := s.Update(ended, "a", never); !errors.Is(err, context.Canceled) || outcome != 0 {
+		if _, outcome, err := updated(s.Update(ended, "a", never)); !errors.Is(err, context.Canceled) || outcome != 0 {
 			t.Errorf("Update: %v, %v", outcome, err)
 		}
 		at.stop()
 		lacks(t, s, "nothing")
-		if _, outcome, err := s.Update(ended, "a", never); !errors.Is(err, context.Canceled) || outcome != 0 || s.Stats().Queued != 0 {
+		if _, outcome, err := updated(s.Update(ended, "a", never)); !errors.Is(err, context.Canceled) || outcome != 0 || s.Stats().Queued != 0 {
 			t.Errorf("Update while away: %v, %v", outcome, err)
 		}
 		at.start()
 		later(10 * time.Second)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
-		if _, outcome, err := s.Update(t.Context(), "a", never); !errors.Is(err, errReadOnly) || outcome != 0 {
+		if _, outcome, err := updated(s.Update(t.Context(), "a", never)); !errors.Is(err, errReadOnly) || outcome != 0 {
 			t.Errorf("Update: %v, %v", outcome, err)
 		}
 		at.set(func(s *server) { s.fault = nil })
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		slow := make(chan struct{})
 		go func() {
 			defer close(slow)
-			_, _, _ = s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) {
+			_, _, _ = updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) {
 				time.Sleep(time.Second)
 				return nil, 0, resilient.ErrNoChange
-			})
+			}))
+
 		}()
 		synctest.Wait()
 		ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer leave()
 		began := time.Now()
-		if _, outcome, err := s.Update(ctx, "a", never); !errors.Is(err, context.DeadlineExceeded) || outcome != 0 || time.Since(began) != 100*time.Millisecond {
+		if _, outcome, err := updated(s.Update(ctx, "a", never)); !errors.Is(err, context.DeadlineExceeded) || outcome != 0 || time.Since(began) != 100*time.Millisecond {
 			t.Errorf("Update: %v, %v after %v", outcome, err, time.Since(began))
 		}
 		<-slow
 	})
 }
 
-// An Update that changes nothing of what was not seen before is told as committed.
-func TestNoChangeOfWhatWasNotSeen(t *testing.T) {
+// An Update that changes nothing of an unseen record returns it without an error.
+func TestNoChangeOfAnUnseenRecord(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		stores(t, at.server, "a", "1")
-		r, outcome, err := s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, 0, resilient.ErrNoChange })
-		if err != nil || outcome != resilient.Committed || string(r.Value) != "1" {
+		r, outcome, err := updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, 0, resilient.ErrNoChange }))
+		if err != nil || outcome != committed || string(r.Value) != "1" {
 			t.Errorf("Update: %+v, %v, %v", r, outcome, err)
 		}
 	})
 }
 
-// While the store is away an Update is made of nothing where there is no copy, also with
+// While the store is away, an Update without a copy is applied to no record, also with
 // FailAway.
-func TestUpdateOfWhatWasNotSeenWhileAway(t *testing.T) {
+func TestUpdateOfAnUnseenRecordWhileAway(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		at.stop()
 		if _, err := s.Get(t.Context(), "a"); !errors.Is(err, resilient.ErrAway) {
 			t.Errorf("Get: %v", err)
 		}
-		update(t, s, "a", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
 		holds(t, s, "a", "1")
 	}, resilient.FailAway())
 }
 
-// A value that is given, by a caller or a function, stays his: what he makes of it later
-// changes nothing, committed, queued or sent.
-func TestValuesAreTheirGivers(t *testing.T) {
+// A value that a caller or a function passes is copied: changing it later has no effect,
+// whether it was committed, queued or sent.
+func TestValuesAreCopied(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-			put(t, s, "updated", "0", resilient.Committed)
+			put(t, s, "updated", "0", committed)
 			if away {
 				at.stop()
 				lacks(t, s, "nothing")
 			}
 			mine := []byte("mine")
-			if _, err := s.Put(t.Context(), "put", mine, storage.Forever); err != nil {
+			if _, err := outcomeOf(s.Set(t.Context(), "put", mine, storage.Forever)); err != nil {
 				t.Error(err)
 			}
-			if _, _, err := s.Update(t.Context(), "updated", func(record) ([]byte, time.Duration, error) { return mine, storage.Forever, nil }); err != nil {
+			if _, _, err := updated(s.Update(t.Context(), "updated", func(record) ([]byte, time.Duration, error) { return mine, storage.Forever, nil })); err != nil {
 				t.Error(err)
 			}
 			copy(mine, "xxxx")
@@ -113,13 +114,13 @@ func TestValuesAreTheirGivers(t *testing.T) {
 	}
 }
 
-// What a function makes when it is called again is sent as it was then.
+// The value that a function returns later is sent as it was then.
 func TestValueIsSentAsItWas(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		at.stop()
 		lacks(t, s, "nothing")
 		mine := []byte("mine")
-		if _, _, err := s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return mine, storage.Forever, nil }); err != nil {
+		if _, _, err := updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return mine, storage.Forever, nil })); err != nil {
 			t.Error(err)
 		}
 		swapped := make(chan struct{})
@@ -141,9 +142,9 @@ func TestValueIsSentAsItWas(t *testing.T) {
 	})
 }
 
-// A deletion takes no room, whatever value is given with it; a value of nothing that is
-// kept is an empty one.
-func TestWhatIsKeptForNoTime(t *testing.T) {
+// A deletion takes no room, whatever value is passed with it; a nil value that is kept is
+// an empty one.
+func TestKeepOfZero(t *testing.T) {
 	for _, keep := range []time.Duration{0, -1} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			large := slices.Repeat([]byte("x"), 10_000)
@@ -153,10 +154,10 @@ func TestWhatIsKeptForNoTime(t *testing.T) {
 					at.stop()
 					lacks(t, s, "nothing")
 				}
-				if _, err := s.Put(t.Context(), "put", large, keep); err != nil {
+				if _, err := outcomeOf(s.Set(t.Context(), "put", large, keep)); err != nil {
 					t.Error(err)
 				}
-				if r, _, err := s.Update(t.Context(), "updated", gives); err != nil || r.Found || len(r.Value) > 0 {
+				if r, _, err := updated(s.Update(t.Context(), "updated", gives)); err != nil || r.Found || len(r.Value) > 0 {
 					t.Errorf("Update: %+v, %v", r, err)
 				}
 				if stats := s.Stats(); stats.Bytes > 2000 || stats.CopyBytes > 2000 {
@@ -171,11 +172,11 @@ func TestWhatIsKeptForNoTime(t *testing.T) {
 				at.stop()
 				lacks(t, s, "nothing")
 			}
-			r, _, err := s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, storage.Forever, nil })
+			r, _, err := updated(s.Update(t.Context(), "a", func(record) ([]byte, time.Duration, error) { return nil, storage.Forever, nil }))
 			if err != nil || !r.Found || r.Value == nil {
 				t.Errorf("Update: %+v, %v", r, err)
 			}
-			if _, err := s.Put(t.Context(), "b", nil, storage.Forever); err != nil {
+			if _, err := outcomeOf(s.Set(t.Context(), "b", nil, storage.Forever)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -187,10 +188,11 @@ func TestWhatIsKeptForNoTime(t *testing.T) {
 	})
 }
 
-// What waits to be written again is this process's own, though its copy had to make room.
-func TestOwnThoughItsCopyIsForgotten(t *testing.T) {
+// A record that waits to be written again stays this process's own though its copy is
+// forgotten.
+func TestRewriteOutlivesItsCopy(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		at.stop()
 		lacks(t, s, "nothing")
@@ -219,8 +221,8 @@ func TestOwnThoughItsCopyIsForgotten(t *testing.T) {
 	}, resilient.Copy(2, 0))
 }
 
-// A Store is named after the store beneath, or its type.
-func TestNameOfAStoreWithout(t *testing.T) {
+// A Store is named after the underlying store, or its type.
+func TestNameOfAStoreWithoutString(t *testing.T) {
 	at := newServer()
 	s, err := resilient.New(at)
 	if err != nil {

@@ -15,14 +15,13 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// op is a change that a client was asked for. A Put stores "=id;", an Update
-// appends "id;".
+// op is a change by a client. A Set stores "=id;", an Update appends "id;".
 type op struct {
 	id       int
 	client   int
 	key      string
 	kind     byte // 'p', 'r' or 'u'
-	outcome  resilient.Outcome
+	outcome  outcome
 	seen     int    // how much of the key's history the client had seen
 	view     string // what the client had seen there
 	from     int    // from where on others' changes are in its way
@@ -34,7 +33,7 @@ type op struct {
 
 func (o *op) String() string { return fmt.Sprintf("%c%d of %q", o.kind, o.id, o.key) }
 
-// version is what a change has made for the first time.
+// version is a version that a change has made for the first time.
 type version struct {
 	number, life int
 	value        string
@@ -46,16 +45,16 @@ type step struct {
 	value  string // "" where it was deleted
 }
 
-// history is a server, and everything that it has done. It checks that
+// history is a server with everything that it has done. It checks that
 //
-//   - what is updated keeps what was there before: nothing acknowledged is lost,
-//   - nothing is stored twice, and nothing comes back,
-//   - what has waited is stored only over what its client had seen, or itself made,
-//   - what is told as committed was done,
-//   - what has waited was done, or reported, or replaced by its own client.
+//   - an update keeps the value before: no acknowledged change is lost,
+//   - no change is made twice, and no deleted value comes back,
+//   - a change that has waited is made only on a version that its client had seen or made,
+//   - a change that is reported as committed was made,
+//   - a change that has waited was made, or reported, or replaced by its own client.
 //
-// An empty restart begins it anew: then a client may write again what it had made
-// before, over nothing or what is older.
+// A restart without data starts a new life of the server: then a client may write again
+// what it had made before, over no record or an older one.
 type history struct {
 	mu        sync.Mutex
 	memory    *storage.Memory
@@ -130,9 +129,9 @@ func (h *history) empty() {
 	clear(h.seen)
 }
 
-// calls puts down that a client is asked for a change. Where the server has
-// answered up to now, what is there is what the change is made on, whatever it is;
-// where something of the key waits, it is what that was made on.
+// calls notes that a client begins a change. If the server has answered up to now, the
+// change is made on what is there, whatever it is. If changes of the key wait, it is made
+// on what the last of them was made on.
 func (h *history) calls(o *op, up, waits bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -150,7 +149,7 @@ func (h *history) calls(o *op, up, waits bool) {
 	h.ops[o.id], h.calling[o.client] = o, o
 }
 
-func (h *history) returns(o *op, outcome resilient.Outcome, err error) {
+func (h *history) returns(o *op, outcome outcome, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !o.waits && o.life == h.life {
@@ -164,19 +163,19 @@ func (h *history) returns(o *op, outcome resilient.Outcome, err error) {
 	switch {
 	case (outcome == 0) == (err == nil):
 		h.fault("%v returns %v and %v", o, outcome, err)
-	case outcome == resilient.Committed:
+	case outcome == committed:
 		h.committed++
 		if o.kind != 'r' && !h.done[token(o)] {
 			h.fault("%v is told as committed and was not done", o)
 		}
-	case outcome == resilient.Queued && o.kind != 'u':
+	case outcome == queued && o.kind != 'u':
 		for _, other := range h.ops {
 			if other != o && other.client == o.client && other.key == o.key {
 				other.replaced = true
 			}
 		}
 	}
-	if o.kind == 'r' && outcome != resilient.Committed {
+	if o.kind == 'r' && outcome != committed {
 		h.removing[fmt.Sprint(o.client, o.key)] = o
 	}
 }
@@ -192,8 +191,8 @@ func tokens(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ';' })
 }
 
-// made puts down a change of a record that a client has made. What others have
-// written again may be older than what it replaces it by.
+// made notes a change of a record by a client. What others have written again may be
+// older than what it replaces.
 func (h *history) made(client int, key, value string, again bool) {
 	before := h.last(key)
 	h.note("server: client %d makes %q %q, which was %q", client, key, value, before)
@@ -230,7 +229,7 @@ func (h *history) made(client int, key, value string, again bool) {
 	}
 }
 
-// becomes puts down what a record has become, anew or again.
+// becomes notes what a record has become, for the first time or again.
 func (h *history) becomes(client int, key, before string, after storage.Versioned) {
 	value := string(after.Value)
 	was, old := h.versions[before], h.versions[after.Version]
@@ -253,11 +252,11 @@ func (h *history) becomes(client int, key, before string, after storage.Versione
 	}
 }
 
-// unaware tells whether a client makes an Update again that it was asked for before the
-// server lost its data, and that others have written again since. One that had not been
-// told the server's state by then, which without WriteAgain it never is, can't tell that
-// data was lost, and takes a change that is not known again for one that was never made.
-// The package's documentation promises no more of it.
+// unaware reports whether a client repeats an Update that it began before the server lost
+// its data, and that others have written again since. A client that had not been told the
+// server's state by then, which without WriteAgain it never is, can't tell that data was
+// lost, and takes a change that is not known any more for one that was never made. The
+// package's documentation promises no more.
 func (h *history) unaware(client int, added string) bool {
 	id, err := strconv.Atoi(added)
 	if err != nil || h.ops[id].client != client {
@@ -267,8 +266,8 @@ func (h *history) unaware(client int, added string) bool {
 	return h.ops[id].asked < h.life && (!told || first > h.ops[id].asked)
 }
 
-// startsAnew tells whether a value may be what a client has added after it had
-// removed the record, while both waited.
+// startsAnew reports whether a value may be what a client has added after it had deleted
+// the record, while both waited.
 func (h *history) startsAnew(client int, key, value string) bool {
 	first := math.MaxInt
 	for _, one := range tokens(value) {
@@ -279,14 +278,15 @@ func (h *history) startsAnew(client int, key, value string) bool {
 		first = min(first, id)
 	}
 	for _, o := range h.ops {
-		if o.client == client && o.key == key && o.kind == 'r' && o.outcome != resilient.Committed && o.id < first {
+		if o.client == client && o.key == key && o.kind == 'r' && o.outcome != committed && o.id < first {
 			return true
 		}
 	}
 	return false
 }
 
-// newer checks that who sets or deletes after waiting had seen what all others did.
+// newer checks that a client that sets or deletes after waiting had seen the changes of
+// all others.
 func (h *history) newer(client int, key, value string) {
 	if now := h.calling[client]; now != nil && now.key == key && now.kind != 'u' {
 		return // it did not wait
@@ -321,7 +321,7 @@ func (h *history) newer(client int, key, value string) {
 		}
 	}
 	for _, other := range h.ops { // its own deletion, in doubt
-		if other.client == client && other.key == key && other.kind == 'r' && other.id < o.id && other.seen == o.seen && other.outcome != resilient.Committed {
+		if other.client == client && other.key == key && other.kind == 'r' && other.id < o.id && other.seen == o.seen && other.outcome != committed {
 			had = ""
 		}
 	}
@@ -343,7 +343,7 @@ func (h *history) newer(client int, key, value string) {
 	}
 }
 
-// saw puts down that a client knows what is there now.
+// saw notes that a client knows what is there now.
 func (h *history) saw(client int, key string, life, upTo int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -358,7 +358,7 @@ func (h *history) saw(client int, key string, life, upTo int) {
 	}
 }
 
-// accounts checks that all that has waited was done or reported.
+// accounts checks that each change that has waited was made or reported.
 func (h *history) accounts(p *place) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -368,7 +368,7 @@ func (h *history) accounts(p *place) {
 	}
 	missing := map[string][]*op{}
 	for _, o := range h.ops {
-		if o.client == p.id && o.outcome == resilient.Queued && o.kind != 'r' && !o.replaced && !h.done[token(o)] {
+		if o.client == p.id && o.outcome == queued && o.kind != 'r' && !o.replaced && !h.done[token(o)] {
 			missing[o.key] = append(missing[o.key], o)
 		}
 	}
@@ -379,7 +379,7 @@ func (h *history) accounts(p *place) {
 	}
 }
 
-// faults are those of a road.
+// faults are the faults of a road.
 type faults struct {
 	away    bool
 	hangs   bool
@@ -405,8 +405,7 @@ type road struct {
 	lying                        float64
 }
 
-// fail has other faults from now on. Connections break, and what has stalled comes
-// first.
+// fail sets other faults. Connections break, and what has stalled arrives first.
 func (r *road) fail(f faults) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -426,7 +425,7 @@ func (r *road) calm() bool {
 	return r.faults == faults{}
 }
 
-// goes does something in the server, if it gets there.
+// goes calls do in the server, if the request arrives.
 func (r *road) goes(ctx context.Context, do func() func()) error {
 	r.mu.Lock()
 	now, unsaid, unheard := r.faults, false, false
@@ -498,7 +497,7 @@ func (r *road) Swap(ctx context.Context, changes ...storage.Change) (made []bool
 	return made, err
 }
 
-// tells puts down that a client is told the server's state.
+// tells notes that a client is told the server's state.
 func (h *history) tells(client, life int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -553,7 +552,7 @@ func (r *road) swap(c storage.Change) bool {
 	return made[0]
 }
 
-// What the Store does not use of a store with versions.
+// The methods of a store with versions that the Store does not use.
 
 func (r *road) Get(context.Context, string) (storage.Record, error) { panic("Get") }
 func (r *road) Set(context.Context, string, []byte, time.Duration) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// listing is a server that lists as it is told.
+// listing is a server whose lists of keys are chosen.
 type listing struct {
 	*server
 	list func(ctx context.Context, yield func(string, error) bool)
@@ -24,8 +24,8 @@ func (l *listing) Keys(ctx context.Context, _ string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { l.list(ctx, yield) }
 }
 
-// How a list ends: as long as it goes on it may take its time; one that is silent, or
-// breaks, is one of a store that is away; who leaves is told so, and what is refused.
+// A list of keys may take its time while it goes on. If it is silent, or breaks, the
+// store is away. A caller who leaves, and a refusal, get their errors.
 func TestKeysEnd(t *testing.T) {
 	slow := func(n int, between time.Duration) func(ctx context.Context, yield func(string, error) bool) {
 		return func(ctx context.Context, yield func(string, error) bool) {
@@ -70,8 +70,8 @@ func TestKeysEnd(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 				l := &listing{server: at, list: c.list}
 				s, _ := client(t, l)
-				put(t, s, "xcopy", "1", resilient.Committed)
-				put(t, s, "ycopy", "1", resilient.Committed)
+				put(t, s, "xcopy", "1", committed)
+				put(t, s, "ycopy", "1", committed)
 				if c.trips > 0 { // then what waits is listed, too
 					defer later(time.Minute)
 				}
@@ -106,18 +106,18 @@ func TestKeysEnd(t *testing.T) {
 	}
 }
 
-// While the store is there the keys are its own and those that are to be stored; copies
-// add nothing. Who has enough gets no more.
+// While the store answers, the keys are its own and those to be stored, without those of
+// copies. The caller may stop early.
 func TestKeysOfTheStore(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for _, key := range []string{"x:a", "x:b", "x:c", "x:over", "y"} {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
 		waits(t, at, func() {
-			put(t, s, "x:new", "1", resilient.Queued)
-			put(t, s, "y:new", "1", resilient.Queued)
-			remove(t, s, "x:b", resilient.Queued)
-			if _, err := s.Put(t.Context(), "x:over", nil, time.Second); err != nil {
+			put(t, s, "x:new", "1", queued)
+			put(t, s, "y:new", "1", queued)
+			remove(t, s, "x:b", queued)
+			if _, err := outcomeOf(s.Set(t.Context(), "x:over", nil, time.Second)); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -145,7 +145,7 @@ func TestKeysOfTheStore(t *testing.T) {
 			}
 		}
 		at.stop()
-		put(t, s, "z", "1", resilient.Queued)
+		put(t, s, "z", "1", queued)
 		if got, want := list(0), []string{"x:a", "x:c", "x:new"}; !slices.Equal(got, want) {
 			t.Errorf("the keys are %q while away, want %q", got, want)
 		}
@@ -181,7 +181,7 @@ type limited struct{ storage.Bytes }
 
 func (limited) MaxKey() int { return 250 }
 
-// failingWatch is a server whose watches end as they are told.
+// failingWatch is a server whose watches end as chosen.
 type failingWatch struct {
 	*server
 	began []time.Time
@@ -193,9 +193,9 @@ func (f *failingWatch) Watch(ctx context.Context, _ string, changed func(storage
 	return f.watch(ctx, len(f.began), changed)
 }
 
-// A watch that fails is begun again after times that double, from the beginning when it
-// has told of something; one that ends without an error is begun again, too.
-func TestWatchIsBegunAgain(t *testing.T) {
+// A watch that fails is retried after times that double, from the start once it has told
+// of something; so is one that ends without an error.
+func TestWatchIsRetried(t *testing.T) {
 	for _, why := range []error{nil, errReset} {
 		bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 			w := &failingWatch{server: at}
@@ -230,8 +230,8 @@ func TestWatchIsBegunAgain(t *testing.T) {
 	}
 }
 
-// A Watch returns when nothing of it runs any more, and also while the store is away:
-// when its context ends, or the Store is closed.
+// Watch returns once nothing of it runs any more, also while the store is away: when its
+// context ends or the Store is closed.
 func TestWatchReturns(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 		runs := false
@@ -270,8 +270,8 @@ func TestWatchReturns(t *testing.T) {
 	})
 }
 
-// So does one whose context ends while it tells of something.
-func TestWatchReturnsAmidWhatItTells(t *testing.T) {
+// Watch returns if its context ends while a callback runs.
+func TestWatchReturnsDuringACallback(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 		runs := false
 		w := &failingWatch{server: at}

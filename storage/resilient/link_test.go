@@ -12,7 +12,7 @@ import (
 )
 
 // link is a way to a server on which each round trip takes a while. A new connection
-// takes three more, and one whose call has ended before its answer is thrown away.
+// takes three more, and a connection is dropped if its call ends before the answer.
 type link struct {
 	*server
 	trip time.Duration
@@ -72,7 +72,7 @@ func (l *link) Swap(ctx context.Context, changes ...storage.Change) ([]bool, err
 }
 
 // On a link that takes longer to connect than a call may, a server that was cut off is
-// found again, and stays found where several ask at once.
+// found again, and stays found if several ask at once.
 func TestSlowLink(t *testing.T) {
 	for _, trip := range []time.Duration{20, 100, 125, 150, 170, 300, 450} {
 		trip *= time.Millisecond
@@ -80,11 +80,11 @@ func TestSlowLink(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := &link{server: newServer(), trip: trip, idle: 1}
 				s, seen := client(t, l)
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				for range 2 {
 					l.stop()
 					l.cut()
-					put(t, s, "a", "2", resilient.Queued)
+					put(t, s, "a", "2", queued)
 					later(time.Second)
 					l.start()
 					later(time.Minute)
@@ -92,7 +92,7 @@ func TestSlowLink(t *testing.T) {
 					trips := s.Stats().Trips
 					var all sync.WaitGroup
 					for _, key := range []string{"a", "b", "c"} {
-						all.Go(func() { put(t, s, key, "3", resilient.Committed) })
+						all.Go(func() { put(t, s, key, "3", committed) })
 					}
 					all.Wait()
 					if stats := s.Stats(); stats.State != resilient.StateClosed || stats.Trips != trips {
@@ -113,7 +113,7 @@ func TestProbeOfAServerThatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.set(func(s *server) { s.hangs = true })
 		began := time.Now()
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		if took := time.Since(began); took != resilient.DefaultTimeout {
 			t.Errorf("the first call took %v", took)
 		}
@@ -136,7 +136,7 @@ func TestProbeOfAServerThatHangs(t *testing.T) {
 		later(time.Minute)
 		at.set(func(s *server) { s.hangs = true })
 		began = time.Now()
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "2", queued)
 		if took := time.Since(began); took != resilient.DefaultTimeout {
 			t.Errorf("after a server that answers at once a call took %v", took)
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// The log tells of what somebody should know of, each with what belongs to it.
+// The log has each event that matters, with its attributes.
 func TestLog(t *testing.T) {
 	why := errors.New("why")
 	long := strings.Repeat("k", 63) // 65 characters with its quotes
@@ -60,7 +60,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// Observers add up, and the log is written beside them unless it is switched off.
+// Observers add up, and the log is written as well unless it is switched off.
 func TestLogBesideObservers(t *testing.T) {
 	for name, c := range map[string]struct {
 		more []resilient.Option
@@ -102,9 +102,6 @@ func TestNames(t *testing.T) {
 		resilient.StateOpen.String():     "open",
 		resilient.StateHalfOpen.String(): "half-open",
 		resilient.State(3).String():      "unknown",
-		resilient.Committed.String():     "committed",
-		resilient.Queued.String():        "queued",
-		resilient.Outcome(0).String():    "nothing",
 		resilient.Opened.String():        "store away",
 		resilient.Forgot.String():        "copies forgotten",
 	} {
@@ -121,8 +118,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Each thing that a server says has its meaning, also within other errors, of which the
-// first that says something counts.
+// JudgeError knows the messages of servers, also within other errors; the first that
+// matches counts.
 func TestJudgeErrorKnowsWhatServersSay(t *testing.T) {
 	for text, want := range map[string]resilient.Verdict{
 		"WRONGTYPE Operation against a key":                               resilient.Unfit,

@@ -14,7 +14,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// owner is a process that alone changes some records, and what they have to be.
+// owner is a process that alone changes some records, with what they should be.
 type owner struct {
 	store *resilient.Store
 	way   *server
@@ -22,7 +22,7 @@ type owner struct {
 	n     int
 }
 
-// change makes one: p puts, u updates, r removes, and anything else does nothing.
+// change makes a change: p sets, u updates, r deletes, and anything else does nothing.
 func (o *owner) change(t *testing.T, kind byte, key string) {
 	t.Helper()
 	o.n++
@@ -30,13 +30,13 @@ func (o *owner) change(t *testing.T, kind byte, key string) {
 	var err error
 	switch kind {
 	case 'p':
-		_, err = o.store.Put(t.Context(), key, []byte("="+text), storage.Forever)
+		_, err = outcomeOf(o.store.Set(t.Context(), key, []byte("="+text), storage.Forever))
 		o.want[key] = "=" + text
 	case 'u':
-		_, _, err = o.store.Update(t.Context(), key, appends(text))
+		_, _, err = updated(o.store.Update(t.Context(), key, appends(text)))
 		o.want[key] += text
 	case 'r':
-		_, err = o.store.Remove(t.Context(), key)
+		_, err = deleted(o.store.Delete(t.Context(), key))
 		o.want[key] = ""
 	}
 	if err != nil {
@@ -45,7 +45,7 @@ func (o *owner) change(t *testing.T, kind byte, key string) {
 	later(0) // its watch has told
 }
 
-// check wants everything to be there as it was made last.
+// check checks that every record is as it was made last.
 func (o *owner) check(t *testing.T, seen *events) {
 	t.Helper()
 	for key, want := range o.want {
@@ -65,8 +65,8 @@ func (p *pair) owner(i int) *owner {
 	return &owner{store: p.ones[i], way: p.ways[i], want: map[string]string{}}
 }
 
-// A server loses its data twice, or three times: what a process has made, and made
-// again, is there in the end, with what it has changed between and meanwhile.
+// If a server loses its data two or three times, what a process has made, and made again,
+// is there in the end, with its changes in between.
 func TestOwnRecordsOutliveTwoLosses(t *testing.T) {
 	kinds := map[byte]string{0: "nothing", 'p': "a put", 'u': "an update"}
 	for _, first := range []byte{0, 'p', 'u'} {
@@ -96,10 +96,9 @@ func TestOwnRecordsOutliveTwoLosses(t *testing.T) {
 	}
 }
 
-// The same at random, with two or three losses, among them such as come before the
-// records are all there again, or are watched. It runs 500 plans from a random seed, or
-// the one of PERENNIAL_SEED.
-func TestPlansOfLosses(t *testing.T) {
+// Random plans of two or three losses, some before all records are there again or
+// watched. It runs 500 plans from a random seed, or the one of PERENNIAL_SEED.
+func TestRandomLosses(t *testing.T) {
 	plans, first := 500, rand.Uint64()>>1
 	if testing.Short() {
 		plans = 50
@@ -127,7 +126,7 @@ func TestPlansOfLosses(t *testing.T) {
 	}
 }
 
-// planOfLosses carries one out, and tells what it was.
+// planOfLosses carries out one plan and returns its steps.
 func planOfLosses(t *testing.T, p *pair, random *rand.Rand) (trace []string) {
 	began := time.Now()
 	note := func(format string, args ...any) {

@@ -11,16 +11,16 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// inDoubt has a process make an update whose answer is lost, and stay cut off.
+// inDoubt lets a process make an update whose answer is lost, and leaves it cut off.
 func (p *pair) inDoubt(t *testing.T, s *resilient.Store, text string) {
 	t.Helper()
 	p.ways[0].set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-	update(t, s, "a", text, resilient.Queued)
+	update(t, s, "a", text, queued)
 	p.ways[0].stop()
 	later(time.Second)
 }
 
-// lose has the server lose its data, which only the second process finds out.
+// lose makes the server lose its data, which only the second process finds out.
 func (p *pair) lose() {
 	p.ways[1].stop()
 	later(time.Second)
@@ -29,8 +29,8 @@ func (p *pair) lose() {
 	later(10 * time.Second)
 }
 
-// An Update whose answer was lost with the data may be in what others write again, or in
-// what they have deleted since: it is not made a second time.
+// An Update whose answer was lost with the data may be part of what others write again,
+// or have deleted since: it is not made a second time.
 func TestUpdateIsInWhatOthersWriteAgain(t *testing.T) {
 	const nothing, mine, theirs = "nothing", "a record of its own", "a record of others"
 	for _, on := range []string{nothing, mine, theirs} {
@@ -51,21 +51,21 @@ func TestUpdateIsInWhatOthersWriteAgain(t *testing.T) {
 						}
 						switch on {
 						case mine:
-							put(t, s, "a", "0", resilient.Committed)
+							put(t, s, "a", "0", committed)
 							want = "012"
 						case theirs:
-							put(t, p.ones[1], "a", "0", resilient.Committed)
+							put(t, p.ones[1], "a", "0", committed)
 							want = "012"
 						}
 						later(time.Second)
 						p.inDoubt(t, s, "1")
-						update(t, p.ones[1], "a", "2", resilient.Committed)
+						update(t, p.ones[1], "a", "2", committed)
 						holds(t, p.ways[1], "a", want)
 						later(time.Second)
 						p.lose()
 						holds(t, p.ways[1], "a", want)
 						if deleted {
-							remove(t, p.ones[1], "a", resilient.Committed)
+							remove(t, p.ones[1], "a", committed)
 						}
 						p.ways[0].start()
 						later(40 * time.Second)
@@ -90,11 +90,11 @@ func TestUpdateIsInWhatOthersWriteAgain(t *testing.T) {
 	}
 }
 
-// The same where the loss is found by that which is sent again: nothing has told of it.
-func TestLossFoundByWhatIsSentAgain(t *testing.T) {
+// The same if the loss is found by the change that is sent again.
+func TestLossFoundByAResend(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		p.inDoubt(t, p.ones[0], "1")
-		update(t, p.ones[1], "a", "2", resilient.Committed)
+		update(t, p.ones[1], "a", "2", committed)
 		p.ways[0].set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		p.ways[0].start()
 		later(5 * time.Second)
@@ -120,9 +120,9 @@ func TestLossFoundByWhatIsSentAgain(t *testing.T) {
 	})
 }
 
-// An Update that was made after the loss, before that was known, is known to the store,
-// also where it was made on a record that is this process's own by now.
-func TestUpdateOnWhatWasMadeAfterTheLoss(t *testing.T) {
+// The store knows an Update that was made after the loss, before that was known, also if
+// its record is this process's own by now.
+func TestUpdateMadeAfterTheLossIsKnown(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Second} {
 		for _, deleted := range []bool{true, false} {
 			overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
@@ -130,9 +130,9 @@ func TestUpdateOnWhatWasMadeAfterTheLoss(t *testing.T) {
 				at.set(func(s *server) { s.fault = on(errReset, "watch") })
 				at.empty()
 				later(after)
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-				update(t, s, "a", "2", resilient.Queued)
+				update(t, s, "a", "2", queued)
 				if deleted {
 					if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
 						t.Fatal(err)
@@ -156,9 +156,10 @@ func TestUpdateOnWhatWasMadeAfterTheLoss(t *testing.T) {
 	}
 }
 
-// What was sent before the loss is sent again as it was, on top of what it was made on:
-// others know it by its version. What takes its place meanwhile comes instead of it.
-func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
+// A change that was sent before the loss is sent again as it was, on the record that it
+// was made on, so that others know its version. A change that replaces it meanwhile is
+// sent instead.
+func TestInDoubtOnARewrite(t *testing.T) {
 	for _, c := range []struct {
 		then, want string
 		same       bool // as it was made
@@ -170,7 +171,7 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 		for _, made := range []bool{true, false} {
 			t.Run(fmt.Sprintf("then %q, made %v", c.then, made), func(t *testing.T) {
 				overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-					put(t, s, "a", "1", resilient.Committed)
+					put(t, s, "a", "1", committed)
 					later(time.Second)
 					at.set(func(s *server) {
 						if s.faulty = "swap"; made {
@@ -179,7 +180,7 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 							s.unsaid = 1
 						}
 					})
-					update(t, s, "a", "2", resilient.Queued)
+					update(t, s, "a", "2", queued)
 					was, err := at.memory.Look(t.Context(), "a")
 					if err != nil {
 						t.Fatal(err)
@@ -200,9 +201,9 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 					later(5 * time.Second)
 					switch c.then {
 					case "update":
-						update(t, s, "a", "3", resilient.Queued)
+						update(t, s, "a", "3", queued)
 					case "put":
-						put(t, s, "a", "3", resilient.Queued)
+						put(t, s, "a", "3", queued)
 					}
 					at.set(func(s *server) { s.fault = nil })
 					later(time.Minute)
@@ -220,17 +221,17 @@ func TestInDoubtOnWhatIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// A change that is on its way when its record is found to be written again is counted
+// A change that is in flight when its record is queued to be written again counts as
 // behind that: it is made once.
-func TestUpdateOnItsWayBeforeItIsWrittenAgain(t *testing.T) {
+func TestUpdateInFlightBeforeARewrite(t *testing.T) {
 	for _, made := range []bool{true, false} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			old, err := at.memory.Look(t.Context(), "a")
 			if err != nil {
 				t.Fatal(err)
 			}
-			put(t, s, "a", "2", resilient.Committed)
+			put(t, s, "a", "2", committed)
 			later(time.Second)
 			at.restarts(t, s)
 			later(10 * time.Second)
@@ -246,7 +247,7 @@ func TestUpdateOnItsWayBeforeItIsWrittenAgain(t *testing.T) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				update(t, s, "a", "3", resilient.Queued)
+				update(t, s, "a", "3", queued)
 			}()
 			synctest.Wait()
 			at.paced.told(storage.Changed{Key: "a", Version: old[0].Version}) // which others seem to have written again

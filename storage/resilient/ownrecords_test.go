@@ -11,16 +11,16 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Who does not watch any more writes nothing again, and who watches the same twice does
-// for as long as one of them runs.
-func TestWhoWatchesNoMoreWritesNothing(t *testing.T) {
+// Without a Watch nothing is written again; with two of the same prefix it is as long as
+// one runs.
+func TestNothingIsWrittenAgainWithoutAWatch(t *testing.T) {
 	for _, more := range []int{0, 1} {
 		pairs(t, func(t *testing.T, p *pair) {
 			stops := []func(){func() {}}
 			for range more {
 				stops = append(stops, watch(t, p.ones[0], ""))
 			}
-			put(t, p.ones[0], "a", "1", resilient.Committed)
+			put(t, p.ones[0], "a", "1", committed)
 			synctest.Wait()
 			p.stops[0]()
 			p.stop()
@@ -43,15 +43,15 @@ func TestWhoWatchesNoMoreWritesNothing(t *testing.T) {
 	}
 }
 
-// Only what begins with the prefix is written again.
-func TestWhatIsNotWatchedIsNotWrittenAgain(t *testing.T) {
+// Only records with the prefix of the Watch are written again.
+func TestOnlyThePrefixIsWrittenAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		stop := watch(t, s, "w:")
 		defer stop()
 		for _, key := range []string{"w:a", "other", "w:b"} {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
-		remove(t, s, "w:b", resilient.Committed)
+		remove(t, s, "w:b", committed)
 		synctest.Wait()
 		at.stop()
 		lacks(t, s, "nothing")
@@ -67,10 +67,11 @@ func TestWhatIsNotWatchedIsNotWrittenAgain(t *testing.T) {
 	}, resilient.WriteAgain(true))
 }
 
-// What was too late once is nobody's own any more: the next loss does not bring it back.
-func TestWhatWasLateStaysLost(t *testing.T) {
+// A record that was too late once is nobody's own any more: the next loss does not bring
+// it back.
+func TestLateRecordsStayLost(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.stop()
 		p.empty()
@@ -89,14 +90,14 @@ func TestWhatWasLateStaysLost(t *testing.T) {
 	})
 }
 
-// What the queue has no room for is not written again, and that is told; what is over
-// need not be.
+// A record that does not fit into the queue is not written again, which is reported; an
+// expired one is not either.
 func TestQueueHasNoRoomToWriteAgain(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for _, key := range []string{"a", "b", "c"} {
-			put(t, p.ones[0], key, "1", resilient.Committed)
+			put(t, p.ones[0], key, "1", committed)
 		}
-		if _, err := p.ones[0].Put(t.Context(), "0", nil, time.Second); err != nil {
+		if _, err := outcomeOf(p.ones[0].Set(t.Context(), "0", nil, time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -118,13 +119,13 @@ func TestQueueHasNoRoomToWriteAgain(t *testing.T) {
 	}, resilient.Queue(2, 0))
 }
 
-// Each loss tells of what was forgotten since the one before.
-func TestForgottenIsCountedAnew(t *testing.T) {
+// Each loss reports the copies that were forgotten since the one before.
+func TestForgottenPerLoss(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for i, want := range []int{1, 0, 0} {
 			if i == 0 {
 				for _, key := range []string{"a", "b", "c"} {
-					put(t, p.ones[0], key, "1", resilient.Committed)
+					put(t, p.ones[0], key, "1", committed)
 					synctest.Wait()
 				}
 			}
@@ -140,36 +141,38 @@ func TestForgottenIsCountedAnew(t *testing.T) {
 	}, resilient.Copy(2, 0))
 }
 
-// While records wait to be written again, what is set, deleted or updated comes first, or
-// on top, and no conflict is told of.
-func TestChangesBeforeAllIsWrittenAgain(t *testing.T) {
+// While records wait to be written again, a Set or Delete comes first, an Update comes on
+// top, and there is no conflict.
+func TestChangesDuringRewrites(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		sent  bool // it has been sent, and the answer is lost
 		do    func(t *testing.T, s *resilient.Store)
-		now   resilient.Outcome
+		now   outcome
 		want  string
 		again string
 	}{
 		{"nothing", false, nil, 0, "1", ""},
-		{"put", false, func(t *testing.T, s *resilient.Store) { _, _ = s.Put(t.Context(), "b", []byte("2"), storage.Forever) }, 0, "2", ""},
-		{"remove", false, func(t *testing.T, s *resilient.Store) { _, _ = s.Remove(t.Context(), "b") }, 0, "", ""},
-		{"update", false, func(t *testing.T, s *resilient.Store) { update(t, s, "b", "+", resilient.Queued) }, 0, "1+", ""},
+		{"put", false, func(t *testing.T, s *resilient.Store) {
+			_, _ = outcomeOf(s.Set(t.Context(), "b", []byte("2"), storage.Forever))
+		}, 0, "2", ""},
+		{"remove", false, func(t *testing.T, s *resilient.Store) { _, _ = deleted(s.Delete(t.Context(), "b")) }, 0, "", ""},
+		{"update", false, func(t *testing.T, s *resilient.Store) { update(t, s, "b", "+", queued) }, 0, "1+", ""},
 		{"update and put", false, func(t *testing.T, s *resilient.Store) {
-			update(t, s, "b", "+", resilient.Queued)
-			put(t, s, "b", "3", resilient.Queued)
+			update(t, s, "b", "+", queued)
+			put(t, s, "b", "3", queued)
 		}, 0, "3", ""},
 		{"sent", true, nil, 0, "1", ""},
-		{"sent, put", true, func(t *testing.T, s *resilient.Store) { put(t, s, "b", "2", resilient.Queued) }, 0, "2", ""},
-		{"sent, remove", true, func(t *testing.T, s *resilient.Store) { remove(t, s, "b", resilient.Queued) }, 0, "", ""},
-		{"sent, update", true, func(t *testing.T, s *resilient.Store) { update(t, s, "b", "+", resilient.Queued) }, 0, "1+", ""},
+		{"sent, put", true, func(t *testing.T, s *resilient.Store) { put(t, s, "b", "2", queued) }, 0, "2", ""},
+		{"sent, remove", true, func(t *testing.T, s *resilient.Store) { remove(t, s, "b", queued) }, 0, "", ""},
+		{"sent, update", true, func(t *testing.T, s *resilient.Store) { update(t, s, "b", "+", queued) }, 0, "1+", ""},
 	} {
 		for _, twice := range []bool{false, true} {
 			t.Run(c.name, func(t *testing.T) {
 				pairs(t, func(t *testing.T, p *pair) {
 					s := p.ones[0]
-					put(t, s, "b", "1", resilient.Committed)
-					put(t, s, "b", "1", resilient.Committed)
+					put(t, s, "b", "1", committed)
+					put(t, s, "b", "1", committed)
 					synctest.Wait()
 					p.stop()
 					p.empty()
@@ -227,14 +230,13 @@ func TestChangesBeforeAllIsWrittenAgain(t *testing.T) {
 	}
 }
 
-// A change that is on its way when the record is found to be lost takes the place of what
-// would be written again.
-func TestChangeOvertakesWhatIsWrittenAgain(t *testing.T) {
+// A change that is in flight when its record is found to be lost replaces the rewrite.
+func TestChangeOvertakesARewrite(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		s := p.ones[0]
-		put(t, s, "a", "1", resilient.Committed)
-		remove(t, s, "a", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		remove(t, s, "a", committed)
+		put(t, s, "b", "1", committed)
 		synctest.Wait()
 		p.empty() // with no connection broken
 		p.ways[0].set(func(s *server) {
@@ -251,7 +253,7 @@ func TestChangeOvertakesWhatIsWrittenAgain(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			put(t, s, "a", "2", resilient.Committed)
+			put(t, s, "a", "2", committed)
 		}()
 		later(10 * time.Millisecond)
 		holds(t, s, "b", "1") // which finds out
@@ -265,16 +267,16 @@ func TestChangeOvertakesWhatIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// What is taken back by who comes from far behind is no more than what it replaced.
+// Only a version that a record had replaced is replaced again.
 func TestFewVersionsAreRemembered(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for _, value := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"} {
-			put(t, p.ones[0], "a", value, resilient.Committed)
+			put(t, p.ones[0], "a", value, committed)
 			synctest.Wait()
 		}
 		before := p.ones[0].Stats().CopyBytes
 		for range 20 {
-			put(t, p.ones[0], "a", "12", resilient.Committed)
+			put(t, p.ones[0], "a", "12", committed)
 			synctest.Wait()
 		}
 		if after := p.ones[0].Stats().CopyBytes; after != before {

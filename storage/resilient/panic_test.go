@@ -10,13 +10,13 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A store beneath that panics, as a client may on an answer that is none, counts as
-// away, whatever it was asked for.
+// An underlying store that panics, as a client may on a malformed answer, counts as away,
+// whatever the call.
 func TestPanicOfTheStore(t *testing.T) {
 	for _, verb := range []string{"look", "swap", "state", "keys", "watch"} {
 		t.Run(verb, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				at.set(func(s *server) {
 					s.fault = func(asked, _ string) error {
 						if asked == verb {
@@ -28,8 +28,8 @@ func TestPanicOfTheStore(t *testing.T) {
 				stop := watch(t, s, "")
 				defer stop()
 				for _, key := range []string{"a", "b"} {
-					if _, err := s.Put(t.Context(), key, []byte("2"), storage.Forever); err != nil {
-						t.Errorf("Put: %v", err)
+					if _, err := outcomeOf(s.Set(t.Context(), key, []byte("2"), storage.Forever)); err != nil {
+						t.Errorf("Set: %v", err)
 					}
 				}
 				for _, err := range s.Keys(t.Context(), "") {
@@ -50,7 +50,7 @@ func TestPanicOfTheStore(t *testing.T) {
 	}
 }
 
-func TestPanicOfTheCacheBeneath(t *testing.T) {
+func TestPanicOfTheUnderlyingCache(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 		c, err := resilient.NewBulkCache(at, resilient.Observe(nil))
 		if err != nil {
@@ -78,10 +78,10 @@ func TestPanicOfTheCacheBeneath(t *testing.T) {
 	})
 }
 
-// What is called back may panic, and that is for who asked for it to know.
-func TestPanicOfWhoIsCalledBack(t *testing.T) {
+// A panic of the caller's own callback reaches the caller.
+func TestPanicOfACallback(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		panics := func(what string, do func()) {
 			defer func() {
 				if p := recover(); p != "mine" {

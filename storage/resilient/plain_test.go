@@ -26,7 +26,7 @@ func (a adding) Add(ctx context.Context, key string, value []byte, keep time.Dur
 	return added && err == nil, err
 }
 
-// Over a store without versions what has waited is compared by its values.
+// Over a store without versions a change that has waited is compared by the values.
 func TestPlainStore(t *testing.T) {
 	for _, adds := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -45,26 +45,26 @@ func TestPlainStore(t *testing.T) {
 				holds(t, s, key, "0")
 			}
 			lacks(t, s, "new")
-			if outcome, err := s.Put(t.Context(), "set", []byte("1"), storage.Forever); err != nil || outcome != resilient.Committed || verbs["set"] != 1 || verbs["get"] != 8 {
-				t.Errorf("Put: %v, %v after %v", outcome, err, verbs)
+			if outcome, err := outcomeOf(s.Set(t.Context(), "set", []byte("1"), storage.Forever)); err != nil || outcome != committed || verbs["set"] != 1 || verbs["get"] != 8 {
+				t.Errorf("Set: %v, %v after %v", outcome, err, verbs)
 			}
 			if existed, err := s.Delete(t.Context(), "none"); existed || err != nil {
 				t.Errorf("Delete of nothing: %v, %v", existed, err)
 			}
-			put(t, s, "there", "1", resilient.Committed)
+			put(t, s, "there", "1", committed)
 			if existed, err := s.Delete(t.Context(), "there"); !existed || err != nil {
 				t.Errorf("Delete: %v, %v", existed, err)
 			}
 			clear(verbs)
 			at.stop()
 			for _, key := range []string{"set", "theirs", "equal", "gone", "new", "taken"} {
-				put(t, s, key, "2", resilient.Queued)
+				put(t, s, key, "2", queued)
 			}
 			if existed, err := s.Delete(t.Context(), "removed"); !existed || !errors.Is(err, storage.ErrQueued) {
 				t.Errorf("Delete that waits: %v, %v", existed, err)
 			}
-			remove(t, s, "changed", resilient.Queued)
-			if _, err := s.Put(t.Context(), "over", []byte("2"), time.Second); err != nil {
+			remove(t, s, "changed", queued)
+			if _, err := outcomeOf(s.Set(t.Context(), "over", []byte("2"), time.Second)); err != nil {
 				t.Fatal(err)
 			}
 			stores(t, at, "theirs", "1", "equal", "2", "changed", "1", "taken", "1")
@@ -100,7 +100,7 @@ func TestPlainStore(t *testing.T) {
 	}
 }
 
-// A fault of what reads, writes or adds leaves a change waiting.
+// If a plain store fails to read, write or add, the change goes on waiting.
 func TestPlainStoreFails(t *testing.T) {
 	for _, verb := range []string{"get", "set", "add"} {
 		t.Run(verb, func(t *testing.T) {
@@ -111,9 +111,9 @@ func TestPlainStoreFails(t *testing.T) {
 				holds(t, s, "a", "0")
 				holds(t, s, "c", "0")
 				waits(t, at, func() {
-					put(t, s, "a", "1", resilient.Queued)
-					put(t, s, "b", "1", resilient.Queued)
-					remove(t, s, "c", resilient.Queued)
+					put(t, s, "a", "1", queued)
+					put(t, s, "b", "1", queued)
+					remove(t, s, "c", queued)
 				})
 				at.set(func(s *server) { s.fault = on(errReadOnly, verb) })
 				later(time.Minute)
@@ -137,14 +137,14 @@ func TestPlainStoreFails(t *testing.T) {
 	}
 }
 
-// Somebody sets between the look and the add: that stays, and is a conflict.
+// A record that somebody sets between the read and the add stays, and is a conflict.
 func TestPlainStoreAddsNothingOverOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := newServer()
 		s, seen := client(t, adding{at, at})
 		lacks(t, s, "a")
 		at.stop()
-		put(t, s, "a", "mine", resilient.Queued)
+		put(t, s, "a", "mine", queued)
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
 				if verb == "add" {
@@ -166,7 +166,7 @@ func TestPlainStoreAddsNothingOverOthers(t *testing.T) {
 	})
 }
 
-// What a Cache has to store later is compared under a claim, and what fails is left.
+// A queued change of a Cache is compared under a claim, and waits if that fails.
 func TestCacheComparesUnderAClaim(t *testing.T) {
 	for _, verb := range []string{"claim", "fill", "delete"} {
 		t.Run(verb, func(t *testing.T) {

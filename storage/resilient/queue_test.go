@@ -14,16 +14,16 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A full queue refuses what is new, and takes what replaces.
+// A full queue refuses new keys, and accepts changes that replace others.
 func TestDefectSynced06QueueIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 10 {
-			put(t, s, fmt.Sprint("k", i), "1", resilient.Queued)
+			put(t, s, fmt.Sprint("k", i), "1", queued)
 		}
 		for _, err := range []error{
 			s.Set(t.Context(), "more", nil, storage.Forever),
-			func() error { _, _, err := s.Update(t.Context(), "k0", appends("2")); return err }(),
+			func() error { _, _, err := updated(s.Update(t.Context(), "k0", appends("2"))); return err }(),
 		} {
 			if !errors.Is(err, resilient.ErrFull) {
 				t.Errorf("a full queue: %v", err)
@@ -31,7 +31,7 @@ func TestDefectSynced06QueueIsBounded(t *testing.T) {
 		}
 		lacks(t, s, "more")
 		holds(t, s, "k0", "1")
-		put(t, s, "k0", "3", resilient.Queued)
+		put(t, s, "k0", "3", queued)
 		if stats := s.Stats(); stats.Changes != 10 || stats.Refused != 2 || len(seen.of(resilient.Refused)) != 2 {
 			t.Errorf("stats: %+v", stats)
 		}
@@ -47,7 +47,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 		at.stop()
 		accepted := 0
 		for i := range 1000 {
-			_, err := s.Put(t.Context(), fmt.Sprint(i), make([]byte, 100), storage.Forever)
+			_, err := outcomeOf(s.Set(t.Context(), fmt.Sprint(i), make([]byte, 100), storage.Forever))
 			if err == nil {
 				accepted++
 			} else if !errors.Is(err, resilient.ErrFull) {
@@ -63,12 +63,12 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 	}, resilient.Queue(0, most))
 }
 
-// DropOldest drops and reports what has waited for longest.
+// DropOldest drops and reports what has waited longest.
 func TestDropOldest(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 5 {
-			put(t, s, fmt.Sprint("k", i), fmt.Sprint(i), resilient.Queued)
+			put(t, s, fmt.Sprint("k", i), fmt.Sprint(i), queued)
 		}
 		dropped := seen.of(resilient.Dropped)
 		if len(dropped) != 2 || dropped[0].Key != "k0" || string(dropped[1].Value) != "1" || !errors.Is(dropped[0].Err, resilient.ErrFull) {
@@ -83,15 +83,15 @@ func TestDropOldest(t *testing.T) {
 	}, resilient.Queue(3, 0), resilient.DropOldest())
 }
 
-// What is added to the key that has waited for longest drops the next one, and what
-// is too large for a queue that were empty drops nothing.
-func TestDropOldestSparesWhatIsAddedTo(t *testing.T) {
+// A change to the key that has waited longest drops the next one, and a change that is
+// too large for an empty queue drops nothing.
+func TestDropOldestSparesItsOwnKey(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 3 {
-			update(t, s, fmt.Sprint("k", i), fmt.Sprint(i), resilient.Queued)
+			update(t, s, fmt.Sprint("k", i), fmt.Sprint(i), queued)
 		}
-		update(t, s, "k0", "+", resilient.Queued)
+		update(t, s, "k0", "+", queued)
 		if dropped := seen.of(resilient.Dropped); len(dropped) != 1 || dropped[0].Key != "k1" {
 			t.Fatalf("dropped: %v, want k1", dropped)
 		}
@@ -109,31 +109,31 @@ func TestDropOldestSparesWhatIsAddedTo(t *testing.T) {
 	}, resilient.Queue(3, 10_000), resilient.DropOldest())
 }
 
-// An item that the store does not take, or whose function fails on what is found,
-// is dropped and reported, is no fault of the server, and holds nobody up.
+// A change that the store refuses, or whose function fails, is dropped and reported, is
+// no fault of the server, and delays nothing else.
 func TestDefectSynced05PoisonIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "b:fails", "old", resilient.Committed)
+		put(t, s, "b:fails", "old", committed)
 		at.stop()
 		poison := storage.Refused(errors.New("WRONGTYPE"))
 		fails := errors.New("not on this")
-		put(t, s, "a:poison", "1", resilient.Queued)
+		put(t, s, "a:poison", "1", queued)
 		for i, f := range []func() ([]byte, time.Duration, error){
 			func() ([]byte, time.Duration, error) { return nil, 0, fails },
 			func() ([]byte, time.Duration, error) { panic("poison") },
 			func() ([]byte, time.Duration, error) { runtime.Goexit(); return nil, 0, nil },
 		} {
-			if _, _, err := s.Update(t.Context(), "b:fails", func(now storage.Record) ([]byte, time.Duration, error) {
+			if _, _, err := updated(s.Update(t.Context(), "b:fails", func(now storage.Record) ([]byte, time.Duration, error) {
 				if strings.HasPrefix(string(now.Value), "theirs") {
 					return f()
 				}
 				return append(now.Value, '!'), storage.Forever, nil
-			}); err != nil {
+			})); err != nil {
 				t.Fatal(i, err)
 			}
 		}
-		update(t, s, "b:fails", "+", resilient.Queued)
-		put(t, s, "c:good", "1", resilient.Queued)
+		update(t, s, "b:fails", "+", queued)
+		put(t, s, "c:good", "1", queued)
 		if err := at.memory.Set(t.Context(), "b:fails", []byte("theirs"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
@@ -160,12 +160,13 @@ func TestDefectSynced05PoisonIsDropped(t *testing.T) {
 	})
 }
 
-// An item with an error that nobody knows goes after some tries, the others before.
+// A change with an unknown error is dropped after some tries, and the others are sent
+// before.
 func TestUnknownPoisonIsDropped(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
-		put(t, s, "a", "1", resilient.Queued)
-		put(t, s, "b", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
+		put(t, s, "b", "1", queued)
 		at.set(func(s *server) {
 			s.fault = func(verb, key string) error {
 				if verb == "swap" && key == "a" {
@@ -186,12 +187,12 @@ func TestUnknownPoisonIsDropped(t *testing.T) {
 	})
 }
 
-// A server that refuses everything for now gets it later: nothing is dropped.
-func TestUnwillingServerGetsItLater(t *testing.T) {
+// A server that refuses everything for now gets the changes later: nothing is dropped.
+func TestUnwillingServerIsTriedLater(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.stop()
 		for i := range 5 {
-			put(t, s, fmt.Sprint("k", i), "1", resilient.Queued)
+			put(t, s, fmt.Sprint("k", i), "1", queued)
 		}
 		at.set(func(s *server) {
 			s.fault = func(verb, _ string) error {
@@ -220,7 +221,7 @@ func TestUnwillingServerGetsItLater(t *testing.T) {
 	})
 }
 
-// Close ends within its context and says what is left; with one that never ends it
+// Close ends within its context and says what is left; with a context that never ends it
 // tries once.
 func TestDefectSyncedCloseEnds(t *testing.T) {
 	for _, c := range []struct {
@@ -231,9 +232,9 @@ func TestDefectSyncedCloseEnds(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 				at.stop()
-				put(t, s, "a", "1", resilient.Queued)
-				update(t, s, "b", "1", resilient.Queued)
-				update(t, s, "b", "2", resilient.Queued)
+				put(t, s, "a", "1", queued)
+				update(t, s, "b", "1", queued)
+				update(t, s, "b", "2", queued)
 				ctx, cancel := context.Background(), func() {}
 				if c.limit > 0 {
 					ctx, cancel = context.WithTimeout(ctx, c.limit)
@@ -257,11 +258,11 @@ func TestDefectSyncedCloseEnds(t *testing.T) {
 	}
 }
 
-// Flush does not wait until it is time for a probe, and waits for the store.
+// Flush does not wait for the time of the next probe, and waits for the store.
 func TestFlush(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.start()
 		began := time.Now()
 		if err := s.Flush(t.Context()); err != nil || time.Since(began) != 0 {
@@ -269,7 +270,7 @@ func TestFlush(t *testing.T) {
 		}
 		holds(t, at.memory, "a", "1")
 		at.stop()
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "2", queued)
 		go func() {
 			time.Sleep(10 * time.Second)
 			at.start()
@@ -286,18 +287,18 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// A function that hangs holds nobody up for longer than his context.
+// A function that hangs delays Flush no longer than its context.
 func TestFlushLeavesAFunctionThatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
 		hang := make(chan struct{})
 		var calls atomic.Int32
-		if _, _, err := s.Update(t.Context(), "a", func(storage.Record) ([]byte, time.Duration, error) {
+		if _, _, err := updated(s.Update(t.Context(), "a", func(storage.Record) ([]byte, time.Duration, error) {
 			if calls.Add(1) > 1 {
 				<-hang
 			}
 			return []byte("x"), storage.Forever, nil
-		}); err != nil {
+		})); err != nil {
 			t.Fatal(err)
 		}
 		at.start()
@@ -313,11 +314,11 @@ func TestFlushLeavesAFunctionThatHangs(t *testing.T) {
 	})
 }
 
-// The copy is bounded, and what was used last stays.
+// The copies are bounded, and the most recently used ones stay.
 func TestCopyIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for i := range 100 {
-			put(t, s, fmt.Sprint(i), "1", resilient.Committed)
+			put(t, s, fmt.Sprint(i), "1", committed)
 			holds(t, s, "0", "1")
 		}
 		if stats := s.Stats(); stats.Copies != 10 || stats.CopyBytes > 1<<20 {
@@ -330,21 +331,21 @@ func TestCopyIsBounded(t *testing.T) {
 	}, resilient.Copy(10, 1<<20))
 }
 
-// The bound in bytes holds for what a change that is under way has sent, and for what
-// the function of an Update holds.
+// The bound in bytes counts what a change in flight has sent, and what the function of an
+// Update holds.
 func TestQueueCountsWhatIsSentAndHeld(t *testing.T) {
 	const most = 10_000
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.stop()
 		for n := range 10 { // the first has perhaps been sent, and waits beside the latest
-			_, err := s.Put(t.Context(), "a", make([]byte, 4000+n), storage.Forever)
+			_, err := outcomeOf(s.Set(t.Context(), "a", make([]byte, 4000+n), storage.Forever))
 			if b := s.Stats().Bytes; b > most || b < 4000*min(n+1, 2) || err != nil {
 				t.Errorf("%d bytes wait, %d are allowed: %v", b, most, err)
 			}
 		}
-		if _, err := s.Put(t.Context(), "a", make([]byte, 6000), storage.Forever); !errors.Is(err, resilient.ErrFull) {
-			t.Errorf("Put of what does not fit beside it: %v", err)
+		if _, err := outcomeOf(s.Set(t.Context(), "a", make([]byte, 6000), storage.Forever)); !errors.Is(err, resilient.ErrFull) {
+			t.Errorf("Set of what does not fit beside it: %v", err)
 		}
 		at.start()
 		later(time.Minute)
@@ -352,9 +353,9 @@ func TestQueueCountsWhatIsSentAndHeld(t *testing.T) {
 		accepted := 0
 		for range 20 {
 			held := make([]byte, 1000)
-			_, _, err := s.Update(t.Context(), "b", func(storage.Record) ([]byte, time.Duration, error) {
+			_, _, err := updated(s.Update(t.Context(), "b", func(storage.Record) ([]byte, time.Duration, error) {
 				return held[:1], storage.Forever, nil
-			}, resilient.Holds(func() int { return len(held) }))
+			}, resilient.Holds(func() int { return len(held) })))
 			if err == nil {
 				accepted++
 			} else if !errors.Is(err, resilient.ErrFull) {

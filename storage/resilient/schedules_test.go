@@ -16,15 +16,15 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// schedules is how many random schedules are run, or PERENNIAL_SCHEDULES.
+// schedules is how many random schedules are run, unless PERENNIAL_SCHEDULES is set.
 const schedules = 1000
 
-// TestSchedules has clients, each with faults of its own on the way to one server,
-// put, remove and update a few records at random, and checks what the server is
-// asked to do, and what the clients are told: see history.
+// TestSchedules runs random schedules of clients, each with faults of its own on the way
+// to one server, that set, delete and update a few records. It checks what the server is
+// asked to do and what the clients are told: see history.
 //
 //	PERENNIAL_SCHEDULES=100000 go test -run TestSchedules -timeout 1h
-//	PERENNIAL_SEED=42 go test -run TestSchedules -v        # one again
+//	PERENNIAL_SEED=42 go test -run TestSchedules -v        # repeats one
 func TestSchedules(t *testing.T) {
 	n, first := schedules, rand.Uint64()>>1
 	if text := os.Getenv("PERENNIAL_SCHEDULES"); text != "" {
@@ -57,8 +57,9 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// TestSchedulesFindWhatIsBroken has servers that don't do what they say.
-func TestSchedulesFindWhatIsBroken(t *testing.T) {
+// TestSchedulesFindBrokenServers runs the schedules over servers that break their
+// promises.
+func TestSchedulesFindBrokenServers(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		from uint64 // the first seed, not far from one that finds it out
@@ -81,12 +82,12 @@ func TestSchedulesFindWhatIsBroken(t *testing.T) {
 	}
 }
 
-// tally is what all schedules have met.
+// tally counts what all schedules have met.
 type tally struct {
 	Committed, Queued, Delivered, Superseded, Conflicts, Dropped, InDoubt, Refused, Trips, Empties, Rewrites uint64
 }
 
-// schedule runs one, and returns what is wrong.
+// schedule runs one schedule and returns what is wrong.
 func schedule(t *testing.T, seed uint64, broken func(r *road), all *tally) (wrong []string) {
 	synctest.Test(t, func(t *testing.T) {
 		defer func() {
@@ -205,7 +206,7 @@ func (run *run) step() {
 	}
 }
 
-// lossy is how many messages are lost: mostly none, or a good part.
+// lossy returns how many messages are lost: mostly none, or a good part.
 func (run *run) lossy() float64 {
 	if run.random.IntN(2) == 0 {
 		return 0
@@ -224,21 +225,21 @@ func (run *run) change(p *place, key string) {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(run.random.Int64N(int64(time.Second))))
 	}
 	defer cancel()
-	var outcome resilient.Outcome
+	var outcome outcome
 	var err error
 	switch run.random.IntN(4) {
 	case 0:
 		op.kind = 'p'
-		outcome, err = p.store.Put(ctx, key, fmt.Appendf(nil, "=%d;", op.id), storage.Forever)
+		outcome, err = outcomeOf(p.store.Set(ctx, key, fmt.Appendf(nil, "=%d;", op.id), storage.Forever))
 	case 1:
 		op.kind = 'r'
-		outcome, err = p.store.Remove(ctx, key)
+		outcome, err = deleted(p.store.Delete(ctx, key))
 	default:
 		op.kind = 'u'
-		_, outcome, err = p.store.Update(ctx, key, appends(fmt.Sprintf("%d;", op.id)))
+		_, outcome, err = updated(p.store.Update(ctx, key, appends(fmt.Sprintf("%d;", op.id))))
 	}
 	h.returns(op, outcome, err)
-	if outcome != resilient.Queued {
+	if outcome != queued {
 		return
 	}
 	r, err := p.store.Get(context.Background(), key)
@@ -250,8 +251,8 @@ func (run *run) change(p *place, key string) {
 	}
 }
 
-// read looks at a record: one whose server is to be reached and that waits for
-// nothing has what the server has.
+// read reads a record. If the client reaches its server and nothing waits, it has to be
+// what the server has.
 func (run *run) read(p *place, key string) {
 	synctest.Wait()
 	calm := p.road.calm() && p.store.Stats().State == resilient.StateClosed && p.store.Stats().Changes == 0
@@ -263,7 +264,7 @@ func (run *run) read(p *place, key string) {
 	}
 }
 
-// heal takes all faults away, and lets everything come to rest.
+// heal removes all faults and waits until everything is at rest.
 func (run *run) heal() {
 	for _, p := range run.places {
 		p.road.fail(faults{})

@@ -17,13 +17,13 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// errRefusedConnection is what a client gets whose server is down.
+// errRefusedConnection is the error of a client whose server is down.
 var errRefusedConnection = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 
-// errReset is what a client gets whose connection goes while it waits.
+// errReset is the error of a client whose connection breaks while it waits.
 var errReset = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 
-// server stands in for a server of records, whose faults are chosen.
+// server is a fake server of records whose faults are chosen.
 type server struct {
 	mu      sync.Mutex
 	memory  *storage.Memory
@@ -62,7 +62,7 @@ func (s *server) start() {
 	}
 }
 
-// empty is a restart without the data.
+// empty restarts the server without its data.
 func (s *server) empty() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *server) empty() {
 	s.memory, s.state, s.began = storage.NewMemory(), rand.Text(), time.Now()
 }
 
-// way is another way to what the server holds, with faults of its own.
+// way returns another way to the same data, with faults of its own.
 func (s *server) way() *server {
 	other := newServer()
 	_ = other.memory.Close()
@@ -84,7 +84,7 @@ func (s *server) set(what func(s *server)) {
 	what(s)
 }
 
-// use does something with what is in the server, if it may be reached.
+// use calls do with the data, if the server can be reached.
 func (s *server) use(ctx context.Context, verb, key string, do func(m *storage.Memory) error) error {
 	s.calls.Add(1)
 	s.mu.Lock()
@@ -299,7 +299,7 @@ func bubble(t *testing.T, f func(t *testing.T, at *server, s *resilient.Store, s
 	})
 }
 
-// client is a store over the server that is told what happens.
+// client returns a store over the server, and the events it reports.
 func client(t *testing.T, at storage.Bytes, opts ...resilient.Option) (*resilient.Store, *events) {
 	t.Helper()
 	seen := &events{}
@@ -310,7 +310,7 @@ func client(t *testing.T, at storage.Bytes, opts ...resilient.Option) (*resilien
 	return s, seen
 }
 
-// events is what an observer was told.
+// events records the events that an observer is told.
 type events struct {
 	mu  sync.Mutex
 	all []resilient.Event
@@ -322,14 +322,14 @@ func (e *events) add(one resilient.Event) {
 	e.all = append(e.all, one)
 }
 
-// sofar is all of them.
+// sofar returns all events.
 func (e *events) sofar() []resilient.Event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.all)
 }
 
-// of is those of one kind.
+// of returns the events of one kind.
 func (e *events) of(kind resilient.Kind) (some []resilient.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -341,30 +341,30 @@ func (e *events) of(kind resilient.Kind) (some []resilient.Event) {
 	return some
 }
 
-func put(t *testing.T, s *resilient.Store, key, value string, want resilient.Outcome) {
+func put(t *testing.T, s *resilient.Store, key, value string, want outcome) {
 	t.Helper()
-	if got, err := s.Put(t.Context(), key, []byte(value), storage.Forever); err != nil || got != want {
-		t.Fatalf("Put of %q: %v, %v; want %v", key, got, err, want)
+	if got, err := outcomeOf(s.Set(t.Context(), key, []byte(value), storage.Forever)); err != nil || got != want {
+		t.Fatalf("Set of %q: %v, %v; want %v", key, got, err, want)
 	}
 }
 
-func remove(t *testing.T, s *resilient.Store, key string, want resilient.Outcome) {
+func remove(t *testing.T, s *resilient.Store, key string, want outcome) {
 	t.Helper()
-	if got, err := s.Remove(t.Context(), key); err != nil || got != want {
-		t.Fatalf("Remove of %q: %v, %v; want %v", key, got, err, want)
+	if got, err := deleted(s.Delete(t.Context(), key)); err != nil || got != want {
+		t.Fatalf("Delete of %q: %v, %v; want %v", key, got, err, want)
 	}
 }
 
-// appends is a change that adds to what is there.
+// appends returns a function for Update that appends to the value.
 func appends(text string) func(storage.Record) ([]byte, time.Duration, error) {
 	return func(now storage.Record) ([]byte, time.Duration, error) {
 		return append(now.Value, text...), storage.Forever, nil
 	}
 }
 
-func update(t *testing.T, s *resilient.Store, key, text string, want resilient.Outcome) {
+func update(t *testing.T, s *resilient.Store, key, text string, want outcome) {
 	t.Helper()
-	if _, got, err := s.Update(t.Context(), key, appends(text)); err != nil || got != want {
+	if _, got, err := updated(s.Update(t.Context(), key, appends(text))); err != nil || got != want {
 		t.Fatalf("Update of %q: %v, %v; want %v", key, got, err, want)
 	}
 }
@@ -384,7 +384,7 @@ func lacks(t *testing.T, b storage.Bytes, key string) {
 	}
 }
 
-// later lets so much time pass, and what it wakes come to rest.
+// later lets time pass, and waits until what it wakes is at rest.
 func later(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

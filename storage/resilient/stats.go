@@ -2,43 +2,41 @@ package resilient
 
 import "time"
 
-// Stats is how a Store is at an instant, and what it has done since it was made.
+// Stats is the state of a Store, and what it has done since it was made.
 type Stats struct {
 	State State  // of the breaker
-	Err   error  // why it is not closed
-	Trips uint64 // how often it has opened while it was closed
+	Err   error  // why the breaker is not closed
+	Trips uint64 // how often the breaker has opened while it was closed
 
-	Keys    int           // that have something in the queue
-	Changes int           // in the queue
-	Bytes   int           // that the queue takes
-	Lag     time.Duration // for how long the oldest key has waited
+	Keys    int           // keys with changes in the queue
+	Changes int           // changes in the queue
+	Bytes   int           // bytes that the queue takes
+	Lag     time.Duration // how long the oldest key has waited
 
 	Queued     uint64 // changes that were accepted into the queue
-	Delivered  uint64 // of them, committed, or found to change nothing
-	Superseded uint64 // of them, replaced by a later change of this process before they were sent
-	Conflicts  uint64 // of them, dropped for what they were made on had changed
-	Dropped    uint64 // of them, dropped for another reason
-	Refused    uint64 // changes that were not accepted, for the queue was full
+	Delivered  uint64 // queued changes that are committed, or have changed nothing
+	Superseded uint64 // queued changes that a later one of this process has replaced before they were sent
+	Conflicts  uint64 // queued changes that were dropped because the record had changed
+	Dropped    uint64 // queued changes that were dropped for another reason
+	Refused    uint64 // changes that were not accepted because the queue was full
 
 	Copies     int    // records of which there is a copy
-	CopyBytes  int    // that the copies take
-	Forgotten  uint64 // copies that had to be forgotten, for there was no room (see Copy)
-	Unobserved uint64 // events that were not told of, for the observer was too slow
+	CopyBytes  int    // bytes that the copies take
+	Forgotten  uint64 // copies that were forgotten because there was no room (see Copy)
+	Unobserved uint64 // events that were not delivered because the observer was too slow
 }
 
-// Stats tells how the Store is.
+// Stats returns the state of the Store.
 func (s *Store) Stats() Stats {
-	s.mu.Lock()
+	s.lock()
 	defer s.unlock()
-	c := s.counts
-	stats := Stats{
-		State: s.breaker.state, Err: s.breaker.err, Trips: c.trips,
-		Keys: len(s.queue.byKey), Changes: s.queue.changes, Bytes: s.queue.bytes,
-		Queued: c.queued, Delivered: c.delivered, Superseded: c.superseded,
-		Conflicts: c.conflicts, Dropped: c.dropped, Refused: c.refused,
-		Copies: len(s.copies.byKey), CopyBytes: s.copies.bytes, Forgotten: c.forgotten, Unobserved: c.unobserved,
-	}
-	for e := s.queue.order.Front(); e != nil; e = e.Next() {
+	o, copies := &s.outbox, &s.mirror.copies
+	stats := o.total
+	stats.State, stats.Err, stats.Trips = s.breaker.state, s.breaker.err, s.breaker.trips
+	stats.Keys, stats.Changes, stats.Bytes = len(o.byKey), o.changes, o.bytes
+	stats.Copies, stats.CopyBytes, stats.Forgotten = len(copies.byKey), copies.bytes, copies.forgotten
+	stats.Unobserved = s.events.dropped.Load()
+	for e := o.order.Front(); e != nil; e = e.Next() {
 		if waited := s.clock.Since(e.Value.(*pending).since); waited > stats.Lag {
 			stats.Lag = waited
 		}

@@ -14,19 +14,19 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// While the store answers it is asked, and nothing waits.
-func TestPassesOn(t *testing.T) {
+// While the store answers, calls go to it and nothing waits.
+func TestCallsArePassedOn(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		holds(t, at.memory, "a", "1")
 		if err := at.memory.Set(t.Context(), "a", []byte("2"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
 		holds(t, s, "a", "2")
-		update(t, s, "a", "3", resilient.Committed)
+		update(t, s, "a", "3", committed)
 		holds(t, at.memory, "a", "23")
-		put(t, s, "a", "4", resilient.Committed) // whatever was there
-		remove(t, s, "a", resilient.Committed)
+		put(t, s, "a", "4", committed) // whatever was there
+		remove(t, s, "a", committed)
 		lacks(t, at.memory, "a")
 		if len(seen.all) > 0 {
 			t.Errorf("events of a store that answers: %v", seen.all)
@@ -34,18 +34,18 @@ func TestPassesOn(t *testing.T) {
 	})
 }
 
-// To put or update what one has seen is one round trip.
+// A Set or Update of a record that was seen takes one round trip.
 func TestRoundTrips(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		for _, step := range []struct {
 			verb string
 			do   func()
 		}{
-			{"Put", func() { put(t, s, "a", "2", resilient.Committed) }},
-			{"Update", func() { update(t, s, "a", "3", resilient.Committed) }},
-			{"Look", func() { holds(t, s, "a", "23") }},
-			{"Remove", func() { remove(t, s, "a", resilient.Committed) }},
+			{"Set", func() { put(t, s, "a", "2", committed) }},
+			{"Update", func() { update(t, s, "a", "3", committed) }},
+			{"Get", func() { holds(t, s, "a", "23") }},
+			{"Delete", func() { remove(t, s, "a", committed) }},
 		} {
 			before := at.calls.Load()
 			step.do()
@@ -56,19 +56,20 @@ func TestRoundTrips(t *testing.T) {
 	})
 }
 
-// Away: reads come from the copy or miss, changes wait and are told as queued.
+// While the store is away, reads come from the copy or miss, and changes wait and return
+// ErrQueued.
 func TestSynced10AwayAndBack(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "seen", "1", resilient.Committed)
-		put(t, s, "gone", "1", resilient.Committed)
+		put(t, s, "seen", "1", committed)
+		put(t, s, "gone", "1", committed)
 		at.stop()
 		holds(t, s, "seen", "1")
 		lacks(t, s, "never seen")
-		put(t, s, "new", "2", resilient.Queued)
-		put(t, s, "seen", "3", resilient.Queued)
-		remove(t, s, "gone", resilient.Queued)
-		update(t, s, "list", "x", resilient.Queued)
-		update(t, s, "list", "y", resilient.Queued)
+		put(t, s, "new", "2", queued)
+		put(t, s, "seen", "3", queued)
+		remove(t, s, "gone", queued)
+		update(t, s, "list", "x", queued)
+		update(t, s, "list", "y", queued)
 		holds(t, s, "new", "2")
 		holds(t, s, "seen", "3")
 		lacks(t, s, "gone")
@@ -94,27 +95,28 @@ func TestSynced10AwayAndBack(t *testing.T) {
 		if stats.State != resilient.StateClosed || stats.Keys != 0 || stats.Changes != 0 || stats.Bytes != 0 || stats.Delivered != 6 || stats.Conflicts+stats.Dropped != 0 {
 			t.Errorf("stats when it is back: %+v", stats)
 		}
-		put(t, s, "new", "5", resilient.Committed)
+		put(t, s, "new", "5", committed)
 		if len(seen.of(resilient.Opened)) != 1 || len(seen.of(resilient.Closed)) != 1 || len(seen.of(resilient.Delivered)) != 5 {
 			t.Errorf("events: %v", seen.all)
 		}
 	})
 }
 
-// The last of several that wait for a key wins, in whatever order their kinds come.
+// The last of several changes that wait for a key wins, in whatever order their kinds
+// come.
 func TestSynced11LastQueuedWins(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for _, key := range []string{"a", "b", "c"} {
-			put(t, s, key, "old", resilient.Committed)
+			put(t, s, key, "old", committed)
 		}
 		at.stop()
-		put(t, s, "a", "1", resilient.Queued)
-		put(t, s, "a", "2", resilient.Queued)
-		put(t, s, "b", "1", resilient.Queued)
-		remove(t, s, "b", resilient.Queued)
-		remove(t, s, "c", resilient.Queued)
-		update(t, s, "c", "x", resilient.Queued)
-		update(t, s, "c", "y", resilient.Queued)
+		put(t, s, "a", "1", queued)
+		put(t, s, "a", "2", queued)
+		put(t, s, "b", "1", queued)
+		remove(t, s, "b", queued)
+		remove(t, s, "c", queued)
+		update(t, s, "c", "x", queued)
+		update(t, s, "c", "y", queued)
 		at.start()
 		later(time.Minute)
 		holds(t, at.memory, "a", "2")
@@ -123,20 +125,20 @@ func TestSynced11LastQueuedWins(t *testing.T) {
 	})
 }
 
-// What others have changed meanwhile stays, and the change that would undo it is
+// A record that others have changed meanwhile stays, and the change that would undo it is
 // reported; an Update finds it.
 func TestConflictIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		for _, key := range []string{"set", "deleted", "both", "updated"} {
-			put(t, s, key, "old", resilient.Committed)
+			put(t, s, key, "old", committed)
 		}
 		at.stop()
-		put(t, s, "set", "mine", resilient.Queued)
-		remove(t, s, "deleted", resilient.Queued)
-		put(t, s, "both", "mine", resilient.Queued)
-		update(t, s, "both", "+", resilient.Queued)
-		update(t, s, "updated", "+", resilient.Queued)
-		put(t, s, "unseen", "mine", resilient.Queued)
+		put(t, s, "set", "mine", queued)
+		remove(t, s, "deleted", queued)
+		put(t, s, "both", "mine", queued)
+		update(t, s, "both", "+", queued)
+		update(t, s, "updated", "+", queued)
+		put(t, s, "unseen", "mine", queued)
 		for _, key := range []string{"set", "deleted", "both", "updated", "unseen"} {
 			if err := at.memory.Set(t.Context(), key, []byte("theirs"), storage.Forever); err != nil {
 				t.Fatal(err)
@@ -162,7 +164,7 @@ func TestConflictIsReported(t *testing.T) {
 	})
 }
 
-// A change whose answer is lost waits, is sent again, and made once.
+// A change whose answer is lost waits, is sent again, and is made once.
 func TestLostAnswerIsMadeOnce(t *testing.T) {
 	for _, lost := range []struct {
 		name string
@@ -174,10 +176,10 @@ func TestLostAnswerIsMadeOnce(t *testing.T) {
 		t.Run(lost.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 				at.set(func(s *server) { s.faulty = "swap" })
-				put(t, s, "a", "0", resilient.Committed)
+				put(t, s, "a", "0", committed)
 				at.set(lost.how)
-				update(t, s, "a", "1", resilient.Queued)
-				update(t, s, "a", "2", resilient.Queued)
+				update(t, s, "a", "1", queued)
+				update(t, s, "a", "2", queued)
 				holds(t, s, "a", "012")
 				at.set(lost.how) // and when it is sent again
 				later(time.Minute)
@@ -193,10 +195,10 @@ func TestLostAnswerIsMadeOnce(t *testing.T) {
 // A Set whose answer was lost is no conflict with the one that comes after it.
 func TestOwnChangeInDoubtIsNoConflict(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.unheard = 1 })
-		put(t, s, "a", "1", resilient.Queued)
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "1", queued)
+		put(t, s, "a", "2", queued)
 		later(time.Minute)
 		holds(t, at.memory, "a", "2")
 		if n := len(seen.of(resilient.Conflict)); n != 0 {
@@ -205,7 +207,7 @@ func TestOwnChangeInDoubtIsNoConflict(t *testing.T) {
 	})
 }
 
-// What others deleted long ago does not come back by a change that is in doubt.
+// A record that others deleted long ago does not come back by a change in doubt.
 func TestInDoubtIsNotRevived(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -218,15 +220,15 @@ func TestInDoubtIsNotRevived(t *testing.T) {
 		{"known, there", 10 * time.Second, false, "x"},
 		{"forgotten, there", time.Hour, false, "x"},
 	} {
-		for _, verb := range []string{"Put", "Update"} {
+		for _, verb := range []string{"Set", "Update"} {
 			t.Run(c.name+", "+verb, func(t *testing.T) {
 				bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 					lacks(t, s, "a")
 					at.set(func(s *server) { s.unheard = 1 })
-					if verb == "Put" {
-						put(t, s, "a", "x", resilient.Queued)
+					if verb == "Set" {
+						put(t, s, "a", "x", queued)
 					} else {
-						update(t, s, "a", "x", resilient.Queued)
+						update(t, s, "a", "x", queued)
 					}
 					at.stop()
 					if c.others {
@@ -251,15 +253,15 @@ func TestInDoubtIsNotRevived(t *testing.T) {
 	}
 }
 
-// The time of what waits runs on.
+// The time of a record runs while it waits.
 func TestTimeRunsWhileWaiting(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "short", "old", resilient.Committed)
+		put(t, s, "short", "old", committed)
 		at.stop()
 		lacks(t, s, "warm-up")
 		for _, key := range []string{"short", "long"} {
 			keep := map[string]time.Duration{"short": 10 * time.Second, "long": time.Hour}[key]
-			if _, err := s.Put(t.Context(), key, []byte("new"), keep); err != nil {
+			if _, err := outcomeOf(s.Set(t.Context(), key, []byte("new"), keep)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -279,7 +281,8 @@ func TestTimeRunsWhileWaiting(t *testing.T) {
 	})
 }
 
-// Changes of one key by many goroutines come one after the other, online and off.
+// Changes of one key by many goroutines come one after the other, whether the store is
+// away or not.
 func TestUpdatesFromManyGoroutines(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		done := make(chan struct{})
@@ -287,7 +290,7 @@ func TestUpdatesFromManyGoroutines(t *testing.T) {
 			go func() {
 				defer func() { done <- struct{}{} }()
 				time.Sleep(time.Duration(i) * 100 * time.Millisecond)
-				if _, _, err := s.Update(t.Context(), "a", appends(".")); err != nil {
+				if _, _, err := updated(s.Update(t.Context(), "a", appends("."))); err != nil {
 					t.Error(err)
 				}
 			}()
@@ -304,18 +307,18 @@ func TestUpdatesFromManyGoroutines(t *testing.T) {
 	})
 }
 
-// The goroutines of one process do not stand in each other's way: each change is
-// one round trip, and no other comes between.
+// The goroutines of one process do not contend: each change is one round trip, with no
+// other in between.
 func TestProcessDoesNotContendWithItself(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "", resilient.Committed)
+		put(t, s, "a", "", committed)
 		at.set(func(s *server) { s.delay = time.Millisecond })
 		before := at.calls.Load()
 		done := make(chan struct{})
 		for range 10 {
 			go func() {
 				defer func() { done <- struct{}{} }()
-				update(t, s, "a", ".", resilient.Committed)
+				update(t, s, "a", ".", committed)
 			}()
 		}
 		for range 10 {
@@ -337,7 +340,7 @@ func TestUpdatesFromManyProcesses(t *testing.T) {
 			go func() {
 				defer func() { done <- struct{}{} }()
 				for range 50 {
-					update(t, one, "a", ".", resilient.Committed)
+					update(t, one, "a", ".", committed)
 				}
 			}()
 		}
@@ -352,16 +355,16 @@ func TestUpdatesFromManyProcesses(t *testing.T) {
 
 func TestUpdateLeavesAsItIs(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		own := errors.New("own")
 		leave := func(err error) func(storage.Record) ([]byte, time.Duration, error) {
 			return func(storage.Record) ([]byte, time.Duration, error) { return []byte("x"), storage.Forever, err }
 		}
 		for range 2 {
-			if r, _, err := s.Update(t.Context(), "a", leave(resilient.ErrNoChange)); err != nil || string(r.Value) != "1" {
+			if r, _, err := updated(s.Update(t.Context(), "a", leave(resilient.ErrNoChange))); err != nil || string(r.Value) != "1" {
 				t.Errorf("ErrNoChange: %q, %v", r.Value, err)
 			}
-			if _, _, err := s.Update(t.Context(), "a", leave(own)); !errors.Is(err, own) {
+			if _, _, err := updated(s.Update(t.Context(), "a", leave(own))); !errors.Is(err, own) {
 				t.Errorf("an error of the function: %v", err)
 			}
 			holds(t, s, "a", "1")
@@ -374,19 +377,19 @@ func TestUpdateLeavesAsItIs(t *testing.T) {
 	})
 }
 
-// The function is not asked to fail on what the copy says, but on what is there.
-func TestUpdateFailsOnWhatIsThere(t *testing.T) {
+// The function may fail on the copy: its error counts only on the record in the store.
+func TestUpdateFailsOnTheStoredRecord(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "old", resilient.Committed)
+		put(t, s, "a", "old", committed)
 		if err := at.memory.Set(t.Context(), "a", []byte("new"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := s.Update(t.Context(), "a", func(now storage.Record) ([]byte, time.Duration, error) {
+		_, _, err := updated(s.Update(t.Context(), "a", func(now storage.Record) ([]byte, time.Duration, error) {
 			if string(now.Value) == "old" {
 				return nil, 0, errors.New("it is old")
 			}
 			return []byte("changed"), storage.Forever, nil
-		})
+		}))
 		if err != nil {
 			t.Error(err)
 		}
@@ -394,21 +397,21 @@ func TestUpdateFailsOnWhatIsThere(t *testing.T) {
 	})
 }
 
-// A caller who leaves gets his context's error, and the next change still counts
-// as made on what may be there.
+// A caller who leaves gets the error of the context, and the next change accepts either
+// version.
 func TestCallerLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.hangs = true })
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if _, err := s.Put(ctx, "a", []byte("1"), storage.Forever); !errors.Is(err, context.DeadlineExceeded) {
-			t.Fatalf("Put under a deadline: %v", err)
+		if _, err := outcomeOf(s.Set(ctx, "a", []byte("1"), storage.Forever)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Set under a deadline: %v", err)
 		}
 		if n := len(seen.of(resilient.Opened)); n != 0 {
 			t.Fatalf("one who leaves opens the breaker")
 		}
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "2", queued)
 		at.set(func(s *server) { s.hangs = false })
 		later(time.Minute)
 		holds(t, at.memory, "a", "2")
@@ -418,11 +421,11 @@ func TestCallerLeaves(t *testing.T) {
 	})
 }
 
-// Callers whose deadlines are shorter than the timeout find out too that nobody
+// Callers whose deadlines are shorter than the timeout find out, too, that nobody
 // answers.
 func TestImpatientCallersOpenTheBreaker(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.hangs = true })
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -438,10 +441,10 @@ func TestImpatientCallersOpenTheBreaker(t *testing.T) {
 	})
 }
 
-// It takes three in a row, none of whom is answered.
+// It takes three callers in a row, none of whom is answered.
 func TestAnsweredCallersRenewPatience(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		impatient := func(callers int) {
 			t.Helper()
 			at.set(func(s *server) { s.hangs = true })
@@ -478,9 +481,7 @@ func TestContextsAndClosed(t *testing.T) {
 			_, all["Get"] = s.Get(ctx, "a")
 			all["Set"] = s.Set(ctx, "a", nil, storage.Forever)
 			_, all["Delete"] = s.Delete(ctx, "a")
-			_, all["Put"] = s.Put(ctx, "a", nil, storage.Forever)
-			_, all["Remove"] = s.Remove(ctx, "a")
-			_, _, all["Update"] = s.Update(ctx, "a", appends("x"))
+			_, all["Update"] = s.Update(ctx, "a", appends("x"))
 			for _, err := range s.Keys(ctx, "") {
 				all["Keys"] = err
 			}
@@ -509,7 +510,7 @@ func TestContextsAndClosed(t *testing.T) {
 func TestKeys(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		for _, key := range []string{"p:a", "p:b", "q:c"} {
-			put(t, s, key, "1", resilient.Committed)
+			put(t, s, key, "1", committed)
 		}
 		list := func() string {
 			var keys []string
@@ -529,8 +530,8 @@ func TestKeys(t *testing.T) {
 		if got := list(); got != "p:a p:b" {
 			t.Errorf("keys while away: %s", got)
 		}
-		put(t, s, "p:d", "1", resilient.Queued)
-		remove(t, s, "p:a", resilient.Queued)
+		put(t, s, "p:d", "1", queued)
+		remove(t, s, "p:a", queued)
 		if got := list(); got != "p:b p:d" {
 			t.Errorf("keys with what waits: %s", got)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A call that fails says nothing of the store where that is away already, or has come back
-// since the call began.
+// A call that fails says nothing of a store that is away already, or has come back since
+// the call began.
 func TestLateFaultsSayNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		at.set(func(s *server) {
@@ -48,12 +48,12 @@ func TestLateFaultsSayNothing(t *testing.T) {
 	}, resilient.Timeout(20*time.Second))
 }
 
-// A store that goes while something waits to be tried again is not asked before its time.
+// A store that goes away while a retry is scheduled is not asked before its time.
 func TestNotAskedBeforeItsTime(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		at.start()
 		for len(seen.of(resilient.Closed)) == 0 {
@@ -76,12 +76,12 @@ func TestNotAskedBeforeItsTime(t *testing.T) {
 	}, resilient.Random(func(time.Duration) time.Duration { return 0 }))
 }
 
-// Who has left already, and flushes, has nothing asked of the store.
-func TestFlushOfWhoHasLeft(t *testing.T) {
+// Flush with an ended context asks the store nothing.
+func TestFlushWithAnEndedContext(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.start()
 		at.anew()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -96,12 +96,12 @@ func TestFlushOfWhoHasLeft(t *testing.T) {
 	})
 }
 
-// A store that goes when it is asked for its state is sent nothing.
-func TestGoesWhenAskedForItsState(t *testing.T) {
+// A store that goes away when it is asked for its state is sent nothing.
+func TestStoreGoesWhenAskedForItsState(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.set(func(s *server) { s.fault = on(errReset, "state") })
 		at.start()
 		at.anew()
@@ -118,14 +118,14 @@ func TestGoesWhenAskedForItsState(t *testing.T) {
 	})
 }
 
-// A change whose answer is lost is what the next one was made on, also where there is no
-// room for copies.
-func TestBasisWithoutACopy(t *testing.T) {
+// A change whose answer is lost is the base of the next one, also if there is no room for
+// copies.
+func TestBaseWithoutACopy(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		stores(t, at, "a", "0")
 		at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-		put(t, s, "a", "1", resilient.Queued)
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "1", queued)
+		put(t, s, "a", "2", queued)
 		later(time.Minute)
 		holds(t, at.memory, "a", "2")
 		if told := seen.of(resilient.Conflict); len(told) > 0 {
@@ -139,7 +139,7 @@ type brief struct{ *server }
 
 func (brief) MaxKey() int { return 250 }
 
-// A Cache has the limit of the store beneath, and flushes.
+// A Cache has the key limit of the underlying store, and flushes.
 func TestCacheIsAStore(t *testing.T) {
 	at := newServer()
 	defer func() { _ = at.memory.Close() }()

@@ -15,25 +15,25 @@ import (
 
 type record = storage.Record
 
-// What a function returns is taken as it was then, and so is what it is given.
-func TestUpdateTakesWhatIsReturned(t *testing.T) {
+// The value that a function returns is copied, and so is the one that it is given.
+func TestUpdateCopiesValues(t *testing.T) {
 	for _, away := range []bool{false, true} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-			want := resilient.Committed
+			want := committed
 			for _, key := range []string{"a", "b", "c", "d", "e"} {
-				put(t, s, key, "0", resilient.Committed)
+				put(t, s, key, "0", committed)
 			}
 			if away {
-				want = resilient.Queued
+				want = queued
 				at.stop()
 				lacks(t, s, "nothing")
 			}
 			do := func(key string, value []byte, keep time.Duration, left time.Duration) record {
 				t.Helper()
-				r, outcome, err := s.Update(t.Context(), key, func(now record) ([]byte, time.Duration, error) {
+				r, outcome, err := updated(s.Update(t.Context(), key, func(now record) ([]byte, time.Duration, error) {
 					clear(now.Value)
 					return value, keep, nil
-				})
+				}))
 				if err != nil || outcome != want || r.Found != (keep > 0) || r.Left != left {
 					t.Errorf("Update of %q: %+v, %v, %v", key, r, outcome, err)
 				}
@@ -71,19 +71,19 @@ func TestUpdateTakesWhatIsReturned(t *testing.T) {
 	}
 }
 
-// A record that is left as it is, is told with what waits of it.
+// An Update that leaves its record as it is returns it with the changes that wait.
 func TestNoChangeOfWhatWaits(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
+		put(t, s, "b", "1", committed)
 		at.stop()
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "2", queued)
 		for _, c := range []struct {
 			key, value string
-			outcome    resilient.Outcome
-		}{{"a", "2", resilient.Queued}, {"b", "1", resilient.Committed}} {
+			outcome    outcome
+		}{{"a", "2", queued}, {"b", "1", committed}} {
 			for range 2 {
-				r, outcome, err := s.Update(t.Context(), c.key, func(record) ([]byte, time.Duration, error) { return nil, 0, resilient.ErrNoChange })
+				r, outcome, err := updated(s.Update(t.Context(), c.key, func(record) ([]byte, time.Duration, error) { return nil, 0, resilient.ErrNoChange }))
 				if err != nil || outcome != c.outcome || string(r.Value) != c.value {
 					t.Errorf("Update: %+v, %v, %v", r, outcome, err)
 				}
@@ -96,8 +96,8 @@ func TestNoChangeOfWhatWaits(t *testing.T) {
 	})
 }
 
-// A function that takes its time finds what has changed meanwhile: the store is back, and
-// what waited is delivered; or the Store is closed.
+// A function that takes its time finds what has changed meanwhile: the store is back and
+// what waited is delivered, or the Store is closed.
 func TestUpdateTakesLong(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -107,28 +107,28 @@ func TestUpdateTakesLong(t *testing.T) {
 		err    error
 	}{
 		{"nothing waits", func(*testing.T, *resilient.Store) {}, func(_ *testing.T, at *server, _ *resilient.Store) { at.start() }, "0+", nil},
-		{"delivered", func(t *testing.T, s *resilient.Store) { put(t, s, "a", "1", resilient.Queued) }, func(_ *testing.T, at *server, _ *resilient.Store) { at.start() }, "1+", nil},
+		{"delivered", func(t *testing.T, s *resilient.Store) { put(t, s, "a", "1", queued) }, func(_ *testing.T, at *server, _ *resilient.Store) { at.start() }, "1+", nil},
 		{"closed", func(*testing.T, *resilient.Store) {}, func(t *testing.T, _ *server, s *resilient.Store) { _ = s.Close(t.Context()) }, "0", resilient.ErrClosed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-				put(t, s, "a", "0", resilient.Committed)
+				put(t, s, "a", "0", committed)
 				at.stop()
 				lacks(t, s, "nothing")
 				c.before(t, s)
 				calls := 0
-				r, outcome, err := s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
+				r, outcome, err := updated(s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
 					if calls++; calls == 1 {
 						c.during(t, at, s)
 						time.Sleep(10 * time.Second)
 					}
 					return append(now.Value, '+'), storage.Forever, nil
-				})
+				}))
 				if c.err != nil {
 					if !errors.Is(err, c.err) || outcome != 0 || calls != 1 {
 						t.Errorf("Update: %+v, %v, %v", r, outcome, err)
 					}
-				} else if err != nil || outcome != resilient.Committed || string(r.Value) != c.want || calls != 2 {
+				} else if err != nil || outcome != committed || string(r.Value) != c.want || calls != 2 {
 					t.Errorf("Update: %+v, %v, %v after %d calls", r, outcome, err, calls)
 				}
 				at.start()
@@ -139,18 +139,18 @@ func TestUpdateTakesLong(t *testing.T) {
 	}
 }
 
-// What the store refuses is not tried again.
-func TestRefusedChangeIsMadeOnce(t *testing.T) {
+// A change that the store refuses is not tried again.
+func TestRefusedChangeIsNotRetried(t *testing.T) {
 	for _, refused := range []error{errReadOnly, storage.Refused(errors.New("too large"))} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			at.set(func(s *server) { s.fault = on(refused, "swap") })
 			before := at.calls.Load()
-			if r, outcome, err := s.Update(t.Context(), "a", appends("2")); !errors.Is(err, refused) || outcome != 0 || r.Found {
+			if r, outcome, err := updated(s.Update(t.Context(), "a", appends("2"))); !errors.Is(err, refused) || outcome != 0 || r.Found {
 				t.Errorf("Update: %+v, %v, %v", r, outcome, err)
 			}
-			if outcome, err := s.Put(t.Context(), "a", nil, storage.Forever); !errors.Is(err, refused) || outcome != 0 {
-				t.Errorf("Put: %v, %v", outcome, err)
+			if outcome, err := outcomeOf(s.Set(t.Context(), "a", nil, storage.Forever)); !errors.Is(err, refused) || outcome != 0 {
+				t.Errorf("Set: %v, %v", outcome, err)
 			}
 			if _, err := s.Delete(t.Context(), "a"); !errors.Is(err, refused) {
 				t.Errorf("Delete: %v", err)
@@ -175,8 +175,8 @@ func TestRefusedChangeIsMadeOnce(t *testing.T) {
 	}
 }
 
-// A function that fails later takes itself away and nothing else: not what it comes
-// after, not what comes after it, and nothing that has taken its place meanwhile.
+// An update whose function fails later is dropped alone: not what it comes after, not
+// what comes after it, and nothing that has replaced it meanwhile.
 func TestUpdateFailsLater(t *testing.T) {
 	fails := errors.New("not on this")
 	failing := func(calls *int, err error, wait time.Duration) func(record) ([]byte, time.Duration, error) {
@@ -206,21 +206,21 @@ func TestUpdateFailsLater(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-				put(t, s, "a", "0", resilient.Committed)
+				put(t, s, "a", "0", committed)
 				at.stop()
 				lacks(t, s, "nothing")
 				if c.behind {
-					put(t, s, "a", "x", resilient.Queued)
+					put(t, s, "a", "x", queued)
 				}
 				calls := 0
-				if _, _, err := s.Update(t.Context(), "a", failing(&calls, c.err, 10*time.Second)); err != nil {
+				if _, _, err := updated(s.Update(t.Context(), "a", failing(&calls, c.err, 10*time.Second))); err != nil {
 					t.Fatal(err)
 				}
-				update(t, s, "a", "+", resilient.Queued)
+				update(t, s, "a", "+", queued)
 				at.start()
 				later(5 * time.Second)
 				if c.replaced {
-					put(t, s, "a", "y", resilient.Queued)
+					put(t, s, "a", "y", queued)
 				}
 				later(time.Minute)
 				holds(t, at.memory, "a", c.want)
@@ -238,7 +238,7 @@ func TestUpdateFailsLater(t *testing.T) {
 	}
 }
 
-// Updates that change nothing when they are made again are done without a change.
+// Updates that change nothing when they are applied again are done without a change.
 func TestUpdatesThatChangeNothingLater(t *testing.T) {
 	for _, known := range []bool{true, false} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
@@ -250,16 +250,16 @@ func TestUpdatesThatChangeNothingLater(t *testing.T) {
 			lacks(t, s, "nothing")
 			calls := 0
 			for range 2 {
-				if _, _, err := s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
+				if _, _, err := updated(s.Update(t.Context(), "a", func(now record) ([]byte, time.Duration, error) {
 					if calls++; calls > 2 {
 						return nil, 0, resilient.ErrNoChange
 					}
 					return []byte("x"), storage.Forever, nil
-				}); err != nil {
+				})); err != nil {
 					t.Fatal(err)
 				}
 			}
-			remove(t, s, "none", resilient.Queued)
+			remove(t, s, "none", queued)
 			swaps := contended(t, at, 0)
 			at.start()
 			later(time.Minute)
@@ -274,14 +274,14 @@ func TestUpdatesThatChangeNothingLater(t *testing.T) {
 	}
 }
 
-// What is refused takes with it what was sent, and not what came behind it meanwhile.
+// A refusal drops what was sent, and not what came behind it meanwhile.
 func TestRefusedDeliveryLeavesWhatCameLater(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "bad", resilient.Queued)
-		update(t, s, "a", "bad", resilient.Queued)
+		put(t, s, "a", "bad", queued)
+		update(t, s, "a", "bad", queued)
 		refused := storage.Refused(errors.New("too large"))
 		at.set(func(s *server) { s.delay, s.fault = 100*time.Millisecond, on(refused, "swap") })
 		at.start()
@@ -289,7 +289,7 @@ func TestRefusedDeliveryLeavesWhatCameLater(t *testing.T) {
 			later(10 * time.Millisecond)
 		}
 		later(50 * time.Millisecond) // it is on its way
-		update(t, s, "a", "+", resilient.Queued)
+		update(t, s, "a", "+", queued)
 		later(60 * time.Millisecond)
 		at.set(func(s *server) { s.fault = nil })
 		later(time.Minute)
@@ -305,8 +305,8 @@ func TestRefusedDeliveryLeavesWhatCameLater(t *testing.T) {
 	})
 }
 
-// Who flushes leaves when he has to, whatever hangs, and nothing is lost by that.
-func TestFlushLeavesWhatHangs(t *testing.T) {
+// A caller of Flush can leave whatever hangs, and nothing is lost by that.
+func TestFlushEndsWhateverHangs(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		verb string
@@ -316,10 +316,10 @@ func TestFlushLeavesWhatHangs(t *testing.T) {
 			bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 				h := &hanging{server: at}
 				s, seen := client(t, h)
-				put(t, s, "a", "0", resilient.Committed)
+				put(t, s, "a", "0", committed)
 				at.stop()
 				lacks(t, s, "nothing")
-				update(t, s, "a", "+", resilient.Queued)
+				update(t, s, "a", "+", queued)
 				if !c.away {
 					at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 					at.start()
@@ -383,10 +383,10 @@ func (h *hanging) Swap(ctx context.Context, changes ...storage.Change) ([]bool, 
 	return h.server.Swap(ctx, changes...)
 }
 
-// Who looks while the store goes, and something is queued, is told of that.
-func TestLookFindsWhatIsQueuedMeanwhile(t *testing.T) {
+// A Get during which the store goes away and a change is queued returns that change.
+func TestGetFindsWhatIsQueuedMeanwhile(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		at.set(func(s *server) {
 			s.fault = func(verb, key string) error {
 				if verb == "look" && key == "a" {
@@ -403,13 +403,13 @@ func TestLookFindsWhatIsQueuedMeanwhile(t *testing.T) {
 		later(100 * time.Millisecond)
 		at.stop()
 		lacks(t, s, "b")
-		put(t, s, "a", "2", resilient.Queued)
+		put(t, s, "a", "2", queued)
 		<-ended
 	})
 }
 
-// What a probe has seen is kept.
-func TestCopyOfWhatAProbeSees(t *testing.T) {
+// The record that a probe reads is kept.
+func TestCopyOfAProbe(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		at.stop()
 		lacks(t, s, "a")
@@ -421,9 +421,9 @@ func TestCopyOfWhatAProbeSees(t *testing.T) {
 	})
 }
 
-// What there was is told of a deletion with which the store goes; what was never seen and
-// is refused, or left, is told once and kept nowhere.
-func TestFirstFaultOfWhatWasNotSeen(t *testing.T) {
+// A deletion with which the store goes away reports whether there was a record. A change
+// of an unseen record that is refused, or left, is sent once and kept nowhere.
+func TestFirstFaultOfAnUnseenRecord(t *testing.T) {
 	for _, versions := range []bool{true, false} {
 		bubble(t, func(t *testing.T, at *server, _ *resilient.Store, _ *events) {
 			var beneath storage.Bytes = at
@@ -448,13 +448,13 @@ func TestFirstFaultOfWhatWasNotSeen(t *testing.T) {
 			s, _ := client(t, beneath)
 			at.set(func(s *server) { s.fault = on(errReadOnly, "look", "set") })
 			before := at.calls.Load()
-			if outcome, err := s.Put(t.Context(), "new", nil, storage.Forever); !errors.Is(err, errReadOnly) || outcome != 0 || at.calls.Load() != before+1 {
-				t.Errorf("Put: %v, %v", outcome, err)
+			if outcome, err := outcomeOf(s.Set(t.Context(), "new", nil, storage.Forever)); !errors.Is(err, errReadOnly) || outcome != 0 || at.calls.Load() != before+1 {
+				t.Errorf("Set: %v, %v", outcome, err)
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			at.set(func(s *server) { s.fault = func(string, string) error { cancel(); return errReset } })
-			if outcome, err := s.Put(ctx, "other", nil, storage.Forever); !errors.Is(err, context.Canceled) || outcome != 0 {
-				t.Errorf("Put: %v, %v", outcome, err)
+			if outcome, err := outcomeOf(s.Set(ctx, "other", nil, storage.Forever)); !errors.Is(err, context.Canceled) || outcome != 0 {
+				t.Errorf("Set: %v, %v", outcome, err)
 			}
 			if stats := s.Stats(); stats.Copies != 0 || stats.Trips != 0 {
 				t.Errorf("stats: %+v", stats)

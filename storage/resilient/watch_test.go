@@ -35,12 +35,12 @@ func watch(t *testing.T, s *resilient.Store, prefix string, also ...func(storage
 	}
 }
 
-// A Look at what is watched costs no round trip, and sees what others do.
-func TestWatchedLookIsFree(t *testing.T) {
+// Get of a watched record costs no round trip, and sees what others do.
+func TestWatchedGetIsFree(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		stop := watch(t, s, "w:")
-		put(t, s, "w:a", "1", resilient.Committed)
-		put(t, s, "other", "1", resilient.Committed)
+		put(t, s, "w:a", "1", committed)
+		put(t, s, "other", "1", committed)
 		synctest.Wait()
 		holds(t, s, "w:a", "1")
 		free := func(key string, want bool) {
@@ -86,7 +86,7 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 			}
 		})
 		defer stop()
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		if missed != 1 || changed != 1 {
 			t.Fatalf("told of %d missed, %d changed", missed, changed)
@@ -110,8 +110,8 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 	})
 }
 
-// A connection of the Watch that breaks by itself is made again.
-func TestWatchIsMadeAgain(t *testing.T) {
+// A connection of the Watch that breaks is made again.
+func TestWatchReconnects(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, seen *events) {
 		missed := 0
 		stop := watch(t, s, "", func(c storage.Changed) {
@@ -129,12 +129,12 @@ func TestWatchIsMadeAgain(t *testing.T) {
 	})
 }
 
-// Who looks while somebody changes does not keep the old for current.
-func TestWatchedLookRacesAChange(t *testing.T) {
+// A read during a change does not make the old record current.
+func TestWatchedGetRacesAChange(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		stop := watch(t, s, "")
 		defer stop()
-		put(t, s, "b", "1", resilient.Committed)
+		put(t, s, "b", "1", committed)
 		if err := at.memory.Set(t.Context(), "a", []byte("old"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestWatchedLookRacesAChange(t *testing.T) {
 	})
 }
 
-// slowStore answers a Look once it is let.
+// slowStore delays its answers to Look.
 type slowStore struct {
 	*server
 	answer chan struct{}
@@ -205,7 +205,7 @@ func TestWatchEnds(t *testing.T) {
 				t.Errorf("Keys of a store that can't: %v", err)
 			}
 		}
-		if _, _, err := none.Update(t.Context(), "a", appends("x")); !errors.Is(err, resilient.ErrNoVersions) {
+		if _, _, err := updated(none.Update(t.Context(), "a", appends("x"))); !errors.Is(err, resilient.ErrNoVersions) {
 			t.Errorf("an Update of a store without versions: %v", err)
 		}
 		if err := none.Close(t.Context()); err != nil {
@@ -214,10 +214,10 @@ func TestWatchEnds(t *testing.T) {
 	})
 }
 
-// bare is a store that can do nothing else.
+// bare is a store with no optional abilities.
 type bare struct{ storage.Bytes }
 
-// blinking is a server whose watches can be made to see nothing for a while.
+// blinking is a server whose watches can be made blind for a while.
 type blinking struct {
 	*server
 	blind atomic.Bool
@@ -246,7 +246,7 @@ func TestWatchThatSeesNothing(t *testing.T) {
 				t.Error("a Lost is passed on")
 			}
 		})
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		synctest.Wait()
 		for i, value := range []string{"2", "3"} {
 			b.tell(storage.Changed{Lost: true})
@@ -272,8 +272,8 @@ func TestWatchThatSeesNothing(t *testing.T) {
 	})
 }
 
-// A callback that is slow holds up nobody but itself: what is looked at is current.
-// What it was not told of in time is a Missed to it.
+// A slow callback delays nothing else, and copies are current. What it was not told in
+// time is a Missed to it.
 func TestSlowCallback(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		let := make(chan struct{})
@@ -321,15 +321,15 @@ func TestSlowCallback(t *testing.T) {
 	})
 }
 
-// A Watch ends at once, whatever it could tell of yet.
-func TestWatchEndsAmidWhatItTells(t *testing.T) {
+// A Watch ends at once, though there are changes left to tell.
+func TestWatchEndsWithChangesLeft(t *testing.T) {
 	bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
 		err := s.Watch(ctx, "", func(storage.Changed) {
 			if n == 0 {
 				for i := range 10 {
-					put(t, s, strconv.Itoa(i), "1", resilient.Committed)
+					put(t, s, strconv.Itoa(i), "1", committed)
 				}
 				cancel()
 			}
@@ -341,9 +341,9 @@ func TestWatchEndsAmidWhatItTells(t *testing.T) {
 	})
 }
 
-// What is deleted where nobody is told of it, by hand or by an eviction, is served for
-// no longer than a minute by who watches.
-func TestWhatGoesUntoldIsSeenInTime(t *testing.T) {
+// A record that is deleted without a message, by hand or by an eviction, is served for no
+// longer than a minute to those who watch.
+func TestUntoldDeletionIsSeenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &blinking{server: newServer()}
 		s, err := resilient.New(b)
@@ -351,7 +351,7 @@ func TestWhatGoesUntoldIsSeenInTime(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop := watch(t, s, "")
-		put(t, s, "mine", "1", resilient.Committed)
+		put(t, s, "mine", "1", committed)
 		if err := b.memory.Set(t.Context(), "theirs", []byte("1"), storage.Forever); err != nil {
 			t.Fatal(err)
 		}

@@ -11,9 +11,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A Put of what others have changed since it was seen costs one look and another try; one
-// of what was just stored costs neither, however short that is kept.
-func TestRoundTripsOfAPut(t *testing.T) {
+// A Set of a record that others have changed since it was seen costs one read and another
+// try; a Set of a record that was just stored costs neither, however short that is kept.
+func TestRoundTripsOfASet(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		keep   time.Duration
@@ -27,14 +27,14 @@ func TestRoundTripsOfAPut(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-				if _, err := s.Put(t.Context(), "a", []byte("1"), c.keep); err != nil {
+				if _, err := outcomeOf(s.Set(t.Context(), "a", []byte("1"), c.keep)); err != nil {
 					t.Fatal(err)
 				}
 				if c.others {
 					stores(t, at.server, "a", "9")
 				}
 				at.anew()
-				put(t, s, "a", "2", resilient.Committed)
+				put(t, s, "a", "2", committed)
 				if looked, swapped, _ := at.anew(); len(looked) != c.looks || len(swapped) != c.sent {
 					t.Errorf("it looks at %q and sends %q", looked, swapped)
 				}
@@ -44,7 +44,7 @@ func TestRoundTripsOfAPut(t *testing.T) {
 	}
 }
 
-// late is a server whose callers have to leave, and whose answers to looks wait.
+// late is a server whose callers leave, and whose answers to Look are delayed.
 type late struct {
 	*leaving
 	answer chan struct{} // nil where none waits
@@ -59,13 +59,13 @@ func (l *late) Look(ctx context.Context, keys ...string) ([]storage.Versioned, e
 	return found, err
 }
 
-// A look that began before a change of which nobody knows whether it was made says nothing
-// of it: what waits then may be made on either.
-func TestLookBeforeAChangeInDoubt(t *testing.T) {
+// A read that began before a change in doubt says nothing of it: the next change accepts
+// either version.
+func TestReadBeforeAChangeInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		at := &late{leaving: &leaving{server: newServer()}}
 		s, seen := client(t, at)
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		answer := make(chan struct{})
 		at.answer = answer
 		looked := make(chan struct{})
@@ -77,15 +77,15 @@ func TestLookBeforeAChangeInDoubt(t *testing.T) {
 		at.answer = nil
 		ctx, cancel := context.WithCancel(t.Context())
 		at.leave, at.made = cancel, true
-		if _, err := s.Put(ctx, "a", []byte("left"), storage.Forever); !errors.Is(err, context.Canceled) {
-			t.Errorf("Put: %v", err)
+		if _, err := outcomeOf(s.Set(ctx, "a", []byte("left"), storage.Forever)); !errors.Is(err, context.Canceled) {
+			t.Errorf("Set: %v", err)
 		}
 		at.leave = nil
 		close(answer)
 		<-looked
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.start()
 		later(time.Minute)
 		holds(t, at.memory, "a", "1")
@@ -99,13 +99,13 @@ func TestLookBeforeAChangeInDoubt(t *testing.T) {
 	})
 }
 
-// Who leaves while others are faster, at once or in the pause after many tries, has nothing
-// more asked for him.
-func TestWhoLeavesAmongOthers(t *testing.T) {
+// For a caller who leaves while others are faster, at once or in the pause after many
+// tries, nothing more is sent.
+func TestCallerLeavesUnderContention(t *testing.T) {
 	for _, tries := range []int{1, 5} {
 		for _, updates := range []bool{false, true} {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-				put(t, s, "a", "0", resilient.Committed)
+				put(t, s, "a", "0", committed)
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				swaps := 0
@@ -128,9 +128,9 @@ func TestWhoLeavesAmongOthers(t *testing.T) {
 				})
 				var err error
 				if updates {
-					_, _, err = s.Update(ctx, "a", appends("1"))
+					_, _, err = updated(s.Update(ctx, "a", appends("1")))
 				} else {
-					_, err = s.Put(ctx, "a", []byte("1"), storage.Forever)
+					_, err = outcomeOf(s.Set(ctx, "a", []byte("1"), storage.Forever))
 				}
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("it ends with %v", err)

@@ -14,8 +14,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// A pair is two processes that watch what a server holds, each with a way to it of
-// its own.
+// A pair is two processes that watch one server, each with its own way to it.
 type pair struct {
 	ways  [2]*server
 	ones  [2]*resilient.Store
@@ -75,13 +74,13 @@ func (p *pair) start() {
 	}
 }
 
-// empty is a restart of the server without its data.
+// empty restarts the server without its data.
 func (p *pair) empty() {
 	p.ways[0].empty()
 	p.ways[1].set(func(s *server) { s.memory, s.state, s.began = p.ways[0].memory, p.ways[0].state, p.ways[0].began })
 }
 
-// emptied wants each to have been told that so many changes are made again.
+// emptied checks that each process was told how many changes are made again.
 func (p *pair) emptied(t *testing.T, counts ...int) {
 	t.Helper()
 	for i, want := range counts {
@@ -94,15 +93,15 @@ func (p *pair) emptied(t *testing.T, counts ...int) {
 
 func TestOwnRecordsAreWrittenAgain(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "mine", "1", resilient.Committed)
-		put(t, p.ones[1], "yours", "2", resilient.Committed)
-		put(t, p.ones[0], "taken over", "3", resilient.Committed)
+		put(t, p.ones[0], "mine", "1", committed)
+		put(t, p.ones[1], "yours", "2", committed)
+		put(t, p.ones[0], "taken over", "3", committed)
 		synctest.Wait()
-		put(t, p.ones[1], "taken over", "4", resilient.Committed)
-		put(t, p.ones[0], "gone", "5", resilient.Committed)
+		put(t, p.ones[1], "taken over", "4", committed)
+		put(t, p.ones[0], "gone", "5", committed)
 		synctest.Wait()
-		remove(t, p.ones[1], "gone", resilient.Committed)
-		update(t, p.ones[0], "counted", "6", resilient.Committed)
+		remove(t, p.ones[1], "gone", committed)
+		update(t, p.ones[0], "counted", "6", committed)
 		synctest.Wait()
 		before, err := p.ways[0].Look(t.Context(), "mine", "yours", "taken over", "counted")
 		if err != nil {
@@ -126,15 +125,15 @@ func TestOwnRecordsAreWrittenAgain(t *testing.T) {
 	})
 }
 
-// A server that restarts with its data is left alone, and so is one that is out of
-// reach for a while.
+// A server that restarts with its data is left alone, and so is one that is out of reach
+// for a while.
 func TestNothingIsWrittenAgainOverData(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.ways[0].stop()
 		later(time.Second)
-		remove(t, p.ones[1], "a", resilient.Committed)
+		remove(t, p.ones[1], "a", committed)
 		p.ways[0].start()
 		later(time.Minute)
 		lacks(t, p.ways[0], "a")
@@ -144,18 +143,18 @@ func TestNothingIsWrittenAgainOverData(t *testing.T) {
 	})
 }
 
-// One was cut off before the server lost its data, and knows less than the other:
+// One process was cut off before the server lost its data, and knows less than the other:
 // whoever is back first, what the other has set and deleted stands.
-func TestWhoKnowsLessGivesWay(t *testing.T) {
+func TestProcessThatKnowsLessYields(t *testing.T) {
 	for _, first := range []int{0, 1} {
 		pairs(t, func(t *testing.T, p *pair) {
-			put(t, p.ones[0], "set", "old", resilient.Committed)
-			put(t, p.ones[0], "deleted", "old", resilient.Committed)
+			put(t, p.ones[0], "set", "old", committed)
+			put(t, p.ones[0], "deleted", "old", committed)
 			synctest.Wait()
 			p.ways[0].stop()
 			later(time.Second)
-			put(t, p.ones[1], "set", "new", resilient.Committed)
-			remove(t, p.ones[1], "deleted", resilient.Committed)
+			put(t, p.ones[1], "set", "new", committed)
+			remove(t, p.ones[1], "deleted", committed)
 			synctest.Wait()
 			p.ways[1].stop()
 			later(time.Second)
@@ -173,14 +172,14 @@ func TestWhoKnowsLessGivesWay(t *testing.T) {
 	}
 }
 
-// What is set after the server is back is newer than what anyone remembers.
-func TestWhatIsSetAnewStays(t *testing.T) {
+// A record that is set after the server is back is newer than what anyone remembers.
+func TestWhatIsSetAfterALossStays(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "old", resilient.Committed)
-		put(t, p.ones[0], "b", "old", resilient.Committed)
+		put(t, p.ones[0], "a", "old", committed)
+		put(t, p.ones[0], "b", "old", committed)
 		synctest.Wait()
 		p.stop()
-		put(t, p.ones[0], "b", "of the outage", resilient.Queued)
+		put(t, p.ones[0], "b", "of the outage", queued)
 		p.empty()
 		if err := p.ways[0].memory.Set(t.Context(), "a", []byte("new"), storage.Forever); err != nil {
 			t.Fatal(err)
@@ -196,10 +195,10 @@ func TestWhatIsSetAnewStays(t *testing.T) {
 	})
 }
 
-// Who comes back later than deletions are remembered writes nothing.
+// A process that comes back later than deletions are remembered writes nothing.
 func TestNothingIsWrittenAgainLate(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.stop()
 		p.empty()
@@ -214,7 +213,7 @@ func TestNothingIsWrittenAgainLate(t *testing.T) {
 	})
 }
 
-// A server that does not tell is used as it is, and that is reported.
+// A server that does not tell its state is used as it is, and that is reported.
 func TestStateThatIsRefused(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		refused := storage.Refused(errors.New("no such command for you"))
@@ -226,7 +225,7 @@ func TestStateThatIsRefused(t *testing.T) {
 				return nil
 			}
 		})
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.stop()
 		p.empty()
@@ -236,25 +235,25 @@ func TestStateThatIsRefused(t *testing.T) {
 		if told := p.seen[0].of(resilient.Emptied); len(told) == 0 || !errors.Is(told[0].Err, refused) {
 			t.Errorf("it is told %+v", told)
 		}
-		put(t, p.ones[0], "a", "2", resilient.Committed)
+		put(t, p.ones[0], "a", "2", committed)
 	})
 }
 
-// What is updated while the server is away, or before anybody knows that it has lost
-// its data, is updated from what it was.
+// An update while the server is away, or before its loss is known, is applied to what the
+// record was.
 func TestUpdatesGoOnFromWhatWasLost(t *testing.T) {
 	for _, noticed := range []bool{true, false} {
 		pairs(t, func(t *testing.T, p *pair) {
-			put(t, p.ones[0], "a", "1", resilient.Committed)
+			put(t, p.ones[0], "a", "1", committed)
 			synctest.Wait()
 			if noticed {
 				p.stop()
-				update(t, p.ones[0], "a", "2", resilient.Queued)
+				update(t, p.ones[0], "a", "2", queued)
 				p.empty()
 				p.ways[0].start()
 			} else {
 				p.empty() // with no connection broken
-				update(t, p.ones[0], "a", "2", resilient.Queued)
+				update(t, p.ones[0], "a", "2", queued)
 			}
 			p.ways[1].start()
 			later(time.Minute)
@@ -266,10 +265,10 @@ func TestUpdatesGoOnFromWhatWasLost(t *testing.T) {
 // The answer to an update is lost with the data.
 func TestUpdateIsMadeOnceOverLostData(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
 		synctest.Wait()
 		p.ways[0].set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-		update(t, p.ones[0], "a", "2", resilient.Queued)
+		update(t, p.ones[0], "a", "2", queued)
 		p.stop()
 		p.empty()
 		p.start()
@@ -278,18 +277,17 @@ func TestUpdateIsMadeOnceOverLostData(t *testing.T) {
 	})
 }
 
-// Where changes may have gone unseen for a while, what nobody asks for is looked at
-// again, by many at once.
+// If changes may have gone unseen for a while, own records are read again, many at once.
 func TestOwnRecordsOutliveAGap(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
-		put(t, p.ones[0], "a", "1", resilient.Committed)
-		put(t, p.ones[0], "b", "1", resilient.Committed)
-		put(t, p.ones[0], "c", "1", resilient.Committed)
+		put(t, p.ones[0], "a", "1", committed)
+		put(t, p.ones[0], "b", "1", committed)
+		put(t, p.ones[0], "c", "1", committed)
 		synctest.Wait()
 		p.ways[0].stop()
 		later(time.Second)
-		put(t, p.ones[1], "b", "2", resilient.Committed)
-		remove(t, p.ones[1], "c", resilient.Committed)
+		put(t, p.ones[1], "b", "2", committed)
+		remove(t, p.ones[1], "c", committed)
 		p.ways[0].start()
 		later(time.Minute)
 		p.stops[1]() // who has changed b and deleted c knows nothing of it any more
@@ -303,13 +301,13 @@ func TestOwnRecordsOutliveAGap(t *testing.T) {
 	})
 }
 
-// What the copies have no room for is not written again, and that is told in numbers:
-// when they are forgotten, and when they are missing.
-func TestWhatIsForgottenIsTold(t *testing.T) {
+// Records that the copies have no room for are not written again, and are counted in
+// events: when they are forgotten, and when they are missing.
+func TestForgottenIsReported(t *testing.T) {
 	const most, records = 10, 30
 	pairs(t, func(t *testing.T, p *pair) {
 		for i := range records {
-			put(t, p.ones[0], fmt.Sprintf("%02d", i), "1", resilient.Committed)
+			put(t, p.ones[0], fmt.Sprintf("%02d", i), "1", committed)
 			synctest.Wait()
 		}
 		forgot := p.seen[0].of(resilient.Forgot)
@@ -338,7 +336,7 @@ func TestWhatIsForgottenIsTold(t *testing.T) {
 }
 
 // A process that has made nothing has forgotten nothing of its own.
-func TestWhatOthersMadeIsForgottenQuietly(t *testing.T) {
+func TestForgottenRecordsOfOthers(t *testing.T) {
 	pairs(t, func(t *testing.T, p *pair) {
 		for i := range 30 {
 			if err := p.ways[0].memory.Set(t.Context(), fmt.Sprint(i), nil, storage.Forever); err != nil {

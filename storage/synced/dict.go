@@ -72,7 +72,7 @@ func (d *Dict[T]) merge(ctx context.Context, verb string, more map[string]T) err
 	}
 	data, err := d.whole.encode(more) // now: the caller may change it while this waits for the server
 	if err != nil {
-		return told(verb, d.Name(), 0, err)
+		return told(verb, d.Name(), err)
 	}
 	_, err = d.whole.update(ctx, verb, func() int { return len(data) }, func(all map[string]T) (map[string]T, error) {
 		more, err := d.whole.decode(data)
@@ -164,5 +164,5 @@ func (d *Dict[T]) check(verb, key string) error {
 
 // told is an error that names the key too.
 func (d *Dict[T]) told(verb, key string, err error) error {
-	return told(verb+" of "+shown(key), d.Name(), 0, err)
+	return told(verb+" of "+shown(key), d.Name(), err)
 }

@@ -30,10 +30,7 @@ var (
 )
 
 // told is the error of what was done to a value, if any.
-func told(verb, name string, outcome resilient.Outcome, err error) error {
-	if err == nil && outcome == resilient.Queued {
-		err = ErrQueued
-	}
+func told(verb, name string, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -62,7 +62,7 @@ func (l *List[T]) insert(ctx context.Context, verb string, place int, elements [
 	}
 	data, err := l.whole.encode(elements) // now: the caller may change them while this waits for the server
 	if err != nil {
-		return told(verb, l.Name(), 0, err)
+		return told(verb, l.Name(), err)
 	}
 	_, err = l.whole.update(ctx, verb, func() int { return len(data) }, func(all []T) ([]T, error) {
 		more, err := l.whole.decode(data)
@@ -76,7 +76,7 @@ func (l *List[T]) insert(ctx context.Context, verb string, place int, elements [
 func (l *List[T]) Remove(ctx context.Context, element T) (removed bool, err error) {
 	data, err := l.whole.encode([]T{element})
 	if err != nil {
-		return false, told("remove", l.Name(), 0, err)
+		return false, told("remove", l.Name(), err)
 	}
 	_, removed, err = l.take(ctx, "remove", func(all []T) (int, error) { return l.find(all, 0, data) })
 	return removed, err
@@ -104,14 +104,14 @@ func (l *List[T]) PopAt(ctx context.Context, place int) (element T, err error) {
 func (l *List[T]) pop(ctx context.Context, at func(all []T) (int, error)) (element T, err error) {
 	data, found, err := l.take(ctx, "pop", at)
 	if err == nil && !found {
-		err = told("pop", l.Name(), 0, ErrMissing)
+		err = told("pop", l.Name(), ErrMissing)
 	}
 	if !found {
 		return element, err
 	}
 	one, wrong := l.whole.decode(data)
 	if wrong != nil {
-		return element, told("pop", l.Name(), 0, wrong)
+		return element, told("pop", l.Name(), wrong)
 	}
 	return one[0], err
 }
@@ -163,7 +163,7 @@ func distance(a, b int) int { return max(a-b, b-a) }
 
 func (l *List[T]) check(verb string, place int) error {
 	if place < 0 {
-		return told(verb, l.Name(), 0, fmt.Errorf("the place %d is none: they are counted from 0", place))
+		return told(verb, l.Name(), fmt.Errorf("the place %d is none: they are counted from 0", place))
 	}
 	return nil
 }

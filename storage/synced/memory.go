@@ -58,7 +58,7 @@ func (m *Memory) load(ctx context.Context) error {
 			break
 		}
 		looks.Go(func() error {
-			_, err := m.store.Look(under, key)
+			_, err := m.store.Get(under, key)
 			return refusal(err)
 		})
 	}

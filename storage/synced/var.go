@@ -83,7 +83,7 @@ func (v *Var[T]) Name() string { return v.name }
 // process saw last, or has changed since. With any error, the value returned is
 // the Default, or else the zero value.
 func (v *Var[T]) Get(ctx context.Context) (T, error) {
-	r, err := v.store.Look(ctx, v.key)
+	r, err := v.store.Get(ctx, v.key)
 	if err == nil && r.Found {
 		var value T
 		if value, err = v.decode(r.Value); err == nil {
@@ -94,7 +94,7 @@ func (v *Var[T]) Get(ctx context.Context) (T, error) {
 	if err == nil && !v.begins {
 		err = ErrMissing
 	}
-	return value, told("get", v.name, resilient.Committed, errors.Join(err, wrong))
+	return value, told("get", v.name, errors.Join(err, wrong))
 }
 
 // Set stores a value in place of whatever is there. It costs one round trip, and up
@@ -104,16 +104,15 @@ func (v *Var[T]) Get(ctx context.Context) (T, error) {
 func (v *Var[T]) Set(ctx context.Context, value T) error {
 	data, err := v.encode(value)
 	if err != nil {
-		return told("set", v.name, resilient.Committed, err)
+		return told("set", v.name, err)
 	}
-	outcome, err := v.store.Put(ctx, v.key, data, storage.Forever)
-	return told("set", v.name, outcome, err)
+	return told("set", v.name, v.store.Set(ctx, v.key, data, storage.Forever))
 }
 
 // Delete deletes the value. That there is none is no error.
 func (v *Var[T]) Delete(ctx context.Context) error {
-	outcome, err := v.store.Remove(ctx, v.key)
-	return told("delete", v.name, outcome, err)
+	_, err := v.store.Delete(ctx, v.key)
+	return told("delete", v.name, err)
 }
 
 // Update replaces the value by what change makes of it, and returns that. It is
@@ -137,11 +136,14 @@ func (v *Var[T]) update(ctx context.Context, verb string, holds func() int, chan
 	if holds != nil {
 		opts = append(opts, resilient.Holds(holds))
 	}
-	r, outcome, err := v.store.Update(ctx, v.key, v.change(change), opts...)
-	if err == nil {
-		value, err = v.found(r)
+	r, err := v.store.Update(ctx, v.key, v.change(change), opts...)
+	if err == nil || errors.Is(err, ErrQueued) {
+		var wrong error
+		if value, wrong = v.found(r); wrong != nil {
+			err = wrong
+		}
 	}
-	return value, told(verb, v.name, outcome, err)
+	return value, told(verb, v.name, err)
 }
 
 // change is a change of values as one of records.

@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -27,13 +28,13 @@ func TestSlowLink(t *testing.T) {
 	s, err := resilient.New(redisstore.NewValues(rdb), resilient.Timeout(wire), resilient.Observe(nil))
 	noError(t, err)
 	noError(t, s.Flush(ctx))
-	_, err = s.Put(ctx, "a", nil, storage.Forever)
-	noError(t, err)
+	if err := s.Set(ctx, "a", nil, storage.Forever); err != nil && !errors.Is(err, storage.ErrQueued) {
+		t.Fatal(err)
+	}
 	noError(t, s.Flush(ctx))
 	p.set(cut)
-	outcome, err := s.Put(ctx, "a", []byte("1"), storage.Forever)
-	if err != nil || outcome != resilient.Queued {
-		t.Fatalf("Put while it is cut: %v, %v", outcome, err)
+	if err := s.Set(ctx, "a", []byte("1"), storage.Forever); !errors.Is(err, storage.ErrQueued) {
+		t.Fatalf("Set while it is cut: %v", err)
 	}
 	p.set(whole)
 	if err := s.Flush(ctx); err != nil {
@@ -43,8 +44,8 @@ func TestSlowLink(t *testing.T) {
 	var all sync.WaitGroup
 	for n := range 4 {
 		all.Go(func() {
-			if outcome, err := s.Put(ctx, fmt.Sprint(n), nil, storage.Forever); err != nil || outcome != resilient.Committed {
-				t.Errorf("Put: %v, %v", outcome, err)
+			if err := s.Set(ctx, fmt.Sprint(n), nil, storage.Forever); err != nil {
+				t.Errorf("Set: %v", err)
 			}
 		})
 	}

@@ -13,8 +13,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// paced is a server whose answers to changes, and what it tells who watches, are on
-// their way for a while.
+// paced is a server whose answers to changes, and messages to watches, are delayed.
 type paced struct {
 	*server
 	answers, tells atomic.Int64
@@ -38,7 +37,7 @@ func (p *paced) Watch(ctx context.Context, prefix string, changed func(storage.C
 	})
 }
 
-// loses has the server come back without its data, and take changes again after so long.
+// loses restarts the server without its data, and lets it accept changes after so long.
 func (p *paced) loses(t *testing.T, s *resilient.Store, takes time.Duration) {
 	t.Helper()
 	p.stop()
@@ -51,11 +50,11 @@ func (p *paced) loses(t *testing.T, s *resilient.Store, takes time.Duration) {
 	later(time.Minute)
 }
 
-// What a watch tells while a change is answered decides what is known of the record: a
-// Look costs no round trip where nothing came after the change, and the record is written
-// again where this process was the last to change it; where the watch had told of that
-// before the loss, also after a long time.
-func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
+// What a watch tells while a change is in flight decides what is known of the record. Get
+// costs no round trip if nothing came after the change. The record is written again if
+// this process was the last to change it, also after a long time if the watch had told of
+// it before the loss.
+func TestWatchDuringAChange(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {
 		name     string
@@ -94,7 +93,7 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 					answered := make(chan struct{})
 					go func() {
 						defer close(answered)
-						put(t, s, "a", "1", resilient.Committed)
+						put(t, s, "a", "1", committed)
 					}()
 					later(50 * ms)
 					c.meantime(t, at)
@@ -103,7 +102,7 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 						calls := at.calls.Load()
 						holds(t, s, "a", c.now)
 						if n := at.calls.Load() - calls; n != c.looks {
-							t.Errorf("a Look asks the store %d times, want %d", n, c.looks)
+							t.Errorf("a Get asks the store %d times, want %d", n, c.looks)
 						}
 					}
 					later(50 * ms)
@@ -121,7 +120,7 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 					if want := c.again && !c.late && takes > 0; want != (len(told) == 1 && errors.Is(told[0].Err, resilient.ErrLate)) {
 						t.Errorf("it is told %+v, want ErrLate: %v", told, want)
 					}
-					if n := s.Flights(); n != 0 {
+					if n := s.InFlight(); n != 0 {
 						t.Errorf("%d changes are on their way for ever", n)
 					}
 					stop()
@@ -135,26 +134,26 @@ func TestWhatIsToldWhileAChangeIsAnswered(t *testing.T) {
 	}
 }
 
-// Who was cut off and is back first, after one loss of the data or two, writes again what
-// others have replaced since: they take it back, where that is no more than eight changes
-// ago, also where they have deleted the record in between.
-func TestWhatWasReplacedIsTakenBack(t *testing.T) {
+// A process that was cut off and is back first, after one loss or two, writes again what
+// others have replaced since. They replace it again if that was at most eight changes
+// ago, also if they have deleted the record in between.
+func TestStaleRewriteIsReplaced(t *testing.T) {
 	for _, losses := range []int{1, 2} {
 		pairs(t, func(t *testing.T, p *pair) {
 			for _, key := range []string{"once", "deleted", "eight", "nine"} {
-				put(t, p.ones[1], key, "old", resilient.Committed)
+				put(t, p.ones[1], key, "old", committed)
 			}
 			synctest.Wait()
 			p.ways[1].stop()
 			synctest.Wait() // until it is told of nothing any more
-			put(t, p.ones[0], "once", "new", resilient.Committed)
-			remove(t, p.ones[0], "deleted", resilient.Committed)
-			put(t, p.ones[0], "deleted", "new", resilient.Committed)
+			put(t, p.ones[0], "once", "new", committed)
+			remove(t, p.ones[0], "deleted", committed)
+			put(t, p.ones[0], "deleted", "new", committed)
 			for range 8 {
-				put(t, p.ones[0], "eight", "new", resilient.Committed)
-				put(t, p.ones[0], "nine", "new", resilient.Committed)
+				put(t, p.ones[0], "eight", "new", committed)
+				put(t, p.ones[0], "nine", "new", committed)
 			}
-			put(t, p.ones[0], "nine", "new", resilient.Committed)
+			put(t, p.ones[0], "nine", "new", committed)
 			synctest.Wait()
 			for range losses - 1 {
 				p.ways[0].stop()
@@ -185,19 +184,19 @@ func TestWhatWasReplacedIsTakenBack(t *testing.T) {
 	}
 }
 
-// What is delivered, and the watch does not tell of, for it was made before, is looked at
-// once, and costs no round trip then, whatever is delivered after it. It is this process's
-// own, and is written again where the store loses its data after that.
-func TestDeliveredBeforeIsLookedAt(t *testing.T) {
+// A delivered change that the watch does not tell of, because it was made before, is read
+// once and costs no round trip then. It is this process's own, and is written again after
+// a loss.
+func TestRedeliveredRecordIsConfirmed(t *testing.T) {
 	for _, want := range []map[string]string{{"a": "12"}, {"a": "12", "b": "1"}} {
 		bubble(t, func(t *testing.T, at *server, s *resilient.Store, _ *events) {
 			stop := watch(t, s, "")
 			defer stop()
-			put(t, s, "a", "1", resilient.Committed)
+			put(t, s, "a", "1", committed)
 			at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-			update(t, s, "a", "2", resilient.Queued)
+			update(t, s, "a", "2", queued)
 			if want["b"] != "" {
-				put(t, s, "b", "1", resilient.Queued)
+				put(t, s, "b", "1", queued)
 			}
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 			at.stop()
@@ -210,7 +209,7 @@ func TestDeliveredBeforeIsLookedAt(t *testing.T) {
 				calls := at.calls.Load()
 				holds(t, s, key, value)
 				if n := at.calls.Load() - calls; n != 0 {
-					t.Errorf("a Look at %q asks the store %d times", key, n)
+					t.Errorf("a Get at %q asks the store %d times", key, n)
 				}
 			}
 			at.stop()
@@ -225,8 +224,8 @@ func TestDeliveredBeforeIsLookedAt(t *testing.T) {
 	}
 }
 
-// What is set right after it was deleted is this process's own, though the watch tells of
-// the deletion late; and it is not, where others have deleted it then.
+// A record that is set right after a deletion is this process's own though the watch
+// tells of the deletion late, but not if others have deleted it then.
 func TestOwnAfterADeletion(t *testing.T) {
 	for _, others := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -234,14 +233,14 @@ func TestOwnAfterADeletion(t *testing.T) {
 			s, _ := client(t, at, resilient.WriteAgain(true))
 			stop := watch(t, s, "")
 			at.tells.Store(int64(100 * time.Millisecond))
-			put(t, s, "a", "1", resilient.Committed)
-			remove(t, s, "a", resilient.Committed)
-			put(t, s, "a", "2", resilient.Committed)
+			put(t, s, "a", "1", committed)
+			remove(t, s, "a", committed)
+			put(t, s, "a", "2", committed)
 			later(time.Second)
 			calls := at.calls.Load()
 			holds(t, s, "a", "2")
 			if n := at.calls.Load() - calls; n != 0 {
-				t.Errorf("a Look asks the store %d times", n)
+				t.Errorf("a Get asks the store %d times", n)
 			}
 			if others {
 				if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
@@ -264,7 +263,7 @@ func TestOwnAfterADeletion(t *testing.T) {
 	}
 }
 
-// A record that is kept for the shortest time is there for as long.
+// A record that is kept for the shortest time is there that long.
 func TestShortestTime(t *testing.T) {
 	const shortest = time.Nanosecond
 	for _, c := range []struct {
@@ -277,10 +276,10 @@ func TestShortestTime(t *testing.T) {
 					at.stop()
 					lacks(t, s, "nothing")
 				}
-				if _, err := s.Put(t.Context(), "put", []byte("1"), shortest); err != nil {
+				if _, err := outcomeOf(s.Set(t.Context(), "put", []byte("1"), shortest)); err != nil {
 					t.Error(err)
 				}
-				if r, _, err := s.Update(t.Context(), "updated", func(record) ([]byte, time.Duration, error) { return []byte("1"), shortest, nil }); err != nil || !r.Found {
+				if r, _, err := updated(s.Update(t.Context(), "updated", func(record) ([]byte, time.Duration, error) { return []byte("1"), shortest, nil })); err != nil || !r.Found {
 					t.Errorf("Update: %+v, %v", r, err)
 				}
 				at.stop()

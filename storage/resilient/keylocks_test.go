@@ -10,9 +10,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Changes of a key are made in the order in which they come, and who leaves before it is his
-// turn, the first or the last of those who wait, holds nobody up.
-func TestWhoLeavesHoldsNobodyUp(t *testing.T) {
+// Changes of a key are made in the order in which they come, and a caller who leaves
+// while waiting, the first or the last, delays nobody.
+func TestKeyLockWaitersLeave(t *testing.T) {
 	for leaver := range 3 {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			slowly := func(text string) func(record) ([]byte, time.Duration, error) {
@@ -21,12 +21,12 @@ func TestWhoLeavesHoldsNobodyUp(t *testing.T) {
 					return appends(text)(now)
 				}
 			}
-			put(t, s, "a", "0", resilient.Committed)
+			put(t, s, "a", "0", committed)
 			ctx, leave := context.WithCancel(t.Context())
 			defer leave()
 			ended := make(chan error, 4)
 			go func() {
-				_, _, err := s.Update(t.Context(), "a", slowly("x"))
+				_, _, err := updated(s.Update(t.Context(), "a", slowly("x")))
 				ended <- err
 			}()
 			synctest.Wait()
@@ -39,7 +39,7 @@ func TestWhoLeavesHoldsNobodyUp(t *testing.T) {
 					want += text
 				}
 				go func() {
-					_, _, err := s.Update(by, "a", slowly(text))
+					_, _, err := updated(s.Update(by, "a", slowly(text)))
 					if i == leaver && errors.Is(err, context.Canceled) {
 						err = nil
 					}

@@ -13,8 +13,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// amid has a server take its time to answer to a change of "a" that waits, and does
-// something meanwhile. It is done on the server by then, or refused.
+// amid delays the server's answer to a change of "a" that waits, and calls do meanwhile.
+// The change is made by then, or refused.
 func amid(t *testing.T, at *asked, s *resilient.Store, refused error, do func()) {
 	t.Helper()
 	at.set(func(s *server) {
@@ -40,16 +40,16 @@ func amid(t *testing.T, at *asked, s *resilient.Store, refused error, do func())
 	at.set(func(s *server) { s.fault = nil })
 }
 
-// What takes the place of a change that is on its way is sent on what that has made, or on
-// what was there before it where it was refused: without a look, for both are known.
-func TestReplacedOnItsWay(t *testing.T) {
+// A change that replaces one in flight is sent on the version that this one makes, or on
+// the one before if it was refused: without a read, for both are known.
+func TestReplacedInFlight(t *testing.T) {
 	for _, refused := range []error{nil, errReadOnly} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "0", resilient.Committed)
+			put(t, s, "a", "0", committed)
 			at.stop()
 			lacks(t, s, "nothing")
-			put(t, s, "a", "1", resilient.Queued)
-			amid(t, at, s, refused, func() { put(t, s, "a", "2", resilient.Queued) })
+			put(t, s, "a", "1", queued)
+			amid(t, at, s, refused, func() { put(t, s, "a", "2", queued) })
 			later(time.Minute)
 			if looked, _, _ := at.anew(); len(looked) > 0 {
 				t.Errorf("it looks at %q", looked)
@@ -65,29 +65,28 @@ func TestReplacedOnItsWay(t *testing.T) {
 	}
 }
 
-// An Update that is made on what others have set makes that the basis of what waits behind
-// it; what has taken its place on its way was made on what was there before them, and is in
-// conflict.
-func TestBasisIsWhatWasMade(t *testing.T) {
+// An Update makes its result the base of what waits behind it. A change that has replaced
+// it in flight was made on an earlier version, and is in conflict.
+func TestBaseAfterAnUpdate(t *testing.T) {
 	for _, behind := range []bool{true, false} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "a", "0", resilient.Committed)
+			put(t, s, "a", "0", committed)
 			at.stop()
 			lacks(t, s, "nothing")
-			update(t, s, "a", "1", resilient.Queued)
+			update(t, s, "a", "1", queued)
 			stores(t, at.server, "a", "9")
 			amid(t, at, s, nil, func() {
 				if behind {
-					update(t, s, "a", "2", resilient.Queued)
+					update(t, s, "a", "2", queued)
 					at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
 				} else {
-					put(t, s, "a", "3", resilient.Queued)
+					put(t, s, "a", "3", queued)
 				}
 			})
 			if behind {
 				at.stop()
 				later(time.Second)
-				put(t, s, "a", "3", resilient.Queued)
+				put(t, s, "a", "3", queued)
 				at.start()
 			}
 			later(time.Minute)
@@ -100,9 +99,9 @@ func TestBasisIsWhatWasMade(t *testing.T) {
 	}
 }
 
-// What is dropped while it is on its way, for there is no room, is not delivered, and is
-// counted no more; what waits besides is sent, or left where the server takes nothing.
-func TestDroppedOnItsWay(t *testing.T) {
+// A change that is dropped for room while it is in flight is not reported as delivered
+// and not counted any more; other changes are sent, or wait if the server refuses.
+func TestDroppedInFlight(t *testing.T) {
 	for _, c := range []struct {
 		refused error
 		goesOn  bool
@@ -111,9 +110,9 @@ func TestDroppedOnItsWay(t *testing.T) {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 				at.stop()
 				lacks(t, s, "nothing")
-				put(t, s, "a", "1", resilient.Queued)
-				put(t, s, "b", "1", resilient.Queued)
-				amid(t, at, s, c.refused, func() { update(t, s, "b", "2", resilient.Queued) })
+				put(t, s, "a", "1", queued)
+				put(t, s, "b", "1", queued)
+				amid(t, at, s, c.refused, func() { update(t, s, "b", "2", queued) })
 				if _, swapped, _ := at.anew(); (len(swapped) > 0) != c.goesOn {
 					t.Errorf("it sends %q then", swapped)
 				}
@@ -129,8 +128,8 @@ func TestDroppedOnItsWay(t *testing.T) {
 	}
 }
 
-// An error that nobody knows counts anew once a change of the key was made.
-func TestFaultsAreCountedAnew(t *testing.T) {
+// Unknown errors are counted from zero after a change of the key was made.
+func TestUnknownErrorsAreCountedAnew(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		unknown := errors.New("what is this?")
 		fails := func(times int) {
@@ -140,13 +139,13 @@ func TestFaultsAreCountedAnew(t *testing.T) {
 				later(100 * time.Millisecond)
 			}
 		}
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.stop()
-		update(t, s, "a", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
 		at.set(func(s *server) { s.fault = on(unknown, "swap") })
 		at.start()
 		fails(2)
-		amid(t, at, s, nil, func() { update(t, s, "a", "2", resilient.Queued); fails(2) })
+		amid(t, at, s, nil, func() { update(t, s, "a", "2", queued); fails(2) })
 		at.set(func(s *server) { s.fault = nil })
 		later(time.Minute)
 		holds(t, at.memory, "a", "012")
@@ -156,9 +155,9 @@ func TestFaultsAreCountedAnew(t *testing.T) {
 	})
 }
 
-// How many changes are made one halves whenever others are faster, and doubles whenever
-// they are not, whatever came meanwhile.
-func TestHowManyAreMadeOne(t *testing.T) {
+// The number of parts that are sent as one change halves when others are faster, and
+// doubles when they are not.
+func TestHowManyPartsAreSentAtOnce(t *testing.T) {
 	for _, c := range []struct {
 		parts, faster, more int
 		want                string
@@ -174,7 +173,7 @@ func TestHowManyAreMadeOne(t *testing.T) {
 			at.stop()
 			lacks(t, s, "nothing")
 			for range c.parts {
-				update(t, s, "a", "+", resilient.Queued)
+				update(t, s, "a", "+", queued)
 			}
 			var swaps atomic.Int64
 			at.set(func(s *server) {
@@ -198,7 +197,7 @@ func TestHowManyAreMadeOne(t *testing.T) {
 				later(10 * time.Millisecond)
 			}
 			for range c.more {
-				update(t, s, "a", "+", resilient.Queued)
+				update(t, s, "a", "+", queued)
 			}
 			later(time.Minute)
 			var counts []int
@@ -212,18 +211,18 @@ func TestHowManyAreMadeOne(t *testing.T) {
 	}
 }
 
-// What is delivered for the first time is current without a look for who watches; what was
-// made before, and may have changed since, is looked at.
-func TestWhatIsDeliveredIsCurrent(t *testing.T) {
+// A record that is delivered for the first time is current without a read if it is
+// watched; one that was made before, and may have changed since, is read.
+func TestDeliveredRecordIsCurrent(t *testing.T) {
 	for _, again := range []bool{false, true} {
 		overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-			put(t, s, "b", "1", resilient.Committed)
+			put(t, s, "b", "1", committed)
 			later(time.Second)
 			at.tells.Store(int64(time.Hour))
 			if again { // it is made after a loss that nobody knows of, and others delete it
 				at.empty()
 				at.set(func(s *server) { s.fault = on(errReset, "watch") })
-				put(t, s, "a", "1", resilient.Committed)
+				put(t, s, "a", "1", committed)
 				if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
 					t.Fatal(err)
 				}
@@ -238,7 +237,7 @@ func TestWhatIsDeliveredIsCurrent(t *testing.T) {
 			}
 			at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 			at.stop()
-			put(t, s, "a", "1", resilient.Queued)
+			put(t, s, "a", "1", queued)
 			at.tells.Store(0)
 			at.start()
 			later(10 * time.Second)
@@ -254,12 +253,13 @@ func TestWhatIsDeliveredIsCurrent(t *testing.T) {
 	}
 }
 
-// What was seen since a change was made whose answer was lost is not forgotten for it.
-func TestSeenSinceItWasMade(t *testing.T) {
+// A record that was seen after a change in doubt was made is not replaced by that
+// change's copy.
+func TestSeenSinceAChangeInDoubt(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.faulty, s.unheard = "swap", 1 })
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		stores(t, at.server, "a", "9")
 		later(time.Minute)
 		if stats := s.Stats(); stats.Delivered != 1 || stats.Changes != 0 {
@@ -271,10 +271,10 @@ func TestSeenSinceItWasMade(t *testing.T) {
 	})
 }
 
-// A change in doubt is known for a minute after it was sent, less what it takes to look and
-// to send. What deletes, or has been replaced by what does, is done then where the record is
-// gone, and is looked at once.
-func TestUntilWhenADoubtIsKnown(t *testing.T) {
+// The store knows a change in doubt for a minute after it was sent, less the time to read
+// and to send. After that a deletion, or what a deletion has replaced, is done if the
+// record is gone, and it is read once.
+func TestWhenAChangeInDoubtIsOld(t *testing.T) {
 	const until = resilient.DefaultInDoubt - 2*resilient.DefaultTimeout
 	for _, c := range []struct {
 		name      string
@@ -292,14 +292,14 @@ func TestUntilWhenADoubtIsKnown(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-				put(t, s, "a", "0", resilient.Committed)
+				put(t, s, "a", "0", committed)
 				at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-				if outcome, err := s.Put(t.Context(), "a", []byte("1"), c.keep); err != nil || outcome != resilient.Queued {
-					t.Errorf("Put: %v, %v", outcome, err)
+				if outcome, err := outcomeOf(s.Set(t.Context(), "a", []byte("1"), c.keep)); err != nil || outcome != queued {
+					t.Errorf("Set: %v, %v", outcome, err)
 				}
 				at.stop()
 				if c.removes {
-					remove(t, s, "a", resilient.Queued)
+					remove(t, s, "a", queued)
 				}
 				if _, err := at.memory.Delete(t.Context(), "a"); err != nil {
 					t.Fatal(err)
@@ -329,12 +329,12 @@ func TestUntilWhenADoubtIsKnown(t *testing.T) {
 	}
 }
 
-// What is in doubt for long, and can't be looked at for now, waits.
-func TestOldDoubtWaitsForALook(t *testing.T) {
+// An old change in doubt waits while its record can't be read.
+func TestOldChangeInDoubtWaitsForARead(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "0", resilient.Committed)
+		put(t, s, "a", "0", committed)
 		at.set(func(s *server) { s.faulty, s.unsaid = "swap", 1 })
-		update(t, s, "a", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
 		at.stop()
 		later(time.Hour)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "look") })
@@ -356,9 +356,8 @@ func TestOldDoubtWaitsForALook(t *testing.T) {
 	})
 }
 
-// A Cache, too, drops what is in doubt, or took the place of that, where the record is gone
-// when nobody can tell any more who has deleted it.
-func TestOldDoubtOfACache(t *testing.T) {
+// A Cache drops an old change in doubt, too, or its replacement, if the record is gone.
+func TestOldChangeInDoubtOfACache(t *testing.T) {
 	for _, replaced := range []bool{false, true} {
 		cached(t, func(t *testing.T, at *server, c *resilient.BulkCache, seen *events) {
 			stores(t, at, "a", "0")
@@ -385,14 +384,14 @@ func TestOldDoubtOfACache(t *testing.T) {
 	}
 }
 
-// A loss that is found out by a delivery does not hold it up: what was lost is written
-// again, and what waited is made on it, at once.
+// A loss that a delivery finds does not hold it up: the lost record is written again, and
+// the change that waited is made on it at once.
 func TestLossFoundByADelivery(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		later(time.Second)
 		at.stop()
-		update(t, s, "a", "2", resilient.Queued)
+		update(t, s, "a", "2", queued)
 		at.set(func(s *server) { s.fault = on(errReadOnly, "swap") })
 		at.start()
 		later(5 * time.Second)
@@ -408,14 +407,13 @@ func TestLossFoundByADelivery(t *testing.T) {
 	})
 }
 
-// An error that nobody knows drops a change at the third time, and what the store says of
-// it is what Flush returns until then.
+// The third unknown error drops a change; until then Flush returns the store's error.
 func TestUnknownThreeTimes(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		unknown := errors.New("what is this?")
 		at.stop()
 		lacks(t, s, "nothing")
-		put(t, s, "a", "1", resilient.Queued)
+		put(t, s, "a", "1", queued)
 		at.set(func(s *server) { s.fault = on(unknown, "swap") })
 		at.start()
 		at.anew()
@@ -435,10 +433,10 @@ func TestUnknownThreeTimes(t *testing.T) {
 	})
 }
 
-// It does also where the store was never away, as for what is written again.
-func TestUnknownThreeTimesOfWhatIsWrittenAgain(t *testing.T) {
+// The third unknown error drops a rewrite, too, though the store was never away.
+func TestUnknownThreeTimesOfARewrite(t *testing.T) {
 	overLossy(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
-		put(t, s, "a", "1", resilient.Committed)
+		put(t, s, "a", "1", committed)
 		later(time.Second)
 		unknown := errors.New("what is this?")
 		at.set(func(s *server) { s.fault = on(unknown, "swap") })
@@ -455,13 +453,13 @@ func TestUnknownThreeTimesOfWhatIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// Flush says what the store says, or that its caller had to leave.
-func TestWhyFlushLeaves(t *testing.T) {
+// Flush returns the error of the store, or says that its caller has left.
+func TestFlushErrors(t *testing.T) {
 	for _, leaves := range []bool{false, true} {
 		overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, _ *events) {
 			at.stop()
 			lacks(t, s, "nothing")
-			put(t, s, "a", "1", resilient.Queued)
+			put(t, s, "a", "1", queued)
 			ctx, cancel := context.WithCancel(context.Background())
 			at.set(func(s *server) {
 				s.fault = func(verb, _ string) error {
@@ -494,14 +492,14 @@ func TestWhyFlushLeaves(t *testing.T) {
 	}
 }
 
-// What can't be read drops all that is to be made on it, and what waits besides is made.
+// A record that can't be read drops all that waits of its key; other changes are made.
 func TestUnreadableDropsAllOfTheKey(t *testing.T) {
 	overAsked(t, func(t *testing.T, at *asked, s *resilient.Store, seen *events) {
 		at.stop()
 		lacks(t, s, "nothing")
-		update(t, s, "a", "1", resilient.Queued)
-		update(t, s, "a", "2", resilient.Queued)
-		update(t, s, "b", "1", resilient.Queued)
+		update(t, s, "a", "1", queued)
+		update(t, s, "a", "2", queued)
+		update(t, s, "b", "1", queued)
 		unreadable := fmt.Errorf("%w: a list", storage.ErrUnreadable)
 		at.set(func(s *server) {
 			s.fault = func(verb, key string) error {

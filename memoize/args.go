@@ -66,6 +66,38 @@ func New3[A, B, C comparable, V any](source func(ctx context.Context, a A, b B, 
 	return &Func3[A, B, C, V]{args}, nil
 }
 
+// Memoize0 is New0 under a configuration object. See Memoize.
+func Memoize0[K comparable, V any](source func(ctx context.Context) (V, error), c config.CacheConfiguration[None, K, V], opts ...config.Option) (*Func0[V], error) {
+	f := func(ctx context.Context, _ None) (V, error) { return source(ctx) }
+	args, err := configured(single(f), source, c, opts, errIfNil(source == nil, "Memoize0"))
+	if err != nil {
+		return nil, err
+	}
+	return &Func0[V]{args}, nil
+}
+
+// Memoize2 is New2 under a configuration object, such as config.InMemory of an Args2.
+// See Memoize.
+func Memoize2[A, B comparable, K comparable, V any](source func(ctx context.Context, a A, b B) (V, error), c config.CacheConfiguration[Args2[A, B], K, V], opts ...config.Option) (*Func2[A, B, V], error) {
+	f := func(ctx context.Context, args Args2[A, B]) (V, error) { return source(ctx, args.A, args.B) }
+	args, err := configured(single(f), source, c, opts, errIfNil(source == nil, "Memoize2"))
+	if err != nil {
+		return nil, err
+	}
+	return &Func2[A, B, V]{args}, nil
+}
+
+// Memoize3 is New3 under a configuration object, such as config.InMemory of an Args3.
+// See Memoize.
+func Memoize3[A, B, C comparable, K comparable, V any](source func(ctx context.Context, a A, b B, c C) (V, error), c config.CacheConfiguration[Args3[A, B, C], K, V], opts ...config.Option) (*Func3[A, B, C, V], error) {
+	f := func(ctx context.Context, args Args3[A, B, C]) (V, error) { return source(ctx, args.A, args.B, args.C) }
+	args, err := configured(single(f), source, c, opts, errIfNil(source == nil, "Memoize3"))
+	if err != nil {
+		return nil, err
+	}
+	return &Func3[A, B, C, V]{args}, nil
+}
+
 // Call is Func.Call.
 func (f *Func0[V]) Call(ctx context.Context) (V, error) { return f.Args.Call(ctx, None{}) }
 

@@ -23,8 +23,8 @@ import (
 //	func(ctx, A) V                        New(NoError(f))
 //	func(A) V                             New(Pure(f))
 //	an argument that is no key            NewKeyed, with a function that makes one
-//	a value for each tenant               NewScoped
-//	a configuration that changes          Memoize, MemoizeBatched
+//	a value for each tenant               NewScoped, NewBatchedScoped
+//	a configuration that changes          Memoize, Memoize0 to Memoize3, MemoizeBatched
 //
 // By default a value is served for 30 minutes and refreshed after 10, 4096 of them
 // are kept, and a load may take 2 minutes; values are shared, not copied. A function
@@ -66,13 +66,23 @@ func NewBatched[K comparable, V any](source func(ctx context.Context, keys []K) 
 // capacity is that of all scopes together.
 //
 // Keys are of the type config.Scoped[A], which typed parts among the options have
-// to fit. Functions of other kinds get scopes by config.ScopedKeys in a
+// to fit. NewBatchedScoped is for a source that takes many keys; a function of another
+// shape, or one whose configuration changes, gets scopes by config.ScopedKeys in its
 // configuration object.
 func NewScoped[A comparable, V any](source func(ctx context.Context, arg A) (V, error), scope func(ctx context.Context) (string, error), opts ...config.Option) (*Func[A, V], error) {
 	if scope == nil {
 		return nil, errors.New("memoize: NewScoped is given a nil scope, and values would be shared by all: give it a function that names a call's scope, or use New")
 	}
 	return build(single(source), source, config.ScopedKeys(config.Identity[A](), scope), opts, errIfNil(source == nil, "NewScoped"))
+}
+
+// NewBatchedScoped is NewBatched within scopes, as NewScoped has them: all the keys of a
+// call are in the scope of its context.
+func NewBatchedScoped[K comparable, V any](source func(ctx context.Context, keys []K) (map[K]V, error), scope func(ctx context.Context) (string, error), opts ...config.Option) (*Func[K, V], error) {
+	if scope == nil {
+		return nil, errors.New("memoize: NewBatchedScoped is given a nil scope, and values would be shared by all: give it a function that names a call's scope, or use NewBatched")
+	}
+	return build(batchOf(source), source, config.ScopedKeys(config.Identity[K](), scope), opts, errIfNil(source == nil, "NewBatchedScoped"))
 }
 
 // Memoize memoizes a function under a configuration object, which may be changed

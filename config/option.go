@@ -18,8 +18,8 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Option says one thing about how a function is memoized. Of two that say the
-// same thing the last holds.
+// Option says one thing about how a function is memoized. If an option is given
+// twice, the last one wins.
 type Option struct {
 	name  string
 	wired bool // it concerns the function, not a configuration

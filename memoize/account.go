@@ -22,10 +22,10 @@ func (p *plan[A, K, V]) markSeeing(key K, e *entry.Entry[V]) (err error) {
 	switch {
 	case p.marker == nil:
 		p.settings.Eviction.MarkRead(key)
-	case p.held == nil:
+	case p.reported == nil:
 		p.marker.Mark(&e.Meta)
 	default: // what was found is a copy: the strategy knows another
-		if known := p.held.get(key); known != nil {
+		if known := p.reported.get(key); known != nil {
 			p.marker.Mark(known)
 		}
 	}
@@ -36,8 +36,8 @@ func (p *plan[A, K, V]) markSeeing(key K, e *entry.Entry[V]) (err error) {
 // released. old is what the storage says that it has replaced, where it does.
 func (p *plan[A, K, V]) written(key K, e, old *entry.Meta) (victim K, named bool, err error) {
 	defer recovering(&err)
-	if p.held != nil {
-		old = p.held.swap(key, e)
+	if p.reported != nil {
+		old = p.reported.swap(key, e)
 	}
 	if p.weigher != nil { // spares a frame
 		p.weigher.MarkWeighed(key, e, old, 1)
@@ -52,8 +52,8 @@ func (p *plan[A, K, V]) written(key K, e, old *entry.Meta) (victim K, named bool
 // nobody knows.
 func (p *plan[A, K, V]) weighed(key K, e, old *entry.Meta, c *cost) (victim K, named bool, err error) {
 	defer recovering(&err)
-	if p.held != nil {
-		old = p.held.swap(key, e)
+	if p.reported != nil {
+		old = p.reported.swap(key, e)
 	}
 	switch {
 	case c == nil:
@@ -86,23 +86,23 @@ func (p *plan[A, K, V]) victims() (victims []K, err error) {
 // released tells the strategy that the key's entry is gone.
 func (p *plan[A, K, V]) released(key K, old *entry.Meta) (err error) {
 	defer recovering(&err)
-	if p.held != nil {
-		old = p.held.swap(key, nil)
+	if p.reported != nil {
+		old = p.reported.swap(key, nil)
 	}
 	p.settings.Eviction.MarkReleased(key, old)
 	return nil
 }
 
-// held knows which entries a strategy was told of, where the storage does not
+// lastReported knows which entries a strategy was told of, where the storage does not
 // say what it replaces.
-type held[K comparable] struct {
+type lastReported[K comparable] struct {
 	mu      sync.Mutex
 	entries map[K]*entry.Meta
 }
 
 // swap notes what is held for the key from now on, if anything, and returns what
 // was.
-func (h *held[K]) swap(key K, e *entry.Meta) (old *entry.Meta) {
+func (h *lastReported[K]) swap(key K, e *entry.Meta) (old *entry.Meta) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	old = h.entries[key]
@@ -118,13 +118,13 @@ func (h *held[K]) swap(key K, e *entry.Meta) (old *entry.Meta) {
 }
 
 // get returns what is held for the key, or nil.
-func (h *held[K]) get(key K) *entry.Meta {
+func (h *lastReported[K]) get(key K) *entry.Meta {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.entries[key]
 }
 
-func (h *held[K]) clear() {
+func (h *lastReported[K]) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.entries = nil

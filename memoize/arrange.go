@@ -180,8 +180,8 @@ func (c *changes[A, K, V]) forget(p *plan[A, K, V]) (can bool) {
 	if err != nil {
 		_ = c.panicked(c.life, err)
 	}
-	if p.held != nil {
-		p.held.clear()
+	if p.reported != nil {
+		p.reported.clear()
 	}
 	return true
 }

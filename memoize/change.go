@@ -42,7 +42,7 @@ func (c *changes[A, K, V]) latest(p *plan[A, K, V]) *plan[A, K, V] {
 	s, err := c.settings()
 	switch {
 	case err != nil:
-		c.troubled(c.life, observe.Event{Kind: observe.ConfigRejected, Err: err})
+		c.problem(c.life, observe.Event{Kind: observe.ConfigRejected, Err: err})
 		return p
 	case s == p.settings:
 		return p
@@ -65,7 +65,7 @@ func (c *changes[A, K, V]) adopt(s *config.Settings[A, K, V]) *plan[A, K, V] {
 	next, err := c.prepareSafely(s)
 	if err != nil {
 		c.rejected.Store(s)
-		c.troubled(c.life, observe.Event{Kind: observe.ConfigRejected, Err: err})
+		c.problem(c.life, observe.Event{Kind: observe.ConfigRejected, Err: err})
 		return c.plans.current.Load()
 	}
 	c.commit(next)

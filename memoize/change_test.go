@@ -628,7 +628,7 @@ func TestSettingsThatCantBeUsedAreToldOnce(t *testing.T) {
 		c.settings = snapshot()
 		three()
 		told.hears(t, "configuration changed")
-		c.settings = bad(-3) // a trouble that is over is new when it comes again
+		c.settings = bad(-3) // a problem that is over is new when it comes again
 		three()
 		told.hears(t, "configuration rejected, first: true, 2") // with the one that was not
 		c.settings = nil

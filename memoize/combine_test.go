@@ -93,7 +93,10 @@ func TestConfigurationsOfOtherShapes(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"Memoize0": func() error { _, err := memoize.Memoize0[memoize.None, string](nil, none); return err }(),
-		"Memoize2": func() error { _, err := memoize.Memoize2[int, string, config.Scoped[two], string](nil, scoped); return err }(),
+		"Memoize2": func() error {
+			_, err := memoize.Memoize2[int, string, config.Scoped[two], string](nil, scoped)
+			return err
+		}(),
 		"Memoize3": func() error {
 			_, err := memoize.Memoize3[int, int, int, memoize.Args3[int, int, int], int](nil, config.InMemory[memoize.Args3[int, int, int], int]())
 			return err

@@ -86,7 +86,7 @@ func (d *direct[A, K, V]) ask(ctx context.Context, p *plan[A, K, V], args []A) (
 		return nil, 0, err
 	}
 	if d.runs.Late() >= p.limits.MaxRunaway {
-		d.troubled(ctx, observe.Event{Kind: observe.Runaway, Err: ErrRunaway})
+		d.problem(ctx, observe.Event{Kind: observe.Runaway, Err: ErrRunaway})
 		return nil, Failed, ErrRunaway
 	}
 	l := d.launch(ctx, p, args)
@@ -109,7 +109,7 @@ func (d *direct[A, K, V]) ask(ctx context.Context, p *plan[A, K, V], args []A) (
 	if i := slices.IndexFunc(answers, func(a answer[V]) bool { return a.err != nil }); i >= 0 {
 		d.failing(ctx, observe.Direct, answers[i].err, func() string { return d.showArg(args[i]) })
 	} else {
-		d.recovered(ctx, observe.Direct)
+		d.sourceWorks(ctx, observe.Direct)
 	}
 	return answers, 0, nil
 }

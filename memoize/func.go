@@ -55,7 +55,7 @@ func (f *Func[A, V]) Call(ctx context.Context, arg A) (V, error) {
 	return r.Value, err
 }
 
-// Result is Call, and tells how old the value is and how it was come by.
+// Result is Call plus the value's age and where it came from.
 func (f *Func[A, V]) Result(ctx context.Context, arg A) (Result[V], error) {
 	return f.verbs.call(ctx, arg, false)
 }

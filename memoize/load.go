@@ -298,8 +298,8 @@ func (l *load[A, K, V]) build(j *job[A, K, V], a *answer[V], took time.Duration,
 	if a.err != nil {
 		return false, a.err
 	}
-	if !l.released.Load() { // a late result heals nothing: those who waited have their error
-		l.e.recovered(&l.run.Context, l.cause)
+	if !l.released.Load() { // a late result ends no problem: those who waited have their error
+		l.e.sourceWorks(&l.run.Context, l.cause)
 	}
 	if err = l.plan.build(b, j.key, a.value, now); err != nil {
 		return false, err

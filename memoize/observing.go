@@ -118,16 +118,16 @@ func (o *observing[K]) observeBy(ctx context.Context, observer observe.Observer,
 	observer.Observe(ctx, ev)
 }
 
-// troubled tells of an event that is a trouble. Observers get each, First where
+// problem tells of an event that is a problem. Observers get each, First where
 // the log is to have it.
-func (o *observing[K]) troubled(ctx context.Context, ev observe.Event) {
+func (o *observing[K]) problem(ctx context.Context, ev observe.Event) {
 	ev.Count = o.problems.Meet(ev.Kind, o.time.Now())
 	ev.First = ev.Count > 0
 	o.tell(ctx, ev)
 }
 
-// healed tells of the end of a trouble, if there was one.
-func (o *observing[K]) healed(ctx context.Context, bad, good observe.Kind) {
+// problemOver tells of the end of a problem, if there was one.
+func (o *observing[K]) problemOver(ctx context.Context, bad, good observe.Kind) {
 	if o.problems.Over(bad, o.time.Now) {
 		o.tell(ctx, observe.Event{Kind: good})
 	}
@@ -144,8 +144,8 @@ func (o *observing[K]) failing(ctx context.Context, cause observe.Cause, err err
 	}
 }
 
-// recovered is called when a load has succeeded in its time.
-func (o *observing[K]) recovered(ctx context.Context, cause observe.Cause) {
+// sourceWorks is called when a load has succeeded in its time.
+func (o *observing[K]) sourceWorks(ctx context.Context, cause observe.Cause) {
 	if !o.problems.Any() {
 		return
 	}
@@ -159,7 +159,7 @@ func (o *observing[K]) recovered(ctx context.Context, cause observe.Cause) {
 // is none, and says nothing of others.
 func (o *observing[K]) storeFault(ctx context.Context, key K, err error) {
 	if errors.Is(err, storage.ErrUnstorable) {
-		o.troubled(ctx, observe.Event{Kind: observe.Unstorable, Err: err, Key: o.show(key)})
+		o.problem(ctx, observe.Event{Kind: observe.Unstorable, Err: err, Key: o.show(key)})
 		return
 	}
 	o.storageFault(ctx, o.show(key), err)
@@ -168,7 +168,7 @@ func (o *observing[K]) storeFault(ctx context.Context, key K, err error) {
 // storageFault is storeFault of what concerns no key, or the one that is shown.
 func (o *observing[K]) storageFault(ctx context.Context, shown string, err error) {
 	o.counters.storeFaults.Add(1)
-	o.troubled(ctx, observe.Event{Kind: observe.StoreFault, Err: brief(err), Key: shown})
+	o.problem(ctx, observe.Event{Kind: observe.StoreFault, Err: brief(err), Key: shown})
 }
 
 // storeFaults tells of the faults of one operation for several keys: of each that
@@ -201,24 +201,24 @@ func (o *observing[K]) unasked(ctx context.Context, values int) {
 	}
 	o.counters.unasked.Add(uint64(values))
 	err := fmt.Errorf("memoize: the source of %s returned %d values of keys that it was not asked for, which are dropped: return the keys as they were given", o.name, values)
-	o.troubled(ctx, observe.Event{Kind: observe.Unasked, Err: err})
+	o.problem(ctx, observe.Event{Kind: observe.Unasked, Err: err})
 }
 
 // tooHeavy tells of a value that can't be kept.
 func (o *observing[K]) tooHeavy(ctx context.Context, key K, weight, capacity int) {
 	shown := o.show(key)
 	err := fmt.Errorf("memoize: the value of key %s weighs %d and the whole capacity is %d, so it is not kept: raise the capacity, or store less", shown, weight, capacity)
-	o.troubled(ctx, observe.Event{Kind: observe.TooHeavy, Err: err, Key: shown})
+	o.problem(ctx, observe.Event{Kind: observe.TooHeavy, Err: err, Key: shown})
 }
 
 func (o *observing[K]) runaway(ctx context.Context, key K, err error) {
-	o.troubled(ctx, observe.Event{Kind: observe.Runaway, Err: err, Key: o.show(key)})
+	o.problem(ctx, observe.Event{Kind: observe.Runaway, Err: err, Key: o.show(key)})
 }
 
 // panicked reports a panic of user code and returns it.
 func (o *observing[K]) panicked(ctx context.Context, err error) error {
 	o.counters.panics.Add(1)
-	o.troubled(ctx, observe.Event{Kind: observe.Panicked, Err: err})
+	o.problem(ctx, observe.Event{Kind: observe.Panicked, Err: err})
 	return err
 }
 

@@ -38,7 +38,7 @@ type plan[A any, K comparable, V any] struct {
 	over     eviction.Over[K]         // and may have more than one too many
 	limits   config.Limits
 	doubt    *doubts.Keys[K]     // of what the storage holds
-	held     *held[K]            // by the storage for the strategy, nil where it need not be known
+	reported *lastReported[K]    // by the storage for the strategy, nil where it need not be known
 	span     entry.Spanner[K, V] // the builder, if it only gives lives
 	sweeps   bool                // expired entries are swept from the storage
 	bound    []bind.Binder       // parts that serve this function
@@ -71,7 +71,7 @@ func newPlan[A any, K comparable, V any](s *config.Settings[A, K, V], dynamicKey
 	p.weigher, _ = s.Eviction.(eviction.Weigher[K])
 	p.costs = p.coster != nil || p.weigher != nil && s.Weigh != nil
 	if _, none := s.Eviction.(module.Unbounded); p.memory == nil && s.Eviction != nil && !none {
-		p.held = new(held[K])
+		p.reported = new(lastReported[K])
 	}
 	p.span, _ = s.Builder.(entry.Spanner[K, V])
 	if !s.Configured {

@@ -123,7 +123,7 @@ func (s *plans[A, K, V]) replace(next *plan[A, K, V], wanted *config.Settings[A,
 	}
 	next.doubt = s.doubtsOf(next.settings.Storage)
 	if last != nil && last.sameStorage(next) && last.sameStrategy(next) {
-		next.held = last.held
+		next.reported = last.reported
 	}
 	s.put(last, next)
 	return last, true
@@ -139,7 +139,7 @@ func (s *plans[A, K, V]) close(dynamicKeys bool) bool {
 	s.closed = true
 	last := s.current.Load()
 	end := newPlan(last.settings, dynamicKeys)
-	end.off, end.doubt, end.held = ErrClosed, last.doubt, last.held // for loads that still end
+	end.off, end.doubt, end.reported = ErrClosed, last.doubt, last.reported // for loads that still end
 	s.put(last, end)
 	return true
 }

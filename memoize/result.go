@@ -6,7 +6,7 @@ import (
 	"github.com/perennial-go/perennial/entry"
 )
 
-// Result is a value and how a call came by it.
+// Result is a call's value with its age and where it came from.
 type Result[V any] struct {
 	Value V
 	// Age is how long ago the source returned the value.
@@ -14,14 +14,14 @@ type Result[V any] struct {
 	// State is Fresh or Stale for a value that was stored. A value that was
 	// loaded has the state that its life gives it, which may be Expired.
 	State entry.State
-	// Why says how the call came by the value.
+	// Why says where the value came from.
 	Why Why
 }
 
-// Why says how a call came by its value.
+// Why says where the value of a call came from.
 type Why uint8
 
-// The ways to come by a value.
+// Where a value came from.
 const (
 	Hit    Why = iota + 1 // it was stored and fresh
 	Stale                 // it was stored and stale: a refresh runs, or is delayed
@@ -36,7 +36,7 @@ var whyNames = [...]string{Hit: "hit", Stale: "stale", Miss: "miss", Joined: "jo
 
 var hitWhy = [...]Why{entry.Fresh: Hit, entry.Stale: Stale}
 
-// String is the way in lower case.
+// String is the name in lower case.
 func (w Why) String() string {
 	if int(w) < len(whyNames) && whyNames[w] != "" {
 		return whyNames[w]

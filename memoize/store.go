@@ -115,7 +115,7 @@ func ask[A any, K comparable, V, T any](s *stores[A, K, V], ctx context.Context,
 		answer, err = elsewhere(s, ctx, p, op)
 	}
 	if err == nil {
-		s.healed(ctx, observe.StoreFault, observe.StoreOK)
+		s.problemOver(ctx, observe.StoreFault, observe.StoreOK)
 	}
 	return answer, s.hiding(err)
 }
@@ -383,7 +383,7 @@ func (s *stores[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how chang
 		s.storeFaults(ctx, keys, err)
 		return err
 	}
-	s.healed(ctx, observe.StoreFault, observe.StoreOK)
+	s.problemOver(ctx, observe.StoreFault, observe.StoreOK)
 	return nil
 }
 

@@ -81,11 +81,11 @@ func (c Cause) String() string {
 // Event is one thing that happened. New fields and kinds may be added.
 type Event struct {
 	Kind     Kind
-	First    bool          // a trouble began, or goes on a minute after it was last told of so
+	First    bool          // a problem started, or goes on a minute after it was last reported
 	Func     string        // the function's name
 	Key      string        // quoted, cut to 64 bytes; a hash where keys are hidden
 	Cause    Cause         // why the load runs
-	Count    int           // how many keys; with First, how often the trouble was met since it was last told of
+	Count    int           // how many keys; with First, how often the problem was met since it was last reported
 	Duration time.Duration // how long it took, or is delayed
 	Err      error         // what went wrong
 	Changes  string        // the settings that changed, old to new, such as "MethodTimeout 2m0s to 1s"

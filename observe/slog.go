@@ -5,14 +5,13 @@ import (
 	"log/slog"
 )
 
-// Slog writes to a logger, or to slog.Default() of the moment where logger is
-// nil. A trouble is written when it begins and, while it goes on, once a minute
-// with how often it was met and what it looked like last: loads fail, refreshes
-// fail, the storage fails, something can't be stored, or not all of it, refreshes are shed, calls fail
-// because of runaway loads, user code panics, a value is too heavy to be kept, a source returns values of keys that it
-// was not asked for, the clock goes back. That loads succeed and the
-// storage answers again is written a minute after the last failure. Changes of
-// the configuration are always written.
+// Slog writes to a logger; nil is slog.Default() of the moment. A problem is logged when
+// it starts, then once a minute with a count and the latest error: loads fail, refreshes
+// fail, the storage fails, a value can't be stored or not all of it, refreshes are shed,
+// calls fail because of runaway loads, user code panics, a value is too heavy to be kept,
+// a source returns values of keys that it was not asked for, the clock goes back. A minute
+// after the last failure a line says that loads succeed, or that the storage answers
+// again. Changes of the configuration are always logged.
 func Slog(logger *slog.Logger) Observer { return slogObserver{logger} }
 
 type slogObserver struct{ logger *slog.Logger }

@@ -1,5 +1,5 @@
 // Expvar publishes the counters of a memoized function as an expvar, prints its
-// events, and logs its troubles with slog.
+// events, and logs its problems with slog.
 package main
 
 import (

@@ -29,7 +29,7 @@ func wantAnswers(t *testing.T, out, logged *strings.Builder, want ...string) {
 		t.Errorf("it printed\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 	if n := strings.Count(logged.String(), "storage fails, values are loaded instead"); n != 1 {
-		t.Errorf("the trouble is in the log %d times, want once:\n%s", n, logged)
+		t.Errorf("the problem is in the log %d times, want once:\n%s", n, logged)
 	}
 }
 

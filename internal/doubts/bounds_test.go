@@ -33,7 +33,7 @@ func TestG11DoubtIsBounded(t *testing.T) {
 }
 
 // Keys of any length cost as much there as short ones.
-func TestG11LongKeysInTrouble(t *testing.T) {
+func TestG11LongKeysOfFailures(t *testing.T) {
 	if checks.Race {
 		t.Skip("the race detector makes every allocation larger")
 	}

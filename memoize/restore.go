@@ -28,7 +28,7 @@ func (s *snapshots[A, K, V]) restoreFile(ctx context.Context, path string, opts 
 }
 
 // restoreBy reads as many entries as the strategy keeps, and stores them
-// backwards, so that to the strategy those that are worth most were written last.
+// backwards, so that to the strategy the newest were written last.
 func (s *snapshots[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, read func(storage.Snapshot[K, V], func(K, *entry.Entry[V]) bool) (int, error)) (n int, err error) {
 	format, err := s.format(opts)
 	if err != nil {

@@ -15,9 +15,8 @@ import (
 )
 
 // Save writes what the storage in memory holds, so that Restore of a later
-// process finds it, and says how many entries it has written: the ones that are
-// worth most first (see Ordered), those that have expired left out. Callers are
-// not held up. What is written or invalidated meanwhile may or may not be saved
+// process finds it, and says how many entries it has written: the newest first, those
+// that have expired left out. Callers are not held up. What is written or invalidated meanwhile may or may not be saved
 // as it was.
 //
 // Values, and keys that are no strings, are written as JSON unless an option says
@@ -41,7 +40,7 @@ func (f *Func[A, V]) SaveFile(ctx context.Context, path string, opts ...Snapshot
 // Restore brings back what Save has written, and says how many entries it has
 // stored: with the life that is left of them, so that what has expired meanwhile
 // is not. Instants are absolute; the clocks of both processes must agree. Where
-// the eviction strategy keeps fewer, the ones that were worth most are restored.
+// the eviction strategy keeps fewer, the newest are restored.
 // Options are those of Save, and so must be the types, and the function's name if
 // it has one of its own.
 //
@@ -94,15 +93,6 @@ func SnapshotEntries[V any](s serde.SerDe[V]) SnapshotOption {
 // left out, and is damage to who restores. Zero or less is the default, 64 MiB.
 func SnapshotLimit(bytes int) SnapshotOption {
 	return SnapshotOption{func(d *snapshotDraft) { d.limit = bytes }}
-}
-
-// Ordered is an eviction.Strategy that can say which keys are worth most, for
-// Save. Of any other strategy's keys the ones created last are taken for that.
-type Ordered[K comparable] interface {
-	// HottestFirst yields the keys that the strategy keeps, the one that it
-	// would release last first. It is called as the strategy's other methods
-	// are, and holds nobody up while it yields.
-	HottestFirst() iter.Seq[K]
 }
 
 // snapshots saves and restores what a storage in memory holds.
@@ -163,7 +153,7 @@ func (s *snapshots[A, K, V]) saveBy(opts []SnapshotOption, write func(storage.Sn
 		return 0, notInMemory("Save", s.name, p)
 	}
 	err = safely(func() error { // codecs and strategies are user code
-		entries := s.hottestFirst(p)
+		entries := s.newestFirst(p)
 		n, err = write(format, func(yield func(K, *entry.Entry[V]) bool) {
 			for _, x := range entries {
 				if x.entry.StateAt(s.time.Now()) != entry.Expired && !yield(x.key, x.entry) {
@@ -189,31 +179,15 @@ type saved[K comparable, V any] struct {
 	entry *entry.Entry[V]
 }
 
-// hottestFirst is what a storage in memory holds, in the strategy's order, and
-// after that by age.
-func (s *snapshots[A, K, V]) hottestFirst(p *plan[A, K, V]) []saved[K, V] {
-	ranks := map[K]int{}
-	if o, ok := p.settings.Eviction.(Ordered[K]); ok {
-		for key := range o.HottestFirst() {
-			if _, twice := ranks[key]; !twice {
-				ranks[key] = len(ranks)
-			}
-		}
-	}
+// newestFirst is what a storage in memory holds, by age.
+func (s *snapshots[A, K, V]) newestFirst(p *plan[A, K, V]) []saved[K, V] {
 	var held []saved[K, V]
-	var rank []int // of each, the greatest there is where the strategy has none
 	for key, stored := range p.settings.Storage.(storage.Ranger[K, V]).Range(s.life) {
-		r, ok := ranks[key]
-		if !ok {
-			r = len(ranks)
-		}
-		held, rank = append(held, saved[K, V]{key, stored}), append(rank, r)
+		held = append(held, saved[K, V]{key, stored})
 	}
-	hottest := make([]saved[K, V], 0, len(held))
-	for _, i := range order(len(held), func(i, j int) int {
-		return cmp.Or(cmp.Compare(rank[i], rank[j]), cmp.Compare(held[j].entry.Created(), held[i].entry.Created()))
-	}) {
-		hottest = append(hottest, held[i])
+	newest := make([]saved[K, V], 0, len(held))
+	for _, i := range order(len(held), func(i, j int) int { return cmp.Compare(held[j].entry.Created(), held[i].entry.Created()) }) {
+		newest = append(newest, held[i])
 	}
-	return hottest
+	return newest
 }

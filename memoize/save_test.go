@@ -182,32 +182,17 @@ func TestRestoreOnAMockClock(t *testing.T) {
 	restored(t, savable(t, config.Clock(late)), saved(t, f), 0)
 }
 
-// ranked is a strategy that has its own opinion of what is hot.
-type ranked struct {
-	eviction.Strategy[string]
-	order func() iter.Seq[string]
-}
-
-func (r *ranked) HottestFirst() iter.Seq[string] { return r.order() }
-
-func TestSaveWritesTheHottestFirst(t *testing.T) {
+func TestSaveWritesTheNewestFirst(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := savable(t)
 		ask(t, f, "b", "d", "a", "c")
 		if got := order(t, saved(t, f)); !slices.Equal(got, []string{"c", "a", "d", "b"}) {
-			t.Errorf("without an order of the strategy's: %v, want the youngest first", got)
-		}
-		hot := slices.Values([]string{"d", "gone", "b", "d"}) // a and c it does not know
-		f = savable(t, config.Evict[string](&ranked{eviction.None[string](), func() iter.Seq[string] { return hot }}))
-		ask(t, f, "a", "b", "c", "d")
-		if got := order(t, saved(t, f)); !slices.Equal(got, []string{"d", "b", "c", "a"}) {
-			t.Errorf("with one: %v", got)
+			t.Errorf("got %v, want the youngest first", got)
 		}
 	})
 }
 
-// With less room the hottest are kept, and to the strategy they stay in that
-// order.
+// With less room the newest are kept, and to the strategy they stay in that order.
 func TestRestoreIntoLessRoom(t *testing.T) {
 	args := strings.Split("abcdefghij", "")
 	for name, strategy := range map[string]func(int) eviction.Strategy[string]{
@@ -240,16 +225,18 @@ func TestRestoreIntoLessRoom(t *testing.T) {
 // Room is for what lives.
 func TestRestoreGivesNoRoomToWhatHasExpired(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		hot := slices.Values([]string{"old", "a", "b"})
-		f := savable(t, config.Evict[string](&ranked{eviction.None[string](), func() iter.Seq[string] { return hot }}))
-		ask(t, f, "old")
-		time.Sleep(5 * time.Minute)
-		ask(t, f, "a", "b", "c")
+		f := savable(t, config.Builder(entry.LifeOf[string](func(value string) entry.Life {
+			if value == loaded("brief") {
+				return entry.Life{ExpireAfter: time.Minute}
+			}
+			return entry.Life{ExpireAfter: time.Hour}
+		})))
+		ask(t, f, "a", "b", "c", "brief")
 		data := saved(t, f)
 		time.Sleep(5 * time.Minute)
 		g := savable(t, config.Capacity(2))
 		restored(t, g, data, 2)
-		if got := held(g, "old", "a", "b", "c"); !slices.Equal(got, []string{"a", "b"}) {
+		if got := held(g, "brief", "a", "b", "c"); !slices.Equal(got, []string{"b", "c"}) {
 			t.Errorf("%v are restored", got)
 		}
 	})
@@ -643,8 +630,7 @@ func TestG7PanicsWhileSavingAndRestoring(t *testing.T) {
 		if _, err := f.Restore(t.Context(), bytes.NewReader(saved(t, f)), memoize.SnapshotEntries[string](panicking{})); !errors.As(err, &p) {
 			t.Errorf("%v", err)
 		}
-		g := savable(t, config.Evict[string](&ranked{eviction.None[string](), func() iter.Seq[string] { panic("user code") }}))
-		if _, err := g.Save(t.Context(), io.Discard); !errors.As(err, &p) {
+		if _, err := f.Save(t.Context(), io.Discard, memoize.SnapshotEntries[string](panicking{})); !errors.As(err, &p) {
 			t.Errorf("%v", err)
 		}
 		if err := f.InvalidateAll(t.Context()); err != nil || f.Len() != 0 {

@@ -37,7 +37,7 @@ func newLock(ctx context.Context, a *attempt, token int64, asked time.Time) *Loc
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.mu.Lock() // the timers wait until they are there
 	defer l.mu.Unlock()
-	l.until = asked.Add(sure(l.locks.hold))
+	l.until = asked.Add(safe(l.locks.hold))
 	l.ends = time.AfterFunc(l.until.Sub(now()), l.end)
 	l.renews = time.AfterFunc(asked.Add(l.locks.hold/3).Sub(now()), l.renew)
 	return l
@@ -49,7 +49,7 @@ func now() time.Time { return time.Unix(0, coarse.Exact()) }
 
 // sure is how long of a hold its holder counts on: a hundredth less, for clocks
 // that run at different speeds.
-func sure(hold time.Duration) time.Duration { return hold - hold/100 }
+func safe(hold time.Duration) time.Duration { return hold - hold/100 }
 
 // Path is the path that is locked.
 func (l *Lock) Path() string { return string(l.place) }
@@ -111,7 +111,7 @@ func (l *Lock) Release(ctx context.Context) error {
 	held, err := l.locks.server.release(ctx, l.place, l.owner)
 	switch {
 	case err != nil:
-		l.locks.forget(l.place, l.owner)
+		l.locks.releaseLater(l.place, l.owner)
 		return errors.Join(err, l.lost(lost))
 	case lost:
 		err = l.lost(true)
@@ -176,12 +176,12 @@ func (l *Lock) renew() {
 	case l.over:
 	case err != nil:
 		l.failed = err
-		l.renews.Reset(l.locks.chance.of(hold / 10))
+		l.renews.Reset(l.locks.jitter.of(hold / 10))
 	case !held:
 		l.lose(errGone)
 	default:
 		l.failed = nil
-		l.until = asked.Add(sure(hold))
+		l.until = asked.Add(safe(hold))
 		l.ends.Reset(l.until.Sub(now()))
 		l.renews.Reset(asked.Add(hold / 3).Sub(now()))
 	}

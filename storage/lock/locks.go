@@ -18,12 +18,12 @@ import (
 // nothing runs but while somebody waits or holds. Their methods are called
 // concurrently.
 type Locks struct {
-	server  server
-	hold    time.Duration
-	chance  chance
-	lines   lines
-	ear     *ear
-	forgets chan struct{} // has room for those who release what nobody has got
+	server    server
+	hold      time.Duration
+	jitter    jitter
+	queues    queues
+	listener  *listener
+	releasing chan struct{} // has room for those who release what nobody has got
 }
 
 // Option says one thing about locks.
@@ -73,12 +73,7 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Locks, error) {
 		}
 		opt.set(&o)
 	}
-	switch rdb.(type) {
-	case nil:
-		faults = append(faults, errors.New("lock: the client is nil: make one with redis.NewClient"))
-	case *redis.Ring:
-		faults = append(faults, errors.New("lock: a redis.Ring gives a lock to another shard while its own is away, where it is held a second time: use a client of one server or of a cluster"))
-	}
+	faults = append(faults, redisask.CheckClient("lock", rdb))
 	if o.hold < leastHold || o.hold > mostHold {
 		faults = append(faults, fmt.Errorf("lock: a hold of %v is not between %v and %v", o.hold, leastHold, mostHold))
 	}
@@ -88,18 +83,17 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Locks, error) {
 	if len(o.prefix) > maxPath {
 		faults = append(faults, fmt.Errorf("lock: the prefix has %d bytes, %d are allowed", len(o.prefix), maxPath))
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
-	redisask.WarnDeaf("lock", rdb)
 	return newLocks(&redisServer{redis: rdb, prefix: o.prefix}, o.hold, mathrand.Float64), nil
 }
 
-func newLocks(s server, hold time.Duration, c chance) *Locks {
-	return &Locks{server: s, hold: hold, chance: c, ear: newEar(s, c), forgets: make(chan struct{}, mostForgets)}
+func newLocks(s server, hold time.Duration, j jitter) *Locks {
+	return &Locks{server: s, hold: hold, jitter: j, listener: newListener(s, j), releasing: make(chan struct{}, mostReleasing)}
 }
 
-const mostForgets = 16
+const mostReleasing = 16
 
 // Acquire waits until it has the lock on a path, and returns it. A path is
 // elements with slashes between, as jobs/nightly: see Path for elements of any
@@ -121,11 +115,11 @@ func (l *Locks) Acquire(ctx context.Context, path string) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	waited, err := l.lines.enter(ctx, p)
+	waited, err := l.queues.enter(ctx, p)
 	if err != nil {
 		return nil, timeout(ctx, p, nil)
 	}
-	defer l.lines.leave(p)
+	defer l.queues.leave(p)
 	a := attempt{locks: l, place: p, owner: rand.Text()}
 	lock, err := a.acquire(ctx, waited)
 	if err != nil {
@@ -184,17 +178,17 @@ func (l *Locks) Do(ctx context.Context, path string, f func(ctx context.Context,
 	return f(within, lock.Token())
 }
 
-// forget releases what nobody has got, in the background: until the server is
-// told, it keeps others out. Where many want that at once, or the server can't
-// be told, the hold ends it.
-func (l *Locks) forget(p place, owner string) {
+// releaseLater releases a lock that nobody has got, in the background: it keeps
+// others out until the server is told. If too many are released at once, or the server
+// can't be told, the hold ends it.
+func (l *Locks) releaseLater(p place, owner string) {
 	select {
-	case l.forgets <- struct{}{}:
+	case l.releasing <- struct{}{}:
 	default:
 		return
 	}
 	go func() {
-		defer func() { <-l.forgets }()
+		defer func() { <-l.releasing }()
 		ctx, cancel := context.WithTimeout(context.Background(), min(l.hold, patience))
 		defer cancel()
 		_, _ = l.server.release(ctx, p, owner) // there is nobody to tell
@@ -207,9 +201,9 @@ const patience = time.Second
 // timeout is what is returned when the context has ended. The last error is that
 // of the last attempt, or nil.
 func timeout(ctx context.Context, p place, last error) error {
-	err := fmt.Errorf("%w: %q: %w", ErrLockTimeout, string(p), ended(ctx))
+	err := fmt.Errorf("%w: %q: %w", ErrLockTimeout, string(p), redisask.Ended(ctx))
 	for _, more := range []error{context.Cause(ctx), last} {
-		if more != nil && !errors.Is(more, ended(ctx)) {
+		if more != nil && !errors.Is(more, redisask.Ended(ctx)) {
 			err = fmt.Errorf("%w: %w", err, more)
 		}
 	}

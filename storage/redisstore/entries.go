@@ -112,7 +112,7 @@ func (e *Entries) Add(ctx context.Context, key string, value []byte, keep time.D
 
 // Touch is as storage.ToucherBytes has it.
 func (e *Entries) Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error) {
-	return e.each(ctx, "touch", touchScript, keys, ms(keep))
+	return e.each(ctx, "touch", touchScript, keys, redisask.Milliseconds(keep))
 }
 
 // Delete is as storage.Bytes has it. Where the connection is lost before the
@@ -137,8 +137,6 @@ func (e *Entries) each(ctx context.Context, verb, sha string, keys []string, arg
 	said := e.yes(ctx, verb, cmds, &f)
 	return said, f.err()
 }
-
-var errAnswer = redisask.ErrAnswer
 
 // yes runs scripts that say yes or no.
 func (e *Entries) yes(ctx context.Context, verb string, cmds []*redis.Cmd, f *faults) []bool {

@@ -123,7 +123,7 @@ func TestServerAtFault(t *testing.T) {
 	}
 	t.Run("closed", func(t *testing.T) {
 		for call, err := range everyCall(t.Context(), closed.Bytes()) {
-			if err == nil || !strings.Contains(err.Error(), "the store is closed") {
+			if err == nil || !strings.Contains(err.Error(), "close it only when nothing uses it") {
 				t.Errorf("%s says %v", call, err)
 			}
 		}

@@ -74,7 +74,7 @@ func (s *Fields) GetMany(ctx context.Context, keys []string) ([]storage.Record, 
 	}
 	values, ok := said.([]any)
 	if !ok || len(values) != len(keys) {
-		return records, fmt.Errorf("redisstore: get %q: %w", s.hash, errAnswer)
+		return records, fmt.Errorf("redisstore: get %q: %w", s.hash, redisask.ErrAnswer)
 	}
 	var f faults
 	for i, value := range values {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -41,11 +40,8 @@ type client struct {
 }
 
 func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
-	switch rdb.(type) {
-	case nil:
-		panic("redisstore: the client is nil: make one with redis.NewClient, or open a URL with storage.Open")
-	case *redis.Ring:
-		panic("redisstore: a redis.Ring hides that a shard is away: use a redis.ClusterClient, or a store for each server")
+	if err := redisask.CheckClient("redisstore", rdb); err != nil {
+		panic(err.Error())
 	}
 	c := client{redis: rdb, layout: layout, max: defaultMaxValue}
 	for _, o := range opts {
@@ -53,7 +49,6 @@ func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
 			o.set(&c)
 		}
 	}
-	redisask.WarnDeaf("redisstore", rdb)
 	return c
 }
 
@@ -157,7 +152,7 @@ func (c *client) send(ctx context.Context, cmds ...redis.Cmder) {
 	})
 	switch {
 	case err == nil:
-	case errors.Is(err, errAnswer): // what was read of some of the answers may be another's
+	case errors.Is(err, redisask.ErrAnswer): // what was read of some of the answers may be another's
 		blame(cmds, err)
 	default:
 		for _, cmd := range cmds {
@@ -173,37 +168,6 @@ func blame(cmds []redis.Cmder, err error) {
 	for _, cmd := range cmds {
 		cmd.SetErr(err)
 	}
-}
-
-// Times in ms, as the server counts them.
-const (
-	forever = -1 // there is no end
-	longest = math.MaxInt64 / int64(time.Millisecond)
-)
-
-// ms is a time in whole ms, rounded up: 0 for one that is zero or less, and
-// forever.
-func ms(d time.Duration) int64 {
-	switch {
-	case d <= 0:
-		return 0
-	case d == storage.Forever:
-		return forever
-	case d%time.Millisecond > 0:
-		return int64(d/time.Millisecond) + 1
-	}
-	return int64(d / time.Millisecond)
-}
-
-// left is a time that the server tells, in ms.
-func left(ms int64) time.Duration {
-	if ms == forever || ms > longest {
-		return storage.Forever
-	}
-	if ms < 0 {
-		return 0
-	}
-	return time.Duration(ms) * time.Millisecond
 }
 
 // done sends commands and puts down what failed of them.

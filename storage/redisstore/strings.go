@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -46,21 +47,21 @@ func (g glance) record(ctx context.Context, c *client, key string) (storage.Reco
 		}
 	}
 	before, after := g.before.Val(), g.after.Val()
-	if before == forever {
+	if before == redisask.Forever {
 		before = after
 	}
-	if after == forever {
+	if after == redisask.Forever {
 		after = before
 	}
 	ms := min(before, after)
-	if ms == 0 || ms < forever {
+	if ms == 0 || ms < redisask.Forever {
 		return storage.Record{}, nil
 	}
 	value, err := c.read(key, text)
 	if err != nil {
 		return storage.Record{}, err
 	}
-	return storage.Record{Value: value, Left: left(ms), Found: true}, nil
+	return storage.Record{Value: value, Left: redisask.Duration(ms), Found: true}, nil
 }
 
 // Get is as storage.Bytes has it.
@@ -113,10 +114,10 @@ func (s *Strings) SetMany(ctx context.Context, items []storage.Item) error {
 }
 
 func setString(ctx context.Context, item storage.Item) redis.Cmder {
-	switch k := ms(item.Keep); k {
+	switch k := redisask.Milliseconds(item.Keep); k {
 	case 0:
 		return redis.NewIntCmd(ctx, "del", item.Key)
-	case forever:
+	case redisask.Forever:
 		return redis.NewStatusCmd(ctx, "set", item.Key, item.Value)
 	default:
 		return redis.NewStatusCmd(ctx, "set", item.Key, item.Value, "px", k)
@@ -131,11 +132,11 @@ func (s *Strings) Add(ctx context.Context, key string, value []byte, keep time.D
 		return false, err
 	}
 	args := []any{"set", key, value, "nx"}
-	switch k := ms(keep); k {
+	switch k := redisask.Milliseconds(keep); k {
 	case 0:
 		has, err := s.Has(ctx, key)
 		return !has[0] && err == nil, err
-	case forever:
+	case redisask.Forever:
 	default:
 		args = append(args, "px", k)
 	}
@@ -152,10 +153,10 @@ func (s *Strings) Add(ctx context.Context, key string, value []byte, keep time.D
 
 // Touch is as storage.ToucherBytes has it.
 func (s *Strings) Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error) {
-	switch k := ms(keep); k {
+	switch k := redisask.Milliseconds(keep); k {
 	case 0:
 		return s.each(ctx, "touch", keys, "del")
-	case forever:
+	case redisask.Forever:
 		return s.persist(ctx, keys)
 	default:
 		return s.each(ctx, "touch", keys, "pexpire", k)

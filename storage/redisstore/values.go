@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -122,22 +123,22 @@ func (v *Values) left(ctx context.Context, verb, key string, g *glimpse) (int64,
 		return 0, v.explain(ctx, verb, key, err)
 	}
 	if len(g.fields.Val()) != len(g.fields.Args())-2 {
-		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, errAnswer)
+		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, redisask.ErrAnswer)
 	}
 	if g.field(0) == "" || g.field(1) == "" {
 		return 0, nil // nothing, or what is known of a record that is no more
 	}
 	k, err := strconv.ParseInt(g.field(1), 10, 64)
-	if err != nil || k < forever {
+	if err != nil || k < redisask.Forever {
 		return 0, foreign(verb, key)
 	}
 	p := g.time.Val()
 	switch {
 	case p < absent:
-		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, errAnswer)
-	case k == forever:
-		return forever, nil
-	case p == forever || p == absent:
+		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, redisask.ErrAnswer)
+	case k == redisask.Forever:
+		return redisask.Forever, nil
+	case p == redisask.Forever || p == absent:
 		return k, nil // it is just set
 	}
 	return max(min(p-valueKept, k), 0), nil
@@ -153,7 +154,7 @@ func (v *Values) versioned(ctx context.Context, verb, key string, g *glimpse) (f
 	if err != nil {
 		return found, err
 	}
-	return storage.Versioned{Record: storage.Record{Value: value, Left: left(ms), Found: true}, Version: g.field(0)}, nil
+	return storage.Versioned{Record: storage.Record{Value: value, Left: redisask.Duration(ms), Found: true}, Version: g.field(0)}, nil
 }
 
 // Get is as storage.Bytes has it.
@@ -200,7 +201,7 @@ func (v *Values) Set(ctx context.Context, key string, value []byte, keep time.Du
 	if err := v.fits(key, value); err != nil {
 		return err
 	}
-	_, err := v.yes(ctx, "set", script(ctx, valueSetScript, key, v.channel(), v.who, rand.Text(), value, ms(keep)))
+	_, err := v.yes(ctx, "set", script(ctx, valueSetScript, key, v.channel(), v.who, rand.Text(), value, redisask.Milliseconds(keep)))
 	return err
 }
 
@@ -234,7 +235,7 @@ func (v *Values) Swap(ctx context.Context, changes ...storage.Change) ([]bool, e
 			f.add(&storage.ItemError{Item: i, Err: err})
 			continue
 		}
-		cmds, at = append(cmds, script(ctx, valueSwapScript, c.Key, channel, v.who, c.Becomes, c.Value, ms(c.Keep), c.Was)), append(at, i)
+		cmds, at = append(cmds, script(ctx, valueSwapScript, c.Key, channel, v.who, c.Becomes, c.Value, redisask.Milliseconds(c.Keep), c.Was)), append(at, i)
 	}
 	if len(cmds) == 0 {
 		return made, f.err()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -49,7 +50,7 @@ func (v *Values) State(ctx context.Context) (id string, age time.Duration, err e
 			return id, max(micros, 0), nil
 		}
 	}
-	return "", 0, fmt.Errorf("redisstore: state: %w", errAnswer)
+	return "", 0, fmt.Errorf("redisstore: state: %w", redisask.ErrAnswer)
 }
 
 // records is the keys that may be of records.

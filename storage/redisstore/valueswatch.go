@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"time"
 
@@ -27,8 +26,6 @@ const (
 	// relay changes to each other, and what is lost between them goes unnoticed.
 	watchRelayed = 30 * time.Second
 )
-
-var errSilent = errors.New("the server does not answer: see whether it is up")
 
 // Watch is as storage.WatcherBytes has it. It has a connection of its own, runs
 // on the caller's goroutine, and ends with its context; and otherwise only where
@@ -72,37 +69,24 @@ func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.
 // watch watches on one connection for as long as it lives. began tells whether
 // it saw anything.
 func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.Changed)) (began bool, err error) {
-	sub := v.redis.PSubscribe(ctx) // to nothing yet: what goes wrong is told below
-	closed := context.AfterFunc(ctx, func() { _ = sub.Close() })
+	messages := redisask.Subscribe(v.redis, watchPing)
+	closed := context.AfterFunc(ctx, messages.Close)
 	defer func() {
 		if closed() {
-			_ = sub.Close()
+			messages.Close()
 		}
 	}()
 	channel := v.channel()
 	connecting, cancel := context.WithTimeout(ctx, watchPing)
-	err = redisask.Do(func() error { return sub.PSubscribe(connecting, plain(channel+prefix)) })
+	err = messages.Ask(func(p *redis.PubSub) error { return p.PSubscribe(connecting, plain(channel+prefix)) })
 	cancel()
 	_, relayed := v.redis.(*redis.ClusterClient)
-	missed, asked := time.Now(), true // whether an answer is due
+	missed := time.Now()
 	for err == nil {
 		var said any
-		err = redisask.Do(func() (err error) {
-			said, err = sub.ReceiveTimeout(ctx, watchPing)
-			return err
-		})
-		var network net.Error
-		switch {
-		case ctx.Err() != nil:
+		said, err = messages.Receive(ctx)
+		if ctx.Err() != nil {
 			return began, ctx.Err()
-		case err == nil:
-			asked = false
-		case !errors.As(err, &network) || !network.Timeout():
-			return began, err
-		case asked:
-			return began, errSilent
-		default:
-			asked, err = true, redisask.Do(func() error { return sub.Ping(ctx) })
 		}
 		switch said := said.(type) {
 		case *redis.Subscription:

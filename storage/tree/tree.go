@@ -31,11 +31,8 @@ type Tree struct {
 // while it waits for the server. A redis.Ring is refused: where a shard is away it
 // goes to another, and finds another tree there.
 func New(rdb redis.UniversalClient, opts ...Option) (*Tree, error) {
-	switch rdb.(type) {
-	case nil:
-		return nil, errors.New("tree: the client is nil: make one with redis.NewClient")
-	case *redis.Ring:
-		return nil, errors.New("tree: a redis.Ring hides that a shard is away: use a redis.ClusterClient, or a tree for each server")
+	if err := redisask.CheckClient("tree", rdb); err != nil {
+		return nil, err
 	}
 	t := &Tree{redis: rdb, prefix: "tree:", maxLeaves: 10_000, maxBytes: 64 << 20}
 	var errs []error
@@ -49,7 +46,6 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Tree, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	redisask.WarnDeaf("tree", rdb)
 	for i, key := range []string{"leaves", "ends", "adds"} {
 		t.keys[i] = "{" + t.prefix + "}" + key
 	}
@@ -107,8 +103,6 @@ func (t *Tree) number(ctx context.Context, verb string, s script, path []string,
 	return cmd.Val(), nil
 }
 
-var errAnswer = errors.New("the server's answer is none that the command has: see what stands between it and the client")
-
 func unexpected(verb string, path []string) error {
-	return fmt.Errorf("tree: %s %q: %w", verb, shortened(path), errAnswer)
+	return fmt.Errorf("tree: %s %q: %w", verb, shortened(path), redisask.ErrAnswer)
 }

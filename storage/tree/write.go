@@ -38,11 +38,11 @@ func (t *Tree) Set(ctx context.Context, path []string, value any, opts ...SetOpt
 	if err != nil {
 		return fmt.Errorf("tree: set %q: %w", shortened(path), err)
 	}
-	if ms(s.keep) == 0 {
+	if redisask.Milliseconds(s.keep) == 0 {
 		_, err := t.Delete(ctx, path)
 		return err
 	}
-	_, err = t.number(ctx, "set", setScript, path, append([]any{ms(s.keep)}, leaves...)...)
+	_, err = t.number(ctx, "set", setScript, path, append([]any{redisask.Milliseconds(s.keep)}, leaves...)...)
 	return err
 }
 
@@ -92,9 +92,9 @@ func (t *Tree) Add(ctx context.Context, path []string, n int64) (int64, error) {
 // less deletes. Of more leaves than MaxLeaves it is ErrTooLarge, and nothing is
 // changed.
 func (t *Tree) Expire(ctx context.Context, path []string, keep time.Duration) (existed bool, err error) {
-	if ms(keep) == 0 {
+	if redisask.Milliseconds(keep) == 0 {
 		return t.Delete(ctx, path)
 	}
-	n, err := t.number(ctx, "expire", expireScript, path, ms(keep))
+	n, err := t.number(ctx, "expire", expireScript, path, redisask.Milliseconds(keep))
 	return n == 1, err
 }

@@ -10,24 +10,24 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
-	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/snapshot"
 )
 
 func (e *engine[A, K, V]) restore(ctx context.Context, r io.Reader, opts []SnapshotOption) (int, error) {
-	return e.restoreBy(ctx, opts, func(s storage.Snapshot[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
+	return e.restoreBy(ctx, opts, func(s snapshot.Format[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
 		return s.Read(ctx, r, each)
 	})
 }
 
 func (e *engine[A, K, V]) restoreFile(ctx context.Context, path string, opts []SnapshotOption) (int, error) {
-	return e.restoreBy(ctx, opts, func(s storage.Snapshot[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
+	return e.restoreBy(ctx, opts, func(s snapshot.Format[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
 		return s.ReadFile(ctx, path, each)
 	})
 }
 
 // restoreBy reads as many entries as the strategy keeps, and stores them
 // backwards, so that to the strategy those that are worth most were written last.
-func (e *engine[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, read func(storage.Snapshot[K, V], func(K, *entry.Entry[V]) bool) (int, error)) (n int, err error) {
+func (e *engine[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, read func(snapshot.Format[K, V], func(K, *entry.Entry[V]) bool) (int, error)) (n int, err error) {
 	s, err := e.snapshotOf(opts)
 	if err != nil {
 		return 0, err

@@ -51,7 +51,7 @@ var layers = map[string]int{
 	"internal/bind": 0, "internal/coarse": 0, "internal/jsontext": 0, "internal/keytext": 0, "internal/slots": 0,
 	"entry": 1, "observe": 1,
 	"eviction": 2, "serde": 2, "statuses": 2,
-	"storage": 3, "invalidation": 3,
+	"storage": 3, "storage/snapshot": 3, "invalidation": 3,
 	"config": 4, "memoize": 5,
 }
 

@@ -65,7 +65,7 @@ func TestSharedExtremeInstants(t *testing.T) {
 		t.Fatal(err)
 	}
 	sd := serde.EntryJSON[int]()
-	s, err := storage.NewShared[string, int](store, sd, 0)
+	s, err := storage.NewPart[string, int](store, sd, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

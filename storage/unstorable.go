@@ -3,7 +3,7 @@ package storage
 import "errors"
 
 // ErrUnstorable is what an error matches where a key has no text or a value can't be
-// written: see Shared. The store was not asked, and what it holds is as it was. Of
+// written: see NewShared. The store was not asked, and what it holds is as it was. Of
 // several the others are not concerned.
 var ErrUnstorable = errors.New("storage: this can't be stored")
 

@@ -87,12 +87,6 @@ type ToucherBytes interface {
 	Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error)
 }
 
-// ProberBytes is a Bytes that can say what it has without sending it.
-type ProberBytes interface {
-	// Has tells which of the keys Get would find, in one round trip.
-	Has(ctx context.Context, keys ...string) ([]bool, error)
-}
-
 // ListerBytes is a Bytes that knows its keys.
 type ListerBytes interface {
 	// Keys yields the keys that begin with the prefix, which is plain text, in
@@ -118,7 +112,7 @@ type FencedBytes interface {
 	// Claim returns the keys' records, in their order, with what Fill needs. A
 	// claim is good for hold, also where the record ends before. It neither waits
 	// for other claims nor keeps them out, never lengthens the time of a record,
-	// and is nothing that Get, Has, Keys, Add, Touch or Delete would find. A key that
+	// and is nothing that Get, Keys, Add, Touch or Delete would find. A key that
 	// comes twice may be claimed once.
 	Claim(ctx context.Context, hold time.Duration, keys ...string) ([]Claimed, error)
 	// Fill is Set for each item that nobody has deleted or set since its claim,

@@ -177,21 +177,6 @@ func (m *Memory) ExpireAt(ctx context.Context, key string, at time.Time) (bool, 
 	return err == nil && touched[0], err
 }
 
-// Has tells which of the keys have records.
-func (m *Memory) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	if err := m.ready(ctx); err != nil {
-		return nil, err
-	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	now := m.now()
-	had := make([]bool, len(keys))
-	for i, key := range keys {
-		had[i] = m.live(key, now) != nil
-	}
-	return had, nil
-}
-
 // Len is how many records there are; what is expired or only claimed does not
 // count.
 func (m *Memory) Len() int {

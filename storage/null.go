@@ -49,11 +49,6 @@ func (Null) Touch(ctx context.Context, _ time.Duration, keys ...string) ([]bool,
 	return make([]bool, len(keys)), ctx.Err()
 }
 
-// Has says that there is nothing.
-func (Null) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	return make([]bool, len(keys)), ctx.Err()
-}
-
 // Keys yields nothing but the error of a context that is done.
 func (Null) Keys(ctx context.Context, _ string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {

@@ -32,7 +32,7 @@ var (
 )
 
 // Store is an open file of records. Its methods may be called concurrently. It
-// is a storage.Bytes, and BulkBytes, AdderBytes, ToucherBytes, ProberBytes,
+// is a storage.Bytes, and BulkBytes, AdderBytes, ToucherBytes,
 // ListerBytes, FencedBytes and KeyLimit besides. It runs no goroutine.
 type Store struct {
 	path     string
@@ -57,7 +57,6 @@ var _ interface {
 	storage.BulkBytes
 	storage.AdderBytes
 	storage.ToucherBytes
-	storage.ProberBytes
 	storage.ListerBytes
 	storage.FencedBytes
 	storage.KeyLimit

@@ -45,24 +45,6 @@ func (e *Entries) GetMany(ctx context.Context, keys []string) ([]storage.Record,
 	return records, f.err()
 }
 
-// Has is as storage.ProberBytes has it.
-func (e *Entries) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	has := make([]bool, len(keys))
-	var f faults
-	for i, l := range e.look(ctx, keys, false) {
-		if err := l.err(); err != nil {
-			f.add(explain(ctx, "has", keys[i], err))
-			continue
-		}
-		ms, err := l.left(keys[i])
-		if err != nil {
-			f.add(err)
-		}
-		has[i] = ms != 0
-	}
-	return has, f.err()
-}
-
 // Set is as storage.Bytes has it. A value over the limit is ErrTooLarge. Where the
 // connection breaks under way it returns at the deadline of its context, with an error
 // (without a deadline, after at most 5 s): until then it may still be done.

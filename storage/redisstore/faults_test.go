@@ -36,9 +36,6 @@ func everyCall(ctx context.Context, b storage.Bytes) map[string]error {
 	if b, ok := b.(storage.ToucherBytes); ok {
 		_, said["Touch"] = b.Touch(ctx, storage.Forever, "a", "b")
 	}
-	if b, ok := b.(storage.ProberBytes); ok {
-		_, said["Has"] = b.Has(ctx, "a", "b")
-	}
 	if b, ok := b.(storage.ListerBytes); ok {
 		said["Keys"] = nil
 		for _, err := range b.Keys(ctx, "a") {

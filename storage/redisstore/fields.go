@@ -120,16 +120,11 @@ func (s *Fields) Add(ctx context.Context, key string, value []byte, keep time.Du
 		return false, err
 	}
 	if keep <= 0 {
-		has, err := s.Has(ctx, key)
+		has, err := s.each(ctx, "add", []string{key}, "hexists")
 		return !has[0] && err == nil, err
 	}
 	added, err := s.each(ctx, "add", []string{key}, "hsetnx", value)
 	return added[0], err
-}
-
-// Has is as storage.ProberBytes has it.
-func (s *Fields) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	return s.each(ctx, "has", keys, "hexists")
 }
 
 // Delete is as storage.Bytes has it. Where the connection is lost before the

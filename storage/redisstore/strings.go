@@ -134,7 +134,7 @@ func (s *Strings) Add(ctx context.Context, key string, value []byte, keep time.D
 	args := []any{"set", key, value, "nx"}
 	switch k := redisask.Milliseconds(keep); k {
 	case 0:
-		has, err := s.Has(ctx, key)
+		has, err := s.each(ctx, "add", []string{key}, "exists")
 		return !has[0] && err == nil, err
 	case redisask.Forever:
 	default:
@@ -177,11 +177,6 @@ func (s *Strings) persist(ctx context.Context, keys []string) ([]bool, error) {
 		has[i] = both[2*i+1]
 	}
 	return has, err
-}
-
-// Has is as storage.ProberBytes has it.
-func (s *Strings) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	return s.each(ctx, "has", keys, "exists")
 }
 
 // Delete is as storage.Bytes has it. Where the connection is lost before the

@@ -130,7 +130,7 @@ func (p *place) Unbind() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if store := p.store.Value(); store != nil {
-		store.giveBack(p.space)
+		store.release(p.space)
 	}
 }
 
@@ -138,18 +138,18 @@ func (p *place) Unbind() {
 // closure is called changes with the code around it.
 func (s *shared[K, V]) NeedsName() {}
 
-// ErrUnreadable says that a record is there, and is not what it should be: another
-// program's, another version's, or damaged. It counts as missing, and the next
-// write replaces it. Stores wrap it in their own errors.
+// ErrUnreadable marks the error of a record that is another program's, of another version,
+// or damaged. It counts as missing, and the next write replaces it. Stores wrap it in
+// their own errors.
 var ErrUnreadable = errors.New("storage: the record can't be read, and counts as missing")
 
-// KeyText is the key under which the store has the entry of a key. Of two equal
-// keys it is the same, of two others it is not. Where it would be longer than the
-// store allows, what follows the schema is a hash of 128 bits.
+// KeyText returns the store's key for a key: one and the same for equal keys, and
+// different ones for different keys. If it would be longer than the store allows, a hash of
+// 128 bits follows the schema.
 //
-// A Redis Cluster puts together the keys that have the same between their first
-// braces. Nothing but the prefix decides that: where the key's own text would, it
-// stands after an empty pair, which makes all of the key count.
+// A Redis Cluster puts keys together that have the same text between their first braces.
+// Only the prefix may decide that. If the key's own text would, KeyText puts an empty pair
+// of braces before it, which makes all of the key count.
 func (s *shared[K, V]) KeyText(key K) (string, error) {
 	var room [128]byte
 	text, err := keytext.Append(append(room[:0], s.space...), key)
@@ -212,7 +212,7 @@ func (s *shared[K, V]) Offer(ctx context.Context, key K, e *entry.Entry[V]) erro
 	return s.store.bytes.Set(ctx, item.Key, item.Value, item.Keep)
 }
 
-// Release drops the key's entry.
+// Release deletes the key's entry.
 func (s *shared[K, V]) Release(ctx context.Context, key K) error {
 	text, err := s.KeyText(key)
 	if err != nil {

@@ -90,7 +90,7 @@ var (
 	textMarshaler, textUnmarshaler = reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// has tells whether a type or a pointer to it has the methods.
+// has reports whether a type or a pointer to it has the methods.
 func has(t, methods reflect.Type) bool {
 	return t.Implements(methods) || t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(methods)
 }
@@ -149,7 +149,7 @@ func jsonFault(t reflect.Type, path string, seen map[reflect.Type]bool) string {
 	return ""
 }
 
-// isJSONKey tells whether a map's keys are written and read.
+// isJSONKey reports whether a map's keys are written and read.
 func isJSONKey(t reflect.Type) bool {
 	if k := t.Kind(); k == reflect.String || k >= reflect.Int && k <= reflect.Uintptr {
 		return true

@@ -59,7 +59,7 @@ var replaced = func() []byte {
 	return bytes.Trim(data, `"`)
 }()
 
-// comesBack tells whether what looks as if a byte were replaced was so in the value:
+// comesBack reports whether what looks as if a byte were replaced was so in the value:
 // a backslash and ufffd in a text, an escape of a json.Marshaler's. What is written
 // of what was read then has it as well; in place of a byte that was replaced there
 // is the character. Where that is written as it is nothing but the value can tell,

@@ -36,7 +36,7 @@ type Record struct {
 	// Left is how long the store keeps the record from now on, by its own clock. Zero
 	// means that the store can't tell; Forever, that there is no end.
 	Left time.Duration
-	// Found tells whether there is a record.
+	// Found reports whether there is a record.
 	Found bool
 }
 

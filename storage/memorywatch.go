@@ -55,7 +55,7 @@ func (m *Memory) Watch(ctx context.Context, prefix string, changed func(Changed)
 	}
 }
 
-// watched tells whether somebody watches the key.
+// watched reports whether somebody watches the key.
 func (m *records) watched(key string) bool {
 	return slices.ContainsFunc(m.watchers, func(w *watcher) bool { return strings.HasPrefix(key, w.prefix) })
 }

@@ -171,7 +171,7 @@ func (s *shared[K, V]) KeyText(key K) (string, error) {
 	return string(text), nil
 }
 
-// spreads tells whether all that tells a key from others counts in a Redis Cluster:
+// spreads reports whether all that tells a key from others counts in a Redis Cluster:
 // its text has no brace, or all of it is between the first two.
 func spreads(text []byte) bool {
 	switch bytes.IndexByte(text, '{') {
@@ -183,7 +183,7 @@ func spreads(text []byte) bool {
 	return false
 }
 
-// isOpen tells whether a brace is opened and not closed: it would go with the first
+// isOpen reports whether a brace is opened and not closed: it would go with the first
 // that a key closes.
 func isOpen(space string) bool {
 	_, tag, opened := strings.Cut(space, "{")

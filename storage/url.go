@@ -100,7 +100,7 @@ func (u *URL) unescaped(part string) error {
 	return fmt.Errorf("storage: the %s in the %s URL can't be read: escape %% as %%25", part, u.Scheme)
 }
 
-// isScheme tells whether a text is a scheme, by RFC 3986, section 3.1.
+// isScheme reports whether a text is a scheme, by RFC 3986, section 3.1.
 func isScheme(text string) bool {
 	for i, r := range text {
 		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
@@ -111,7 +111,7 @@ func isScheme(text string) bool {
 	return text != ""
 }
 
-// hasPorts tells whether what follows the colons of hosts are numbers.
+// hasPorts reports whether what follows the colons of hosts are numbers.
 func hasPorts(hosts string) bool {
 	for host := range strings.SplitSeq(hosts, ",") {
 		host = host[strings.LastIndexByte(host, ']')+1:] // behind an address of IPv6

@@ -14,9 +14,8 @@ import (
 	"github.com/perennial-go/perennial/internal/redisask"
 )
 
-// Locks are the locks under one prefix of one server. They need no closing:
-// nothing runs but while somebody waits or holds. Their methods are called
-// concurrently.
+// Locks are the locks under one prefix of one server. They need no Close: nothing runs
+// unless somebody waits or holds a lock. Methods may be called concurrently.
 type Locks struct {
 	server    server
 	hold      time.Duration
@@ -26,7 +25,7 @@ type Locks struct {
 	releasing chan struct{} // has room for those who release what nobody has got
 }
 
-// Option says one thing about locks.
+// Option configures locks.
 type Option struct {
 	set func(o *options)
 }
@@ -36,18 +35,17 @@ type options struct {
 	hold   time.Duration
 }
 
-// Prefix is what the names of keys and channels begin with, default "lock:".
-// Locks exclude each other where server, database and prefix are the same. It
-// may be empty, and has no { or } in it.
+// Prefix begins the names of keys and channels. Locks exclude each other if server,
+// database and prefix are the same. It may be empty, and must not contain { or }. Default:
+// "lock:".
 func Prefix(prefix string) Option {
 	return Option{func(o *options) { o.prefix = prefix }}
 }
 
-// Hold is for how long a holder that the server does not hear of keeps the lock:
-// one that has died keeps others out for so long at most, and one that is cut
-// off for longer has lost it. It is renewed at each third. Between 100 ms and 24
-// hours, default 30 seconds; what is less than a millisecond is cut off. Who
-// shares locks may have holds of their own.
+// Hold is how long a lock lasts without renewal. A holder that has died excludes others no
+// longer than that, and one that is cut off for longer loses its lock. A lock is renewed
+// at each third of its hold. Processes that share locks may have different holds. Between
+// 100 ms and 24 hours, in whole milliseconds. Default: 30 s.
 func Hold(d time.Duration) Option {
 	return Option{func(o *options) { o.hold = d.Truncate(time.Millisecond) }}
 }
@@ -58,11 +56,10 @@ const (
 	mostHold    = 24 * time.Hour
 )
 
-// New makes locks over a client, which stays its owner's: close it when no lock
-// is held any more. Set its ContextTimeoutEnabled, or calls obey a context that
-// ends while the server does not answer only when the client's own timeouts do.
-// A redis.Ring is refused, as are options that are wrong, all of them told. The
-// server is not asked.
+// New makes locks over a client. The caller closes the client, once no lock is held any
+// more. Set ContextTimeoutEnabled in its options: else calls ignore the deadlines of their
+// contexts while the server hangs. New refuses a redis.Ring, and reports all wrong options
+// at once. It does not call the server.
 func New(rdb redis.UniversalClient, opts ...Option) (*Locks, error) {
 	o := options{prefix: "lock:", hold: defaultHold}
 	var faults []error
@@ -95,21 +92,17 @@ func newLocks(s server, hold time.Duration, j jitter) *Locks {
 
 const mostReleasing = 16
 
-// Acquire waits until it has the lock on a path, and returns it. A path is
-// elements with slashes between, as jobs/nightly: see Path for elements of any
-// text. The lock excludes those on the same path, on all that are above it
-// (jobs) and on all that are below it (jobs/nightly/eu), by whomever they are
-// held, this process and this goroutine among them; jobs/hourly is another
-// affair. A path has at most 1 KiB and 64 elements.
+// Acquire waits for the lock on a path, and returns it. A path is elements joined by
+// slashes, such as jobs/nightly: see Path for elements of any text. The lock excludes those
+// on the same path, above it (jobs) and below it (jobs/nightly/eu), whoever holds them,
+// this process and goroutine included. It does not exclude jobs/hourly. A path has at most
+// 1 KiB and 64 elements; a wrong one is ErrPath.
 //
-// When the context ends first, that is ErrLockTimeout; a context without an end
-// waits for as long as it takes. A server that can't be reached at once is an
-// error at once; one that goes away while Acquire waits is waited for. A wrong
-// path is ErrPath.
+// If the context ends first, the error is ErrLockTimeout. A server that can't be reached
+// is an error at once; if it goes away while Acquire waits, Acquire waits on.
 //
-// Who waits in one process gets the lock in the order of coming; between
-// processes chance decides, and a lock on a path above others may wait for long
-// while those below keep changing hands.
+// Callers in one process get the lock in their order. Between processes chance decides. A
+// lock on a path above others may wait for long while those below change hands.
 func (l *Locks) Acquire(ctx context.Context, path string) (*Lock, error) {
 	p, err := parse(path)
 	if err != nil {
@@ -128,7 +121,7 @@ func (l *Locks) Acquire(ctx context.Context, path string) (*Lock, error) {
 	return lock, err
 }
 
-// TryAcquire is Acquire where it need not wait, and ErrHeld where it need.
+// TryAcquire is Acquire that does not wait: it returns ErrHeld instead.
 func (l *Locks) TryAcquire(ctx context.Context, path string) (*Lock, error) {
 	p, err := parse(path)
 	if err != nil {
@@ -145,8 +138,8 @@ func (l *Locks) TryAcquire(ctx context.Context, path string) (*Lock, error) {
 	return lock, err
 }
 
-// Held tells whether an Acquire of the path would have to wait now. What it says
-// may be over when it is said.
+// Held reports whether an Acquire of the path would have to wait now. The answer may be out
+// of date when it arrives.
 func (l *Locks) Held(ctx context.Context, path string) (bool, error) {
 	p, err := parse(path)
 	if err != nil {
@@ -155,12 +148,10 @@ func (l *Locks) Held(ctx context.Context, path string) (bool, error) {
 	return l.server.held(ctx, p)
 }
 
-// Do acquires the lock on a path as Acquire does, runs f, and releases it, also
-// where f panics. The context that f is given ends with ctx, and with the lock;
-// token is the fencing token: see Lock.Token. What f returns is returned. If the
-// lock was lost meanwhile, that is joined to it, as ErrNotHeld; and so is that
-// the server could not be told of the release, in which case the lock ends with
-// its hold.
+// Do acquires the lock on a path as Acquire does, calls f, and releases the lock, also if f
+// panics. The context of f ends with ctx and with the lock; token is the fencing token: see
+// Lock.Token. Do returns the error of f. It joins ErrNotHeld if the lock was lost
+// meanwhile, and the error of a release that failed: then the lock ends with its hold.
 func (l *Locks) Do(ctx context.Context, path string, f func(ctx context.Context, token int64) error) (err error) {
 	lock, err := l.Acquire(ctx, path)
 	if err != nil {
@@ -195,11 +186,11 @@ func (l *Locks) releaseLater(p place, owner string) {
 	}()
 }
 
-// patience is how long a release may take that nobody waits for.
+// patience bounds a release that nobody waits for.
 const patience = time.Second
 
-// timeout is what is returned when the context has ended. The last error is that
-// of the last attempt, or nil.
+// timeout returns the error of a context that has ended. last is the error of the last
+// attempt, or nil.
 func timeout(ctx context.Context, p place, last error) error {
 	err := fmt.Errorf("%w: %q: %w", ErrLockTimeout, string(p), redisask.Ended(ctx))
 	for _, more := range []error{context.Cause(ctx), last} {

@@ -280,7 +280,7 @@ func TestCluster(t *testing.T) {
 	wg.Wait()
 }
 
-// hearsOf tells whether the server tells a process of the releases of a tree.
+// hearsOf reports whether the server tells a process of the releases of a tree.
 func hearsOf(l *Locks, tree string) bool {
 	l.listener.mu.Lock()
 	defer l.listener.mu.Unlock()

@@ -20,7 +20,7 @@ type server interface {
 	// release takes the lock from the owner, tells whether it had it, and wakes
 	// who waits.
 	release(ctx context.Context, p place, owner string) (held bool, err error)
-	// held tells whether acquire would find it held.
+	// held reports whether acquire would find it held.
 	held(ctx context.Context, p place) (bool, error)
 	// subscribe makes a subscription, of nothing yet.
 	subscribe() subscription

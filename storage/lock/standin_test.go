@@ -94,7 +94,7 @@ func (s *standIn) ends(hold time.Duration) time.Time {
 	return s.now().Add(hold)
 }
 
-// has tells whether the owner has p, with that token if it is not 0.
+// has reports whether the owner has p, with that token if it is not 0.
 func (s *standIn) has(p place, owner string, token int64) bool {
 	h, ok := s.holds[p]
 	return ok && !h.ends.Before(s.now()) && h.owner == owner && (token == 0 || h.token == token)
@@ -153,7 +153,7 @@ func (c *standInClient) some(d time.Duration) time.Duration {
 	return time.Duration(f * f * f * float64(d))
 }
 
-// fault tells whether a call has a fault, and which of four.
+// fault reports whether a call has a fault, and which of four.
 func (c *standInClient) fault() (which int, is bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

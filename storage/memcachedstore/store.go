@@ -44,7 +44,7 @@ var _ interface {
 	storage.KeyLimit
 } = (*Store)(nil)
 
-// Option says one thing about a Store.
+// Option configures a Store.
 type Option struct{ set func(s *Store) }
 
 // Clock is what the store takes the time from, say a mock in a test, which must be

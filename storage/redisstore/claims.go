@@ -13,7 +13,7 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Claim is as storage.FencedBytes has it. The key lives for hold at least, and
+// Claim implements storage.FencedBytes. The key lives for hold at least, and
 // what Get finds ends when it would have ended.
 func (e *Entries) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]storage.Claimed, error) {
 	if len(keys) == 0 {
@@ -69,7 +69,7 @@ func (e *Entries) claimed(ctx context.Context, key string, cmd *redis.Cmd) (c st
 	return c, err
 }
 
-// Fill is as storage.FencedBytes has it. What is filled with a Keep of zero or
+// Fill implements storage.FencedBytes. What is filled with a Keep of zero or
 // less drops the record, and leaves the claims of others good.
 func (e *Entries) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, error) {
 	stored := make([]bool, len(fills))

@@ -26,12 +26,12 @@ func New(rdb redis.UniversalClient, opts ...Option) *Entries {
 	return &Entries{client: newClient(rdb, layoutEntry, opts)}
 }
 
-// Get is as storage.Bytes has it.
+// Get implements storage.Bytes.
 func (e *Entries) Get(ctx context.Context, key string) (storage.Record, error) {
 	return e.look(ctx, []string{key}, true)[0].record(ctx, &e.client, key)
 }
 
-// GetMany is as storage.BulkBytes has it.
+// GetMany implements storage.BulkBytes.
 func (e *Entries) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
 	looks := e.look(ctx, keys, true)
 	records := make([]storage.Record, len(keys))
@@ -45,14 +45,14 @@ func (e *Entries) GetMany(ctx context.Context, keys []string) ([]storage.Record,
 	return records, f.err()
 }
 
-// Set is as storage.Bytes has it. A value over the limit is ErrTooLarge. Where the
+// Set implements storage.Bytes. A value over the limit is ErrTooLarge. Where the
 // connection breaks under way it returns at the deadline of its context, with an error
 // (without a deadline, after at most 5 s): until then it may still be done.
 func (e *Entries) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	return storage.FaultOf(e.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}}), 0)
 }
 
-// SetMany is as storage.BulkBytes has it. A broken connection is as in Set.
+// SetMany implements storage.BulkBytes. A broken connection is as in Set.
 func (e *Entries) SetMany(ctx context.Context, items []storage.Item) error {
 	var f faults
 	places := make(map[string]int, len(items))
@@ -81,7 +81,7 @@ func (e *Entries) SetMany(ctx context.Context, items []storage.Item) error {
 	return f.err()
 }
 
-// Add is as storage.AdderBytes has it. It is told from another's Add even where
+// Add implements storage.AdderBytes. It is told from another's Add even where
 // the connection is lost before the answer comes, and it is sent again; where what
 // it has added was deleted meanwhile, it is an error. A broken connection is as in
 // Set.
@@ -92,19 +92,19 @@ func (e *Entries) Add(ctx context.Context, key string, value []byte, keep time.D
 	return e.addOne(ctx, storage.Item{Key: key, Value: value, Keep: keep})
 }
 
-// Touch is as storage.ToucherBytes has it.
+// Touch implements storage.ToucherBytes.
 func (e *Entries) Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error) {
 	return e.each(ctx, "touch", touchScript, keys, redisask.Milliseconds(keep))
 }
 
-// Delete is as storage.Bytes has it. Where the connection is lost before the
+// Delete implements storage.Bytes. Where the connection is lost before the
 // answer comes, and the command is sent again, existed is false.
 func (e *Entries) Delete(ctx context.Context, key string) (existed bool, err error) {
 	all, err := e.DeleteMany(ctx, []string{key})
 	return all[0], err
 }
 
-// DeleteMany is as storage.BulkBytes has it.
+// DeleteMany implements storage.BulkBytes.
 func (e *Entries) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	return e.each(ctx, "delete", deleteScript, keys)
 }

@@ -76,7 +76,7 @@ type sent struct {
 	attempts *attempts
 }
 
-// underWay tells whether the command may be, or a copy of it.
+// underWay reports whether the command may be, or a copy of it.
 func (s sent) underWay() bool {
 	n, err := s.attempts.n.Load(), s.Err()
 	var answer redis.Error

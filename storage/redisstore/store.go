@@ -13,7 +13,7 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Option says one thing about a store.
+// Option configures a store.
 type Option struct {
 	set func(c *client)
 }
@@ -114,7 +114,7 @@ func (c *client) where() string {
 // ones, and compares them byte by byte.
 func (c *client) MaxKey() int { return 1 << 10 }
 
-// fits tells whether a value may be written.
+// fits reports whether a value may be written.
 func (c *client) fits(key string, value []byte) error {
 	if c.max > 0 && len(value) > c.max {
 		return fmt.Errorf("%w: set %q: %w", ErrTooLarge, key, c.exceeds(len(value), "store less"))

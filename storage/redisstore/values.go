@@ -157,13 +157,13 @@ func (v *Values) versioned(ctx context.Context, verb, key string, g *glimpse) (f
 	return storage.Versioned{Record: storage.Record{Value: value, Left: redisask.Duration(ms), Found: true}, Version: g.field(0)}, nil
 }
 
-// Get is as storage.Bytes has it.
+// Get implements storage.Bytes.
 func (v *Values) Get(ctx context.Context, key string) (storage.Record, error) {
 	found, err := v.versioned(ctx, "get", key, v.glimpses(ctx, []string{key}, "v")[0])
 	return found.Record, err
 }
 
-// Look is as storage.VersionedBytes has it.
+// Look implements storage.VersionedBytes.
 func (v *Values) Look(ctx context.Context, keys ...string) ([]storage.Versioned, error) {
 	found := make([]storage.Versioned, len(keys))
 	var f faults
@@ -194,7 +194,7 @@ func (v *Values) channel() string {
 	return fmt.Sprintf("perennial:value:%d:", db)
 }
 
-// Set is as storage.Bytes has it. A value over the limit is ErrTooLarge. It is
+// Set implements storage.Bytes. A value over the limit is ErrTooLarge. It is
 // told from what others set even where the connection is lost before the answer
 // comes, and it is sent again: it takes the place of nothing that came between.
 func (v *Values) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
@@ -205,7 +205,7 @@ func (v *Values) Set(ctx context.Context, key string, value []byte, keep time.Du
 	return err
 }
 
-// Delete is as storage.Bytes has it. It knows itself again as Set does.
+// Delete implements storage.Bytes. It knows itself again as Set does.
 func (v *Values) Delete(ctx context.Context, key string) (existed bool, err error) {
 	return v.yes(ctx, "delete", script(ctx, valueDeleteScript, key, v.channel(), v.who, rand.Text()))
 }
@@ -221,7 +221,7 @@ func (v *Values) yes(ctx context.Context, verb string, cmd *redis.Cmd) (bool, er
 	return n == 1, nil
 }
 
-// Swap is as storage.VersionedBytes has it. The 16 changes before the last are
+// Swap implements storage.VersionedBytes. The 16 changes before the last are
 // known again, and beyond these the last one of each of 47 other stores, however
 // many others have made since; those of a record that was deleted, or is over,
 // for a minute.
@@ -251,7 +251,7 @@ func (v *Values) Swap(ctx context.Context, changes ...storage.Change) ([]bool, e
 	return made, f.err()
 }
 
-// Keys is as storage.ListerBytes has it. What is not of this layout is left out.
+// Keys implements storage.ListerBytes. What is not of this layout is left out.
 // While a cluster moves slots from one node to another, keys that are moved may
 // be missed.
 func (v *Values) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
@@ -279,7 +279,7 @@ func (v *Values) Keys(ctx context.Context, prefix string) iter.Seq2[string, erro
 	}
 }
 
-// Clear is as storage.ListerBytes has it: each record is deleted as Delete does
+// Clear implements storage.ListerBytes: each record is deleted as Delete does
 // it. What is not of this layout stays, and is an ErrForeign once the rest is
 // gone. While a cluster moves slots from one node to another, keys that are
 // moved may be missed.

@@ -33,7 +33,7 @@ end
 return {state, string.format('%.0f', now - since)}
 `)
 
-// State is as storage.StatefulBytes has it: the id is kept under the key
+// State implements storage.StatefulBytes: the id is kept under the key
 // perennial:state of the database. Of a cluster it is that of one node, and what
 // the others lose goes unnoticed.
 func (v *Values) State(ctx context.Context) (id string, age time.Duration, err error) {

@@ -27,7 +27,7 @@ const (
 	watchRelayed = 30 * time.Second
 )
 
-// Watch is as storage.WatcherBytes has it. It has a connection of its own, runs
+// Watch implements storage.WatcherBytes. It has a connection of its own, runs
 // on the caller's goroutine, and ends with its context; and otherwise only where
 // the server refuses it, or the client is closed. A server that is away is tried
 // for until then, after 50 ms to 3 s each time; a dead connection is noticed, and

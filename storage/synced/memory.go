@@ -162,6 +162,6 @@ func (m *Memory) Close(ctx context.Context) error {
 	return nil
 }
 
-// Stats tells whether the server is away, how many changes wait for it, and what
+// Stats reports whether the server is away, how many changes wait for it, and what
 // became of others.
 func (m *Memory) Stats() resilient.Stats { return m.store.Stats() }

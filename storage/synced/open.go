@@ -17,7 +17,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// OpenOption says one thing about a server, or about how it is used.
+// OpenOption configures a server, or about how it is used.
 type OpenOption struct {
 	set func(s *settings)
 }

@@ -25,7 +25,7 @@ type Var[T any] struct {
 	begins  bool   // initial was given
 }
 
-// Option says one thing about a Var, a List or a Dict, whose type as a whole is T.
+// Option configures a Var, a List or a Dict, whose type as a whole is T.
 type Option[T any] struct {
 	set func(v *Var[T]) error
 }

@@ -11,20 +11,18 @@ import (
 )
 
 var (
-	// ErrNotFound says that nothing is at a path, nor below it.
+	// ErrNotFound says that nothing is at a path or below it.
 	ErrNotFound = errors.New("tree: nothing is there")
-	// ErrNotInteger says that something can't be added to: it is a node, or a value
-	// that is no integer, or the sum is none of 64 bits. Nothing is changed.
+	// ErrNotInteger says that Add found a node, or a value that is no integer, or that the
+	// sum exceeds 64 bits. Nothing is changed.
 	ErrNotInteger = errors.New("tree: that is no integer of 64 bits")
-	// ErrReadOnly says that the server does not take writes now: it is a replica, or
-	// has too few of them, or can't save to its disk, or its memory is full. The
-	// error says which. Nothing is changed.
+	// ErrReadOnly says that the server takes no writes now: it is a replica, or has too few
+	// replicas, or its disk or memory is full. The error says which. Nothing is changed.
 	ErrReadOnly = errors.New("tree: the server takes no writes")
-	// ErrRefused says that the server does not let the client in, or not do that:
-	// password, user, rights, or a server without scripts. Another attempt has
-	// the same end. Nothing is changed.
+	// ErrRefused marks an error that retrying won't mend: of a wrong password, user or
+	// database, of missing rights, or of a server without scripts. Nothing is changed.
 	ErrRefused = errors.New("tree: the server refuses that")
-	// ErrDatabase says that no database has a name.
+	// ErrDatabase says that Databases has no database of that name.
 	ErrDatabase = errors.New("tree: no database has that name")
 )
 

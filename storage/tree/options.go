@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Option says one thing about a tree.
+// Option configures a tree.
 type Option struct {
 	set func(t *Tree) error
 }

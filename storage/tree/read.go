@@ -123,7 +123,7 @@ func Get[T any](ctx context.Context, t *Tree, path []string) (T, error) {
 	return value, nil
 }
 
-// Exists tells whether Get would find anything: a leaf, or a node. Where more leaves
+// Exists reports whether Get would find anything: a leaf, or a node. Where more leaves
 // than MaxLeaves have ended and lie about, and come before one that has not, it is
 // ErrTooLarge.
 func (t *Tree) Exists(ctx context.Context, path []string) (bool, error) {

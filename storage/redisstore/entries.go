@@ -10,18 +10,16 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Entries is a store in the layout entry: one hash a key. It does all that a
-// storage.Bytes can do, and keeps out, across processes, what was loaded before
-// a record was deleted or set.
+// Entries is a store in the layout entry: a hash for each key. It refuses, across
+// processes, values that were loaded before the record was deleted or set.
 type Entries struct {
 	client
 	clock serverClock // of a single server
 }
 
-// New makes a store in the layout entry, which is that of choice. The client is
-// any but a redis.Ring, and is not closed by the store. It should have
-// ContextTimeoutEnabled, or a call can outlast the deadline of its context. A
-// nil client panics.
+// New makes a store in the layout entry, the default. The caller closes the client. Set
+// ContextTimeoutEnabled in its options: else a call can outlast the deadline of its
+// context. New panics if the client is nil or a redis.Ring.
 func New(rdb redis.UniversalClient, opts ...Option) *Entries {
 	return &Entries{client: newClient(rdb, layoutEntry, opts)}
 }

@@ -18,9 +18,8 @@ type Option struct {
 	set func(c *client)
 }
 
-// MaxValue is the largest value, in bytes, that is stored or returned: see
-// ErrTooLarge. With zero or less there is no limit but the server's own, 512 MiB.
-// Default 64 MiB.
+// MaxValue limits the values that are stored or returned, in bytes: see ErrTooLarge. With
+// zero or less there is no limit but the server's own, 512 MiB. Default: 64 MiB.
 func MaxValue(bytes int) Option {
 	return Option{func(c *client) { c.max = bytes }}
 }
@@ -52,9 +51,8 @@ func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
 	return c
 }
 
-// Close closes the client of a store that storage.Open has made. One that was
-// given to New, NewStrings, NewFields or NewValues stays open: it is its owner's. It
-// takes 5 s at most.
+// Close closes the client of a store that storage.Open has made, in 5 s at most. It does
+// not close a client that was given to New, NewStrings, NewFields or NewValues.
 func (c *client) Close() error {
 	if !c.owned {
 		return nil
@@ -80,8 +78,8 @@ const closeWithin = 5 * time.Second
 
 var errCloses = errors.New("redisstore: close: the client waits for a server and closes in the background: see whether the server is well")
 
-// ReturnsInTime makes it storage.Prompt: go-redis keeps to the deadline of a context
-// where it is told to, but for its own way of connecting under TLS.
+// ReturnsInTime implements storage.Prompt. go-redis obeys the deadline of a context if it
+// is configured to, except while it connects with TLS.
 func (c *client) ReturnsInTime() bool {
 	if c.owned {
 		return true
@@ -95,7 +93,7 @@ func (c *client) ReturnsInTime() bool {
 	return false
 }
 
-// String says where the store is and what layout it has.
+// String tells where the store is and what layout it has.
 func (c *client) String() string {
 	return fmt.Sprintf("redis(%s, %s)", c.where(), c.layout)
 }
@@ -110,11 +108,11 @@ func (c *client) where() string {
 	return fmt.Sprintf("%T", c.redis)
 }
 
-// MaxKey is the longest key that others should make, 1 KiB: Redis takes longer
-// ones, and compares them byte by byte.
+// MaxKey implements storage.KeyLimit: 1 KiB. Redis accepts longer keys, and compares them
+// byte by byte.
 func (c *client) MaxKey() int { return 1 << 10 }
 
-// fits reports whether a value may be written.
+// fits returns an error if a value may not be written.
 func (c *client) fits(key string, value []byte) error {
 	if c.max > 0 && len(value) > c.max {
 		return fmt.Errorf("%w: set %q: %w", ErrTooLarge, key, c.exceeds(len(value), "store less"))
@@ -122,7 +120,7 @@ func (c *client) fits(key string, value []byte) error {
 	return nil
 }
 
-// read is a value that the server has sent, as the caller's own.
+// read returns a copy of a value that the server has sent.
 func (c *client) read(key, value string) ([]byte, error) {
 	if c.max > 0 && len(value) > c.max {
 		return nil, fmt.Errorf("%w: get %q: %w", ErrTooLarge, key, c.exceeds(len(value), "delete it"))
@@ -130,13 +128,12 @@ func (c *client) read(key, value string) ([]byte, error) {
 	return []byte(value), nil
 }
 
-// exceeds is an error of its own, so that it is shown where keys are hidden: what wraps
-// others is not.
+// exceeds returns an error of its own, which is shown also where keys are hidden.
 func (c *client) exceeds(bytes int, remedy string) error {
 	return fmt.Errorf("it has %d bytes, %d are allowed: %s, or raise redisstore.MaxValue (max-value in a URL)", bytes, c.max, remedy)
 }
 
-// send sends commands in one round trip. What became of each is in the command.
+// send sends commands in one round trip. Each command has its own result.
 func (c *client) send(ctx context.Context, cmds ...redis.Cmder) {
 	if err := ctx.Err(); err != nil {
 		blame(cmds, err)
@@ -170,7 +167,7 @@ func blame(cmds []redis.Cmder, err error) {
 	}
 }
 
-// done sends commands and puts down what failed of them.
+// done sends commands and adds the errors of those that failed.
 func (c *client) done(ctx context.Context, verb string, keys []string, cmds []redis.Cmder, f *faults) {
 	if len(cmds) == 0 {
 		return
@@ -183,7 +180,7 @@ func (c *client) done(ctx context.Context, verb string, keys []string, cmds []re
 	}
 }
 
-// count sends commands that count, and tells which counted one.
+// count sends commands that count, and reports which counted one.
 func (c *client) count(ctx context.Context, verb string, keys []string, cmds []redis.Cmder) ([]bool, error) {
 	var f faults
 	c.done(ctx, verb, keys, cmds, &f)

@@ -16,28 +16,26 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Values is a store in the layout value: one hash a key, with a version that
-// every change makes anew. It is a storage.VersionedBytes and a
-// storage.WatcherBytes: for state that processes share, and not for what can be
-// loaded again, for which there is New.
+// Values is a store in the layout value: a hash for each key, with a version that every
+// change replaces. It is a storage.VersionedBytes and a storage.WatcherBytes, for state
+// that processes share. For values that can be loaded again use New.
 //
-// What is under a key of ours and is not ours is never changed: see ErrForeign.
+// Values never changes data of another layout under its keys: see ErrForeign.
 type Values struct {
 	client
 	who string // tells this store's changes from those of others
 }
 
-// NewValues makes a store in the layout value: see New for the client. Make one
-// for a process, and share it: see Swap.
+// NewValues makes a store in the layout value: see New for the client. Make one for each
+// process, and share it: see Swap.
 func NewValues(rdb redis.UniversalClient, opts ...Option) *Values {
 	return newValues(newClient(rdb, layoutValue, opts))
 }
 
 func newValues(c client) *Values { return &Values{c, rand.Text()[:10]} }
 
-// ErrForeign says that something is stored under a key of the layout value that
-// is not of that layout: a string, a list, a hash of another kind. Nothing is
-// changed. It is a storage.ErrRefused too.
+// ErrForeign says that the key of a value holds data of another layout: a string, a list, a
+// hash of another kind. Nothing is changed. It is a storage.ErrRefused too.
 var ErrForeign = storage.Refused(errors.New("redisstore: something else is stored under the key"))
 
 // explain is the package's explain, for a layout that replaces nothing foreign.

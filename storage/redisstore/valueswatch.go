@@ -15,26 +15,25 @@ import (
 )
 
 const (
-	// watchPing is after how much silence the server is asked whether it is
-	// there, and how long it may take to answer.
+	// watchPing is the silence after which the server is pinged, and how long it may
+	// take to answer.
 	watchPing = 2 * time.Second
 
-	// How long a watch rests after a connection is lost, or could not be had.
+	// How long a watch waits before it connects again.
 	watchRest, watchRestMost = 50 * time.Millisecond, 3 * time.Second
 
-	// watchRelayed is how often a watch of a cluster tells of a Missed. Nodes
-	// relay changes to each other, and what is lost between them goes unnoticed.
+	// watchRelayed is how often a watch of a cluster reports a Missed. Nodes relay
+	// changes to each other, and a loss between them goes unnoticed.
 	watchRelayed = 30 * time.Second
 )
 
-// Watch implements storage.WatcherBytes. It has a connection of its own, runs
-// on the caller's goroutine, and ends with its context; and otherwise only where
-// the server refuses it, or the client is closed. A server that is away is tried
-// for until then, after 50 ms to 3 s each time; a dead connection is noticed, and
-// a Lost told, after 4 s of silence at most. Who calls back slowly is cut off by
-// the server sooner or later, and told of a Missed.
+// Watch implements storage.WatcherBytes. It has a connection of its own and runs on the
+// caller's goroutine. It returns when the context ends, the server refuses it, or the
+// client is closed. While the server is away Watch tries again every 50 ms to 3 s. It
+// notices a dead connection, and reports a Lost, after 4 s of silence at most. If changed
+// is slow, the server closes the connection sooner or later: a Missed follows.
 //
-// Through a cluster it tells of a Missed every 30 s, whatever happens.
+// Through a cluster it reports a Missed every 30 s in any case.
 func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.Changed)) error {
 	if err := ctx.Err(); err != nil {
 		return explain(ctx, "watch", prefix, err)
@@ -66,8 +65,8 @@ func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.
 	}
 }
 
-// watch watches on one connection for as long as it lives. began tells whether
-// it saw anything.
+// watch watches on one connection for as long as it lives. began reports whether it was
+// subscribed.
 func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.Changed)) (began bool, err error) {
 	messages := redisask.Subscribe(v.redis, watchPing)
 	closed := context.AfterFunc(ctx, messages.Close)

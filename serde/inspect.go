@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Inspect says what is known beforehand of the values that a SerDe or Codec of this
-// package writes: an error where they can't be read again, such as an interface with
-// methods in JSON, and which fields are left out because they are not exported. Of
-// others it says nothing.
+// Inspect checks the type of the values that a SerDe or Codec of this package writes. It
+// returns an error if they can't be read again, such as an interface with methods in JSON,
+// and the fields that are left out because they are not exported. It knows nothing of
+// codecs of other packages.
 func Inspect(s any) (lost []string, err error) {
 	if i, ok := s.(inspected); ok {
 		return i.inspect()

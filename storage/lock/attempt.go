@@ -8,24 +8,23 @@ import (
 	"github.com/perennial-go/perennial/internal/redisask"
 )
 
-// attempt is what one Acquire does. Its owner is known again by the server, so
-// that it can be told twice.
+// attempt is one Acquire. The server recognizes its owner, so a request may be repeated.
 type attempt struct {
 	locks *Locks
 	place place
 	owner string
-	doubt bool // whether the server may have given it the lock without its knowing
+	doubt bool // whether the server may have granted the lock in an answer that was lost
 }
 
-// poll is how often who waits asks the server without having been woken, by
-// chance up to a half more often.
+// poll is how often a waiter asks the server without being woken, at random up to twice as
+// often.
 const poll = time.Second
 
-// mostSoon is how often the time doubles after which who waits asks again, from 1 ms
-// on, where the lock is said to end at once and does not.
+// mostSoon is how often the delay of a waiter doubles, from 1 ms on, if the server keeps
+// saying that the lock is about to end.
 const mostSoon = 6
 
-// acquire asks, and waits if it has to. Who has waited for its turn expects to
+// acquire asks, and waits if it has to. A caller that has waited for its turn expects to
 // find the lock held, and subscribes first.
 func (a *attempt) acquire(ctx context.Context, waited bool) (*Lock, error) {
 	if waited {
@@ -42,8 +41,8 @@ func (a *attempt) acquire(ctx context.Context, waited bool) (*Lock, error) {
 	return a.wait(ctx, a.locks.jitter.of(poll))
 }
 
-// wait asks when some time has passed, and then whenever the lock may be free:
-// when it is woken, when the hold of who has it ends, and from time to time.
+// wait asks after the given time, and then whenever the lock may be free: when it is woken,
+// when the holder's hold ends, and from time to time.
 func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) {
 	w := a.locks.listener.add(a.place)
 	defer a.locks.listener.remove(w)
@@ -103,8 +102,8 @@ func (a *attempt) try(ctx context.Context) (*Lock, time.Duration, error) {
 	return newLock(ctx, a, token, asked), 0, nil
 }
 
-// abandon ends an attempt without a lock: what the server may have given it all
-// the same is released.
+// abandon ends an attempt without a lock. It releases the lock if the server may have
+// granted it all the same.
 func (a *attempt) abandon() {
 	if a.doubt {
 		a.locks.releaseLater(a.place, a.owner)

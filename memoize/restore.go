@@ -12,24 +12,24 @@ import (
 	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/internal/doubts"
 	"github.com/perennial-go/perennial/internal/postponed"
-	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/snapshot"
 )
 
 func (s *snapshots[A, K, V]) restore(ctx context.Context, r io.Reader, opts []SnapshotOption) (int, error) {
-	return s.restoreBy(ctx, opts, func(f storage.Snapshot[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
+	return s.restoreBy(ctx, opts, func(f snapshot.Format[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
 		return f.Read(ctx, r, each)
 	})
 }
 
 func (s *snapshots[A, K, V]) restoreFile(ctx context.Context, path string, opts []SnapshotOption) (int, error) {
-	return s.restoreBy(ctx, opts, func(f storage.Snapshot[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
+	return s.restoreBy(ctx, opts, func(f snapshot.Format[K, V], each func(K, *entry.Entry[V]) bool) (int, error) {
 		return f.ReadFile(ctx, path, each)
 	})
 }
 
 // restoreBy reads as many entries as the strategy keeps, and stores them
 // backwards, so that to the strategy the newest were written last.
-func (s *snapshots[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, read func(storage.Snapshot[K, V], func(K, *entry.Entry[V]) bool) (int, error)) (n int, err error) {
+func (s *snapshots[A, K, V]) restoreBy(ctx context.Context, opts []SnapshotOption, read func(snapshot.Format[K, V], func(K, *entry.Entry[V]) bool) (int, error)) (n int, err error) {
 	format, err := s.format(opts)
 	if err != nil {
 		return 0, err

@@ -12,6 +12,7 @@ import (
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/serde"
 	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/snapshot"
 )
 
 // Save writes what the storage in memory holds, so that Restore of a later
@@ -22,7 +23,7 @@ import (
 // Values, and keys that are no strings, are written as JSON unless an option says
 // otherwise; what JSON loses of a value, such as fields that are not exported, is
 // lost. Entries that can't be written are left out, which the error says then:
-// storage.ErrSnapshotPartial. With any other error, that of the context among them,
+// snapshot.ErrPartial. With any other error, that of the context among them,
 // what was written is cut short. A function may be closed before it is saved. A storage that is not storage.Local and a
 // storage.Ranger is ErrUnsupported.
 func (f *Func[A, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOption) (n int, err error) {
@@ -31,8 +32,8 @@ func (f *Func[A, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOpti
 
 // SaveFile is Save to a file, in place of the one that was saved before: it is
 // replaced as a whole or not at all, also in a crash. With an error other than
-// storage.ErrSnapshotPartial it is as it was. What is there and is no regular file is
-// left alone: storage.ErrNotRegular. See storage.Snapshot.WriteFile.
+// snapshot.ErrPartial it is as it was. What is there and is no regular file is
+// left alone: snapshot.ErrNotRegular. See snapshot.Format.WriteFile.
 func (f *Func[A, V]) SaveFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
 	return f.verbs.saver().saveFile(ctx, path, opts)
 }
@@ -51,10 +52,10 @@ func (f *Func[A, V]) SaveFile(ctx context.Context, path string, opts ...Snapshot
 // while Restore runs may be followed by the saved one.
 //
 // Of a snapshot that is damaged or cut short everything before the damage is
-// restored, and the error is a *storage.SnapshotError that says where it is and
-// matches storage.ErrSnapshotCorrupt. Entries that can't be decoded are left out:
-// storage.ErrSnapshotPartial. Of one that this function can't have written
-// nothing is: storage.ErrSnapshotForeign. With the context's end while it is read
+// restored, and the error is a *snapshot.Error that says where it is and
+// matches snapshot.ErrCorrupt. Entries that can't be decoded are left out:
+// snapshot.ErrPartial. Of one that this function can't have written
+// nothing is: snapshot.ErrForeign. With the context's end while it is read
 // nothing is restored either.
 func (f *Func[A, V]) Restore(ctx context.Context, r io.Reader, opts ...SnapshotOption) (n int, err error) {
 	return f.verbs.saver().restore(ctx, r, opts)
@@ -62,7 +63,7 @@ func (f *Func[A, V]) Restore(ctx context.Context, r io.Reader, opts ...SnapshotO
 
 // RestoreFile is Restore from a file. That there is none, as before the first
 // Save, is fs.ErrNotExist. What is no regular file, as a FIFO that nobody writes to, is
-// not read: storage.ErrNotRegular.
+// not read: snapshot.ErrNotRegular.
 func (f *Func[A, V]) RestoreFile(ctx context.Context, path string, opts ...SnapshotOption) (n int, err error) {
 	return f.verbs.saver().restoreFile(ctx, path, opts)
 }
@@ -106,7 +107,7 @@ type snapshots[A any, K comparable, V any] struct {
 }
 
 // format is how snapshots of this function are written.
-func (s *snapshots[A, K, V]) format(opts []SnapshotOption) (f storage.Snapshot[K, V], err error) {
+func (s *snapshots[A, K, V]) format(opts []SnapshotOption) (f snapshot.Format[K, V], err error) {
 	var d snapshotDraft
 	for _, o := range opts {
 		if o.set == nil {
@@ -129,18 +130,18 @@ func (s *snapshots[A, K, V]) format(opts []SnapshotOption) (f storage.Snapshot[K
 }
 
 func (s *snapshots[A, K, V]) save(ctx context.Context, w io.Writer, opts []SnapshotOption) (int, error) {
-	return s.saveBy(opts, func(f storage.Snapshot[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
+	return s.saveBy(opts, func(f snapshot.Format[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
 		return f.Write(ctx, w, entries)
 	})
 }
 
 func (s *snapshots[A, K, V]) saveFile(ctx context.Context, path string, opts []SnapshotOption) (int, error) {
-	return s.saveBy(opts, func(f storage.Snapshot[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
+	return s.saveBy(opts, func(f snapshot.Format[K, V], entries iter.Seq2[K, *entry.Entry[V]]) (int, error) {
 		return f.WriteFile(ctx, path, entries)
 	})
 }
 
-func (s *snapshots[A, K, V]) saveBy(opts []SnapshotOption, write func(storage.Snapshot[K, V], iter.Seq2[K, *entry.Entry[V]]) (int, error)) (n int, err error) {
+func (s *snapshots[A, K, V]) saveBy(opts []SnapshotOption, write func(snapshot.Format[K, V], iter.Seq2[K, *entry.Entry[V]]) (int, error)) (n int, err error) {
 	format, err := s.format(opts)
 	if err != nil {
 		return 0, err

@@ -26,6 +26,7 @@ import (
 	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/serde"
 	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/snapshot"
 )
 
 // loaded is what the source of savable functions returns.
@@ -68,7 +69,7 @@ func saved(t *testing.T, f *memoize.Func[string, string], opts ...memoize.Snapsh
 func order(t *testing.T, data []byte) []string {
 	t.Helper()
 	keys := []string{}
-	_, err := storage.Snapshot[string, string]{Of: "savable"}.Read(t.Context(), bytes.NewReader(data), func(key string, _ *entry.Entry[string]) bool {
+	_, err := snapshot.Format[string, string]{Of: "savable"}.Read(t.Context(), bytes.NewReader(data), func(key string, _ *entry.Entry[string]) bool {
 		keys = append(keys, key)
 		return true
 	})
@@ -468,10 +469,10 @@ func TestRestoreOfADamagedSnapshot(t *testing.T) {
 			if got := held(g, "c", "b", "a"); len(got) != n || !slices.Equal(got, []string{"c", "b", "a"}[:n]) {
 				t.Fatalf("cut at %d: %d restored, %v held", size, n, got)
 			}
-			var where *storage.SnapshotError
+			var where *snapshot.Error
 			switch {
-			case errors.Is(err, storage.ErrSnapshotForeign) && n == 0:
-			case !errors.Is(err, storage.ErrSnapshotCorrupt) || !errors.As(err, &where) || where.Records != n || where.Offset > int64(size):
+			case errors.Is(err, snapshot.ErrForeign) && n == 0:
+			case !errors.Is(err, snapshot.ErrCorrupt) || !errors.As(err, &where) || where.Records != n || where.Offset > int64(size):
 				t.Fatalf("cut at %d: %v", size, err)
 			}
 		}
@@ -498,7 +499,7 @@ func TestRestoreOfAForeignSnapshot(t *testing.T) {
 			"another codec": {savable(t), []memoize.SnapshotOption{memoize.SnapshotEntries(serde.EntryJSON[string]())}},
 			"other keys":    {savable(t), []memoize.SnapshotOption{memoize.SnapshotKeys(gob)}},
 		} {
-			if n, err := c.g.Restore(t.Context(), bytes.NewReader(data), c.opts...); n != 0 || c.g.Len() != 0 || !errors.Is(err, storage.ErrSnapshotForeign) {
+			if n, err := c.g.Restore(t.Context(), bytes.NewReader(data), c.opts...); n != 0 || c.g.Len() != 0 || !errors.Is(err, snapshot.ErrForeign) {
 				t.Errorf("%s: %d restored, %v", name, n, err)
 			}
 		}
@@ -523,7 +524,7 @@ func TestSnapshotOptionsThatDoNotFit(t *testing.T) {
 		if _, err := f.Save(t.Context(), io.Discard, o); err == nil {
 			t.Errorf("%s: no error from Save", name)
 		}
-		if _, err := f.Restore(t.Context(), strings.NewReader(""), o); err == nil || errors.Is(err, storage.ErrSnapshotForeign) {
+		if _, err := f.Restore(t.Context(), strings.NewReader(""), o); err == nil || errors.Is(err, snapshot.ErrForeign) {
 			t.Errorf("%s: %v from Restore", name, err)
 		}
 	}

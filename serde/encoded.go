@@ -6,8 +6,8 @@ import (
 	"github.com/perennial-go/perennial/entry"
 )
 
-// Encoded is the SerDe with encodings around the whole record: they are applied
-// from left to right when it is written, and undone from right to left. With
+// Encoded returns the SerDe with encodings around the whole record, which are applied from
+// left to right when it is written, and undone from right to left. With
 // EntryJSON it makes the records of py-memoize's EncodingSerDe.
 func Encoded[V any](s SerDe[V], encodings ...Encoding) SerDe[V] {
 	if len(encodings) == 0 {
@@ -37,9 +37,9 @@ func (s encodedSerDe[V]) Deserialize(data []byte) (*entry.Entry[V], error) {
 	return s.SerDe.Deserialize(data)
 }
 
-// EncodedCodec is the codec with encodings around each value, in the order of
-// Encoded. In an Envelope the header then stays outside of the compression, so
-// that damage is found before anything is decompressed.
+// EncodedCodec returns the codec with encodings around each value, in the order of Encoded.
+// In an Envelope the header stays uncompressed, so that damage is found before anything is
+// decompressed.
 func EncodedCodec[V any](c Codec[V], encodings ...Encoding) Codec[V] {
 	if len(encodings) == 0 {
 		return c

@@ -24,12 +24,12 @@ type Encoding interface {
 	Decode(data []byte, limit int) ([]byte, error)
 }
 
-// DefaultLimit is how many bytes a record may decode to: 64 MiB. Few bytes can
+// DefaultLimit is how many bytes a record may decode to: 64 MiB. A few compressed bytes can
 // stand for very many, by mistake or malice.
 const DefaultLimit = 64 << 20
 
-// Limited is the encoding with another limit for what it decodes to, in bytes.
-// Zero or less is DefaultLimit.
+// Limited returns the encoding with another limit for what it decodes to, in bytes. Zero or
+// less is DefaultLimit.
 func Limited(e Encoding, limit int) Encoding {
 	if limit <= 0 {
 		limit = DefaultLimit

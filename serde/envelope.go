@@ -36,11 +36,10 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Envelope is the SerDe that is used where nothing else is said: a header of 32
-// bytes with the entry's instants, the codec's name and a checksum, then what
-// the codec makes of the value. Any single flipped bit in a record is found, and
-// other damage but for one case in four thousand million. The checksum is no
-// signature: whoever can write to the store can write what values he likes.
+// Envelope returns the default SerDe: a header of 32 bytes with the entry's instants, the
+// codec's name and a checksum, then the encoded value. The checksum detects every single
+// flipped bit, and other damage but for one case in four thousand million. It is no
+// signature: whoever can write to the store can write any value.
 //
 // Instants come back to the nanosecond, but for one that lies 292 years or more
 // after created, which comes back as Never, or so long before it, which comes

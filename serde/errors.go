@@ -5,9 +5,8 @@ import (
 	"fmt"
 )
 
-// What is wrong with a record. Every error of Deserialize is one of these, to be
-// told by errors.Is, and every one means that nothing is stored that can be
-// used: the next write of the key replaces it.
+// Errors of Deserialize, to be told apart with errors.Is. Each means that the record can't
+// be used: the next write of the key replaces it.
 var (
 	// ErrCorrupt says that the bytes are no whole record: damaged, cut short,
 	// too long, or never one.

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Format says how values are written, whatever their type: For makes the SerDe
-// of a type. It comes from a text, by Parse; the zero Format is JSON in an
-// Envelope. It can be used by any number of functions at once.
+// Format tells how values of any type are written: For makes the SerDe of a type. Parse
+// makes a Format of a text; the zero Format is JSON in an Envelope. Any number of functions
+// can share it.
 type Format struct {
 	codec     *functions // nil is that of JSON
 	whole     bool       // it is EntryJSON that the encodings stand around
@@ -28,8 +28,7 @@ type Format struct {
 // The table in the package's documentation lists layers and parameters. A format
 // that begins with a codec is an Envelope of it, with encodings around the value;
 // one that begins with entry-json is an EntryJSON with encodings around the whole
-// record. No text at all is the zero Format. Whatever is wrong is said at once,
-// by name.
+// record. An empty text is the zero Format. Parse reports all errors at once.
 func Parse(text string) (Format, error) {
 	if text == "" {
 		return Format{}, nil
@@ -89,7 +88,7 @@ func parse(text string) (Format, error) {
 	return f, nil
 }
 
-// String is the canonical text: what Parse makes an equal Format of.
+// String returns the canonical text, of which Parse makes an equal Format.
 func (f Format) String() string {
 	if f.text == "" {
 		return jsonFunctions.name
@@ -97,8 +96,8 @@ func (f Format) String() string {
 	return f.text
 }
 
-// For makes the SerDe of a type. That the type does not fit the format's codec,
-// as a struct does not fit raw, is an error that names both.
+// For makes the SerDe of a type. It returns an error if the type does not fit the format's
+// codec, as a struct does not fit raw.
 func For[V any](f Format) (SerDe[V], error) {
 	if f.whole {
 		if err := jsonFunctions.fits(reflect.TypeFor[V]()); err != nil {

@@ -11,14 +11,13 @@ import (
 // Gob is the codec of encoding/gob: Go's own, for values that JSON would change:
 // text that is not UTF-8, numbers in an any, keys of maps that are structs.
 //
-// It loses more than that in silence: a field whose value is zero is not written.
-// So a pointer in a struct to 0, "", false or nil comes back nil, an empty slice in a
-// struct nil, and -0 as 0. Where that makes a difference, take JSON. Fields that are
-// not exported, or are channels or functions, are lost too.
+// It does not write a field whose value is zero, and reports no error. So a pointer in a
+// struct to 0, "", false or nil comes back nil, an empty slice in a struct nil, and -0 as 0.
+// If that makes a difference, use JSON. Fields that are not exported, or are channels or
+// functions, are lost too.
 //
-// Every record describes its type, so that it can be read by itself; that takes
-// room, and several times the time that JSON takes for a small value. What an
-// interface may hold has to be known to gob.Register. A nil pointer, slice, map
+// Every record describes its type, which takes room, and for a small value several times
+// as long as JSON. Types that an interface may hold must be registered with gob.Register. A nil pointer, slice, map
 // or interface is a value, but none may stand within a slice or map.
 //
 // A store is shared, and a record may be anything, so it is looked through before
@@ -28,7 +27,7 @@ import (
 // That does not hold for a V that reaches an interface and lacks fields that the
 // record describes with another interface in them: gob skips those by a count that
 // it does not check. Nor does it for methods GobDecode and UnmarshalBinary, which
-// are given what the record says. Take JSON where others write to the store.
+// are given what the record says. Use JSON if others write to the store.
 //
 // It is an error if V is a channel, a function or a struct without exported
 // fields that does not write itself.

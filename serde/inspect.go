@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Inspect says what is known beforehand of the values that a SerDe or Codec of this
-// package writes: an error where they can't be read again, such as an interface with
-// methods in JSON, and which fields are left out because they are not exported. Of
-// others it says nothing.
+// Inspect checks the type of the values that a SerDe or Codec of this package writes. It
+// returns an error if they can't be read again, such as an interface with methods in JSON,
+// and the fields that are left out because they are not exported. It knows nothing of
+// codecs of other packages.
 func Inspect(s any) (lost []string, err error) {
 	if i, ok := s.(inspected); ok {
 		return i.inspect()
@@ -90,7 +90,7 @@ var (
 	textMarshaler, textUnmarshaler = reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// has tells whether a type or a pointer to it has the methods.
+// has reports whether a type or a pointer to it has the methods.
 func has(t, methods reflect.Type) bool {
 	return t.Implements(methods) || t.Kind() != reflect.Interface && reflect.PointerTo(t).Implements(methods)
 }
@@ -149,7 +149,7 @@ func jsonFault(t reflect.Type, path string, seen map[reflect.Type]bool) string {
 	return ""
 }
 
-// isJSONKey tells whether a map's keys are written and read.
+// isJSONKey reports whether a map's keys are written and read.
 func isJSONKey(t reflect.Type) bool {
 	if k := t.Kind(); k == reflect.String || k >= reflect.Int && k <= reflect.Uintptr {
 		return true

@@ -10,13 +10,12 @@ import (
 	"github.com/perennial-go/perennial/internal/jsontext"
 )
 
-// JSON is the codec of encoding/json, and the one that is used where nothing
-// else is said. Its values can be read by people and by other languages. Fields
-// that are not exported are lost, as in Gob, and numbers in an any become float64,
-// which Gob leaves as they are. Text that is not UTF-8 is an error, wherever in the
-// value it stands: JSON has no form for it. Gob, Raw and a []byte, which becomes
-// base64, keep it. It is an error too where it is read, and so is an escape of half a
-// letter, such as \ud800: other languages write both.
+// JSON returns the codec of encoding/json, the default. People and other languages can read
+// its values. Fields that are not exported are lost, as in Gob, and numbers in an any become
+// float64, which Gob keeps as they are. Text that is not UTF-8 is an error, anywhere in the
+// value, when it is written and when it is read: JSON has no form for it. So is an escape of
+// half a letter, such as \ud800: other languages write both. Gob, Raw and a []byte, which
+// becomes base64, keep such text.
 func JSON[V any]() Codec[V] { return &codec[V]{functions: jsonFunctions} }
 
 var jsonFunctions = func() *functions {
@@ -59,7 +58,7 @@ var replaced = func() []byte {
 	return bytes.Trim(data, `"`)
 }()
 
-// comesBack tells whether what looks as if a byte were replaced was so in the value:
+// comesBack reports whether what looks as if a byte were replaced was so in the value:
 // a backslash and ufffd in a text, an escape of a json.Marshaler's. What is written
 // of what was read then has it as well; in place of a byte that was replaced there
 // is the character. Where that is written as it is nothing but the value can tell,

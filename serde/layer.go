@@ -8,15 +8,15 @@ import (
 	"sync"
 )
 
-// Layer is what a name in the text of a format stands for. PairLayer and
-// EncodingLayer make them, Register makes them known.
+// Layer is a codec or an encoding that the text of a format names. PairLayer and
+// EncodingLayer make layers, Register makes them available to Parse.
 type Layer struct {
 	codec *functions
 	whole bool // it is EntryJSON
 	open  func(p *Parameters) (Encoding, error)
 }
 
-// PairLayer is the layer of a codec that Pair makes of these functions.
+// PairLayer returns the layer of a codec that Pair makes of these functions.
 func PairLayer[M any](marshal func(M) ([]byte, error), unmarshal func(data []byte, message M) error) Layer {
 	if marshal == nil || unmarshal == nil {
 		return Layer{}
@@ -24,8 +24,8 @@ func PairLayer[M any](marshal func(M) ([]byte, error), unmarshal func(data []byt
 	return Layer{codec: pair("", marshal, unmarshal)}
 }
 
-// EncodingLayer is the layer of an encoding. open reads its parameters and makes
-// the encoding; what is wrong with them Parse finds by itself.
+// EncodingLayer returns the layer of an encoding. open reads its parameters and makes the
+// encoding. Parse reports wrong parameters by itself.
 func EncodingLayer(open func(p *Parameters) (Encoding, error)) Layer { return Layer{open: open} }
 
 var layers = struct {
@@ -47,13 +47,13 @@ var elsewhere = map[string]string{
 
 const zstdPackage = "github.com/perennial-go/perennial/serde/zstd"
 
-// Register makes a layer known to Parse under the names given, the first of
+// Register makes a layer available to Parse under the given names, the first of
 // which Format.String writes and, if it is a codec, its records carry:
 //
 //	serde.Register(serde.PairLayer(msgpack.Marshal, msgpack.Unmarshal), "msgpack")
 //
-// It is called from an init. A nil function, a name that is taken, and one that
-// has anything but letters, digits and "-._" panic, as in database/sql.
+// Call it from an init. It panics on a nil function, a name that is taken, and a name with
+// anything but letters, digits and "-._", as in database/sql.
 func Register(l Layer, names ...string) {
 	if l.codec == nil && l.open == nil && !l.whole || len(names) == 0 {
 		panic("serde: Register is given no functions or no name")

@@ -30,9 +30,8 @@ func Pair[V, M any](name string, marshal func(M) ([]byte, error), unmarshal func
 	return codecOf[V](pair(name, marshal, unmarshal))
 }
 
-// Funcs makes a codec of any two functions, which then do all that a Codec has
-// to. It is for values that have no format of their own; for those that have,
-// see Pair. Errors are as there.
+// Funcs makes a codec of any two functions, which must do all that a Codec does. Use it for
+// values that have no format of their own; else see Pair, whose errors it shares.
 func Funcs[V any](name string, encode func(V) ([]byte, error), decode func([]byte) (V, error)) (Codec[V], error) {
 	if err := checkName(name); err != nil {
 		return nil, err

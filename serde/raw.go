@@ -5,8 +5,8 @@ import (
 	"reflect"
 )
 
-// Raw is the codec of values that are bytes already: V's underlying type is
-// string or []byte, anything else is an error. Bytes are copied both ways. A nil
+// Raw returns the codec of values that are bytes already: V's underlying type must be string
+// or []byte, else it is an error. Bytes are copied both ways. A nil
 // slice comes back as an empty one.
 func Raw[V any]() (Codec[V], error) { return codecOf[V](rawFunctions) }
 

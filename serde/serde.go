@@ -6,8 +6,8 @@ import (
 	"github.com/perennial-go/perennial/entry"
 )
 
-// SerDe turns entries into the records that a store of bytes keeps. Its methods
-// are called concurrently.
+// SerDe turns entries into records for a store of bytes, and back. Its methods are called
+// concurrently.
 //
 // It is py-memoize's SerDe.
 type SerDe[V any] interface {
@@ -19,7 +19,7 @@ type SerDe[V any] interface {
 	Deserialize(data []byte) (*entry.Entry[V], error)
 }
 
-// Codec turns values into bytes. Its methods are called concurrently. Envelope
+// Codec turns values into bytes, and back. Its methods are called concurrently. Envelope
 // makes a SerDe of it.
 type Codec[V any] interface {
 	// Encode returns the bytes of a value, which are the caller's. That they
@@ -30,9 +30,9 @@ type Codec[V any] interface {
 	Decode(data []byte) (V, error)
 }
 
-// Named is a Codec that names the format of its bytes, the same in every process
-// and version: codecs of one name read each other's records. One that is not
-// Named goes by its Go type.
+// Named is a Codec that names the format of its bytes. The name is the same in every process
+// and version: codecs of one name read each other's records. A Codec that is not Named is
+// known by its Go type.
 type Named interface {
 	// Name is made of letters, digits and any of "-._+".
 	Name() string

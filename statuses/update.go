@@ -269,7 +269,7 @@ func (u *update[K, V]) waits() (wake chan struct{}, first bool) {
 	return u.done, false
 }
 
-// leaves tells whether the update has ended after all. If not, the one who
+// leaves reports whether the update has ended after all. If not, the one who
 // leaves is not woken.
 func (u *update[K, V]) leaves(first bool) (released bool) {
 	s := u.shard

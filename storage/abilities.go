@@ -7,18 +7,18 @@ import (
 	"github.com/perennial-go/perennial/entry"
 )
 
-// BulkReader is a Storage that reads many entries in one round trip. An empty bulk
-// is no call. Where some keys fail, the error is all of theirs, joined, and the
-// others are returned; a fault that is one key's own matter is an *ItemError.
+// BulkReader is a Storage that reads many entries in one round trip. An empty bulk does
+// nothing. If some keys fail, their errors are joined, and the others are returned. An
+// error that concerns one key alone is an *ItemError.
 type BulkReader[K comparable, V any] interface {
 	// GetMany is Get for many keys: the entries in their order, nil where there
 	// is none.
 	GetMany(ctx context.Context, keys []K) ([]*entry.Entry[V], error)
 }
 
-// Bulk is a Storage that does many in one round trip. An empty bulk is no call.
-// Where some keys fail, the error is all of theirs, joined, and the others are
-// done; a fault that is one key's own matter is an *ItemError.
+// Bulk is a Storage that reads, offers and releases many entries in one round trip. An
+// empty bulk does nothing. If some keys fail, their errors are joined, and the others are
+// done. An error that concerns one key alone is an *ItemError.
 type Bulk[K comparable, V any] interface {
 	BulkReader[K, V]
 	// OfferMany is Offer for many keys, with as many entries.
@@ -27,19 +27,18 @@ type Bulk[K comparable, V any] interface {
 	ReleaseMany(ctx context.Context, keys []K) error
 }
 
-// Fenced is a Storage that processes share, and that keeps out what was loaded
-// before an entry was released or offered by any of them. The engine claims a
-// key before it asks the source, and fills it with what the source says; a fill
-// is refused once anybody has released the key or offered it something else
-// since the claim, or filled a later one. So a load that one process runs can't
-// undo what another invalidates, or a later load.
+// Fenced is a Storage that processes share, and that refuses a value which was loaded
+// before one of them released or offered the entry. The engine claims a key before it
+// calls the source, and fills it with the result. The storage refuses a fill if somebody
+// has released or offered the key since the claim, or filled a later claim. So a load in
+// one process can't undo an invalidation by another, or a later load.
 type Fenced[K comparable, V any] interface {
-	// Claim claims keys for loads that take no longer than hold, and returns
-	// what is stored for them, in their order. It neither waits for other
-	// claims nor keeps them out. Where some keys can't be claimed each is an
-	// *ItemError, joined, and the others are claimed.
+	// Claim claims keys for loads that take no longer than hold, and returns what is
+	// stored for them, in their order. It neither waits for other claims nor excludes
+	// them. If some keys can't be claimed, the error joins an *ItemError for each, and
+	// the others are claimed.
 	Claim(ctx context.Context, hold time.Duration, keys ...K) ([]Claim[V], error)
-	// Fill is Offer under claims, and tells which were stored, in their order.
+	// Fill is Offer under claims. It reports which were stored, in their order.
 	Fill(ctx context.Context, fills ...Fill[K, V]) (stored []bool, err error)
 }
 
@@ -47,7 +46,7 @@ type Fenced[K comparable, V any] interface {
 type Claim[V any] struct {
 	Entry *entry.Entry[V] // what is stored, or nil
 	Token string          // for Fill
-	Err   error           // why what is stored can't be read; the claim is good all the same
+	Err   error           // why the stored entry can't be read; the claim is good all the same
 }
 
 // Fill is an entry to be stored under a claim.
@@ -55,7 +54,7 @@ type Fill[K comparable, V any] struct {
 	Key   K
 	Entry *entry.Entry[V]
 	Token string
-	Touch bool // the value is the one that the claim has returned: it stays as old as it is
+	Touch bool // the value is the one that the claim has returned, and stays as old as it is
 }
 
 // Abilities are the optional interfaces of a Storage, nil where it lacks them.
@@ -68,14 +67,14 @@ type Abilities[K comparable, V any] struct {
 	Ordered    bool // it is Ordered, and so at present
 }
 
-// Able is a Storage that finds out what it can do when it is made, as one that
-// is made over another does. It has no methods that it can't do.
+// Able is a Storage that learns its abilities when it is made, such as one that wraps
+// another. It is asked for them in place of type assertions.
 type Able[K comparable, V any] interface {
 	Abilities() Abilities[K, V]
 }
 
-// AbilitiesOf tells what more a storage can do: what it says if it is Able, or
-// else what it has the methods of.
+// AbilitiesOf returns the optional interfaces of a storage: those that it returns itself
+// if it is Able, else those that it implements.
 func AbilitiesOf[K comparable, V any](s Storage[K, V]) (a Abilities[K, V]) {
 	if able, ok := s.(Able[K, V]); ok {
 		return able.Abilities()
@@ -88,12 +87,12 @@ func AbilitiesOf[K comparable, V any](s Storage[K, V]) (a Abilities[K, V]) {
 	return a
 }
 
-// Prompt is a Storage, or a Bytes, that keeps to deadlines itself: it returns by
-// the deadline of its context, whatever its server does or does not. It is asked
-// on the caller's own goroutine. Others are asked on one that can be left behind,
-// which takes longer than a server nearby takes to answer.
+// Prompt is a Storage, or a Bytes, that always returns by the deadline of its context,
+// whatever its server does. The engine calls it on the caller's goroutine. It calls others
+// on a goroutine that it can abandon, which takes longer than a server nearby takes to
+// answer.
 type Prompt interface {
-	// ReturnsInTime tells whether it does, as it is set up.
+	// ReturnsInTime reports whether it does, as it is configured.
 	ReturnsInTime() bool
 }
 
@@ -102,15 +101,14 @@ func isPrompt(s any) bool {
 	return ok && p.ReturnsInTime()
 }
 
-// Ordered is a Storage, or a Bytes, of which no write is overtaken by an older one: a
-// write that has returned, with an error too, changes nothing any more once a later
-// one of the same key has been acknowledged. Where a client gives up and leaves a
-// command on its way, the command may arrive after an invalidation that came later.
-// Of a store that is not Ordered the engine serves no key, for a minute, that was
-// invalidated or set after a write of it had failed; what other processes do about
-// it, it can't know.
+// Ordered is a Storage, or a Bytes, in which no write undoes a later one: a write that has
+// returned, even with an error, changes nothing any more once a later write of the same key
+// has been acknowledged. Else a command that a client has abandoned may arrive after an
+// invalidation that came later. If a store is not Ordered and a write of a key has failed,
+// the engine does not serve the key from it for a minute after the key is invalidated or
+// set. Other processes don't know of the failure.
 type Ordered interface {
-	// KeepsOrder tells whether it is so, as it is set up.
+	// KeepsOrder reports whether it is, as it is configured.
 	KeepsOrder() bool
 }
 
@@ -119,8 +117,8 @@ func isOrdered(s any) bool {
 	return ok && o.KeepsOrder()
 }
 
-// Clocked is a Storage that needs the time of the function that it serves. It is
-// told before anything else is asked of it.
+// Clocked is a Storage that needs the clock of the function that it serves. SetClock is
+// called before anything else.
 type Clocked interface {
 	SetClock(now func() entry.Instant)
 }

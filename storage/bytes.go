@@ -7,25 +7,21 @@ import (
 	"time"
 )
 
-// Bytes is a store of records: bytes under text keys, each kept for a time. It
-// is what anyone's own client has to offer to become a store of entries: see
-// Share. Its methods are called concurrently. Under a context that is done they
-// return its error and do nothing.
+// Bytes is a store of records: bytes under text keys, each kept for a time. Implement it
+// for a client of your own, and give it to Share. Its methods are called concurrently.
+// Under a context that is done they return its error and do nothing.
 //
-// What more a store can do it says by the other interfaces of this file. One
-// that can't has no such method: nothing is emulated in silence.
+// The other interfaces of this file are optional. A store implements those that it
+// supports, and none that it would have to emulate.
 type Bytes interface {
-	// Get returns the key's record; one whose time is over is not found. That
-	// none is found is no error.
+	// Get returns the key's record. A record whose time is over is not found. Finding
+	// none is no error.
 	Get(ctx context.Context, key string) (Record, error)
-	// Set stores value for the time given in place of whatever was there, value
-	// and time in one atomic step. Time is rounded up to what the store can
-	// tell apart; Forever has no end; with zero or less nothing is stored, and
-	// what was there is deleted. The value may be changed by the caller once
-	// Set has returned.
+	// Set replaces the key's record, value and time in one atomic step. The time is
+	// rounded up to the store's resolution; Forever has no end; zero or less deletes
+	// the record. The caller may change value once Set has returned.
 	Set(ctx context.Context, key string, value []byte, keep time.Duration) error
-	// Delete drops the key's record, and tells whether there was one that Get
-	// would have found.
+	// Delete deletes the key's record, and reports whether Get would have found one.
 	Delete(ctx context.Context, key string) (existed bool, err error)
 }
 
@@ -34,13 +30,13 @@ const Forever time.Duration = math.MaxInt64
 
 // Record is what Bytes has for a key.
 type Record struct {
-	// Value may be empty: Found tells whether there is a record. It is the
-	// caller's to keep, and to change.
+	// Value is the caller's own copy. It may be empty: Found tells whether there is a
+	// record.
 	Value []byte
-	// Left is how long the store keeps the record from now on, by the store's
-	// own clock. Zero says that it can't tell; Forever, that there is no end.
+	// Left is how long the store keeps the record from now on, by its own clock. Zero
+	// means that the store can't tell; Forever, that there is no end.
 	Left time.Duration
-	// Found tells whether there is a record.
+	// Found reports whether there is a record.
 	Found bool
 }
 
@@ -51,102 +47,90 @@ type Item struct {
 	Keep  time.Duration // as that of Bytes.Set
 }
 
-// BulkReaderBytes is a Bytes that reads many records in one round trip. An empty
-// bulk is no call. Where some keys fail, the error is all of theirs, joined, and
-// the others are returned.
+// BulkReaderBytes is a Bytes that reads many records in one round trip. An empty bulk
+// does nothing. If some keys fail, their errors are joined, and the others are returned.
 type BulkReaderBytes interface {
 	// GetMany returns the records of the keys, in their order.
 	GetMany(ctx context.Context, keys []string) ([]Record, error)
 }
 
-// BulkBytes is a Bytes that does many in one round trip. An empty bulk is no
-// call. Where some keys fail, the error is all of theirs, joined, and the
-// others are done; a fault that is one item's own matter is an *ItemError.
+// BulkBytes is a Bytes that reads, sets and deletes many records in one round trip. An
+// empty bulk does nothing. If some keys fail, their errors are joined, and the others are
+// done. An error that concerns one item alone is an *ItemError.
 type BulkBytes interface {
 	BulkReaderBytes
-	// SetMany stores the items, each in one atomic step. Of two of one key the
-	// last holds.
+	// SetMany stores the items, each in one atomic step. If a key comes twice, the last
+	// item wins.
 	SetMany(ctx context.Context, items []Item) error
-	// DeleteMany drops records, and tells which there were. Of a key that comes
-	// twice, either may be told.
+	// DeleteMany deletes records, and reports which there were. If a key comes twice,
+	// either place may report it.
 	DeleteMany(ctx context.Context, keys []string) ([]bool, error)
 }
 
-// AdderBytes is a Bytes that can store what is not there yet.
+// AdderBytes is a Bytes that can store a record only where there is none.
 type AdderBytes interface {
-	// Add is Set where Get would find nothing, in one atomic step; added is
-	// false, and nothing is done, where it would. With a time of zero or less
-	// nothing is stored, whatever added says.
+	// Add is Set if Get would find nothing, in one atomic step. Else added is false and
+	// nothing is done. With a time of zero or less nothing is stored, whatever added
+	// says.
 	Add(ctx context.Context, key string, value []byte, keep time.Duration) (added bool, err error)
 }
 
 // ToucherBytes is a Bytes that can give records another time.
 type ToucherBytes interface {
-	// Touch gives the records keep from now on, in one round trip, and tells
-	// which there were. Forever takes their end away; zero or less deletes them.
+	// Touch keeps the records for keep from now on, in one round trip, and reports which
+	// there were. Forever removes their end; zero or less deletes them.
 	Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error)
 }
 
-// ProberBytes is a Bytes that can say what it has without sending it.
-type ProberBytes interface {
-	// Has tells which of the keys Get would find, in one round trip.
-	Has(ctx context.Context, keys ...string) ([]bool, error)
-}
-
-// ListerBytes is a Bytes that knows its keys.
+// ListerBytes is a Bytes that can list its keys.
 type ListerBytes interface {
-	// Keys yields the keys that begin with the prefix, which is plain text, in
-	// no particular order. What comes or goes meanwhile may be among them or
-	// not; a key may come twice. It ends at the first error.
+	// Keys yields the keys that begin with the prefix, which is plain text and no
+	// pattern, in no particular order. It may yield a key twice, and may or may not yield
+	// those that come or go meanwhile. It ends at the first error.
 	Keys(ctx context.Context, prefix string) iter.Seq2[string, error]
-	// Clear deletes what begins with the prefix, and nothing else: all that is
-	// there when it begins, and perhaps what comes meanwhile. Its cost may grow
-	// with all that the store holds.
+	// Clear deletes all records under keys that begin with the prefix when it begins,
+	// and perhaps those that come meanwhile. Its cost may grow with all that the store
+	// holds.
 	Clear(ctx context.Context, prefix string) error
 }
 
-// FencedBytes is a Bytes that keeps out what was made before a record was
-// deleted or set, by whichever process: who is about to make a value claims its
-// key first, and fills it later. A fill is refused once anybody has deleted or
-// set the record, or the claim is older than its hold. To clear deletes, and to
-// add sets, where it adds; a touch does neither, unless it deletes. That there
-// was nothing to be deleted makes no difference.
+// FencedBytes is a Bytes that refuses a value which was loaded before any process deleted
+// or set the record. A caller claims a key before it loads the value, and fills it
+// afterwards. The store refuses a fill once somebody has deleted or set the record, or the
+// claim is older than its hold. Clear counts as a delete, Add as a set if it adds, and a
+// Touch as neither, unless it deletes. A delete counts also where there was nothing.
 //
 //	A claims ─ loads the old value ──────────────── fills: refused
 //	B                       changes it ─ deletes
 type FencedBytes interface {
-	// Claim returns the keys' records, in their order, with what Fill needs. A
-	// claim is good for hold, also where the record ends before. It neither waits
-	// for other claims nor keeps them out, never lengthens the time of a record,
-	// and is nothing that Get, Has, Keys, Add, Touch or Delete would find. A key that
-	// comes twice may be claimed once.
+	// Claim returns the keys' records, in their order, with the tokens for Fill. A claim
+	// is good for hold, also if the record ends before. It neither waits for other claims
+	// nor excludes them, never lengthens the time of a record, and is not found by Get,
+	// Keys, Add, Touch or Delete. A key that comes twice may be claimed once.
 	Claim(ctx context.Context, hold time.Duration, keys ...string) ([]Claimed, error)
-	// Fill is Set for each item that nobody has deleted or set since its claim,
-	// and tells which were stored. It leaves the claims of others good. Of two who
-	// fill, the one who has claimed later holds: claims are numbered, and a fill is
-	// refused as long as the value of a later claim is there.
+	// Fill is Set for each item that nobody has deleted or set since its claim, and
+	// reports which were stored. It leaves other claims good. Claims are numbered: a fill
+	// is refused while the value of a later claim is stored.
 	Fill(ctx context.Context, fills ...Filling) (stored []bool, err error)
 }
 
 // Claimed is what Claim returns for a key.
 type Claimed struct {
 	Record
-	Token string // for Fill; what it holds is the store's affair
+	Token string // for Fill, opaque
 }
 
 // Filling is a record to be stored under a claim.
 type Filling struct {
 	Item
 	Token string
-	// Touch says that the value is the one that the claim has returned, to be kept for
-	// another time: it stays as old as it is, so that a load which has claimed before
-	// still takes its place.
+	// Touch marks a value that the claim has returned, to be kept for another time. It
+	// stays as old as it is: a load that has claimed before still replaces it.
 	Touch bool
 }
 
-// KeyLimit is a Bytes whose keys have a greatest length.
+// KeyLimit is a Bytes that limits the length of keys.
 type KeyLimit interface {
-	// MaxKey is the longest key, in bytes. Those who make keys hash what would
-	// be longer.
+	// MaxKey returns the length of the longest key, in bytes. Callers hash longer keys.
 	MaxKey() int
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/perennial-go/perennial/storage/storagetest"
 )
 
-const everything = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Prober | storagetest.Lister
+const everything = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Lister
 
 func TestMemoryIsAStoreOfBytes(t *testing.T) {
 	mock := clock.NewMock()

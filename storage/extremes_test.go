@@ -36,9 +36,6 @@ func TestMemoryExtremeTimes(t *testing.T) {
 					if touched, err := m.Touch(ctx, d, "key"); !touched[0] || err != nil {
 						t.Errorf("Touch: %v, %v", touched, err)
 					}
-					if has, err := m.Has(ctx, "key"); has[0] != (d > 0) || err != nil {
-						t.Errorf("Has: %v, %v", has, err)
-					}
 					claims, err := m.Claim(ctx, d, "claimed")
 					if err != nil {
 						t.Fatal(err)
@@ -65,7 +62,7 @@ func TestSharedExtremeInstants(t *testing.T) {
 		t.Fatal(err)
 	}
 	sd := serde.EntryJSON[int]()
-	s, err := storage.NewShared[string, int](store, sd, 0)
+	s, err := storage.NewPart[string, int](store, sd, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/perennial-go/perennial/internal/bind"
 )
 
-// InMemory keeps entries in this process. Values are kept as they are: what a
-// caller changes behind a pointer, every later caller sees (config.Postprocess
-// gives copies). It is unbounded by itself, an eviction strategy bounds it. One
-// InMemory serves one function. Reads take no lock and do not allocate.
+// InMemory keeps entries in this process. It does not copy values: a change behind a
+// pointer is seen by every later caller (config.Postprocess makes copies). An eviction
+// strategy bounds it. One InMemory serves one function. Reads take no lock and do not
+// allocate.
 //
 // It is py-memoize's LocalInMemoryCacheStorage.
 type InMemory[K comparable, V any] struct {
@@ -37,7 +37,7 @@ func (s *InMemory[K, V]) Get(_ context.Context, key K) (*entry.Entry[V], error) 
 	return s.Find(key), nil
 }
 
-// Find is Get for those who know the storage.
+// Find is Get without a context, for the engine.
 func (s *InMemory[K, V]) Find(key K) *entry.Entry[V] {
 	hash := maphash.Comparable(s.seed, key)
 	t := s.shards[hash%shardCount].table.Load()
@@ -55,14 +55,14 @@ func (s *InMemory[K, V]) Find(key K) *entry.Entry[V] {
 	return nil
 }
 
-// Offer stores what e says; the error is always nil.
+// Offer stores a copy of the entry; the error is always nil.
 func (s *InMemory[K, V]) Offer(_ context.Context, key K, e *entry.Entry[V]) error {
 	s.Put(key, e.Value, e.Created(), e.UpdateAfter(), e.ExpiresAfter())
 	return nil
 }
 
-// Put stores an entry, without one being made for it, and returns what is kept
-// from now on and what it has replaced, or nil.
+// Put stores an entry made of its parts, for the engine. It returns the entry that is kept
+// from now on, and the one that it replaces, or nil.
 func (s *InMemory[K, V]) Put(key K, value V, created, updateAfter, expiresAfter entry.Instant) (kept, replaced *entry.Entry[V]) {
 	n := &node[K, V]{key: key}
 	n.entry.Fill(value, created, updateAfter, expiresAfter)
@@ -73,13 +73,13 @@ func (s *InMemory[K, V]) Put(key K, value V, created, updateAfter, expiresAfter 
 	return &n.entry, replaced
 }
 
-// Release drops the key's entry; the error is always nil.
+// Release deletes the key's entry; the error is always nil.
 func (s *InMemory[K, V]) Release(_ context.Context, key K) error {
 	s.Take(key)
 	return nil
 }
 
-// Take drops the key's entry and returns it, or nil.
+// Take deletes the key's entry, for the engine, and returns it, or nil.
 func (s *InMemory[K, V]) Take(key K) *entry.Entry[V] {
 	hash := maphash.Comparable(s.seed, key)
 	if n := s.shards[hash%shardCount].remove(hash, key, s.seed); n != nil {
@@ -88,8 +88,7 @@ func (s *InMemory[K, V]) Take(key K) *entry.Entry[V] {
 	return nil
 }
 
-// Range yields the entries. It takes no lock, so a slow consumer holds nobody
-// up.
+// Range yields the entries. It takes no lock: a slow consumer blocks nobody.
 func (s *InMemory[K, V]) Range(context.Context) iter.Seq2[K, *entry.Entry[V]] {
 	return func(yield func(K, *entry.Entry[V]) bool) {
 		for i := range s.shards {
@@ -106,7 +105,7 @@ func (s *InMemory[K, V]) Range(context.Context) iter.Seq2[K, *entry.Entry[V]] {
 	}
 }
 
-// Clear drops everything; the error is always nil.
+// Clear deletes all entries; the error is always nil.
 func (s *InMemory[K, V]) Clear(context.Context) error {
 	for i := range s.shards {
 		s.shards[i].clear()
@@ -114,7 +113,7 @@ func (s *InMemory[K, V]) Clear(context.Context) error {
 	return nil
 }
 
-// Len is how many entries are held, expired ones among them.
+// Len returns how many entries are held, including expired ones.
 func (s *InMemory[K, V]) Len() int {
 	n := 0
 	for i := range s.shards {

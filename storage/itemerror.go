@@ -5,23 +5,23 @@ import (
 	"fmt"
 )
 
-// ItemError is the fault of one of those that a call for many was given. A bulk
-// whose error is made of nothing else, joined, has done the others.
+// ItemError reports one failed item of a batch. If the error of a batch joins nothing but
+// ItemErrors, all other items are done.
 type ItemError struct {
-	Item int // its place among those that were given
+	Item int // its index in the batch
 	Err  error
 }
 
-// Error names the place.
+// Error names the item.
 func (e *ItemError) Error() string { return fmt.Sprintf("item %d: %v", e.Item, e.Err) }
 
 // Unwrap returns Err.
 func (e *ItemError) Unwrap() error { return e.Err }
 
-// FaultOf is what an error of a call for many says of one of them: nil where it
-// says only of others that they failed.
+// FaultOf returns the error of one item of a batch, out of the error of the whole. It is
+// nil if only other items failed.
 func FaultOf(err error, item int) error {
-	if some := (*ItemError)(nil); !errors.As(err, &some) { // it says of all what it says as a whole
+	if some := (*ItemError)(nil); !errors.As(err, &some) { // it concerns all items
 		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) == 1 {
 			return joined.Unwrap()[0]
 		}
@@ -48,8 +48,8 @@ func FaultOf(err error, item int) error {
 	return err
 }
 
-// itemsAt is the error of a call for some of those that were given, which stand
-// at these places.
+// itemsAt returns the errors of a batch as those of a larger one, in which its items have
+// these places.
 func itemsAt(err error, places []int) (errs []error) {
 	if FaultOf(err, -1) != nil { // of all of them
 		return []error{err}

@@ -14,17 +14,16 @@ import (
 	"github.com/perennial-go/perennial/internal/coarse"
 )
 
-// Memory is a Bytes in this process: every call copies, so that nobody changes
-// what another gets. It has what stores elsewhere have, claims and versions too,
-// and is what they are tried against. For values that need not be encoded there is InMemory.
+// Memory is a Bytes in this process. Every call copies: a caller can't change what another
+// gets. It implements all optional interfaces, claims and versions too, and is the
+// reference for other stores. For values that need no encoding use InMemory.
 //
-// It is bounded: see MemoryCapacity. What is expired is not found from the
-// instant of its end on, and its memory is freed within about a second, by a
-// timer that runs only while something is to end.
+// It is bounded: see MemoryCapacity. A record is not found from the instant of its end on,
+// and its memory is freed within about a second, by a timer that runs only while some
+// record has an end.
 //
-// It is cachetory's MemoryBackend, without what is wrong there: expired records
-// stay until somebody asks for them, keep an Add out, and are said to have been
-// there by Delete.
+// It is cachetory's MemoryBackend without three defects: there, expired records stay until
+// somebody asks for them, prevent an Add, and are reported as existing by Delete.
 type Memory struct {
 	*records
 	closed atomic.Bool
@@ -34,21 +33,19 @@ type Memory struct {
 // DefaultMemoryCapacity is the MemoryCapacity of a Memory that is given none.
 const DefaultMemoryCapacity = 64 << 20
 
-// ErrClosed is what a Memory returns after its Close.
+// ErrClosed is returned by a Memory after Close.
 var ErrClosed = errors.New("storage: the memory store is closed: open it again, and close it last of all")
 
-// MemoryOption says one thing about a Memory.
+// MemoryOption configures a Memory.
 type MemoryOption struct {
 	set func(r *records)
 }
 
-// MemoryCapacity is how many bytes a Memory holds at most: keys, values, and 160
-// for each record, which is about what it takes to keep one. What would be more
-// puts others out: expired ones first, then those that have not been used for
-// longest, as the CLOCK algorithm (Corbató, 1968) tells them: a record that was
-// read since it was last looked at is given another round. A record that alone
-// is larger is refused. Default, and where it is zero or less:
-// DefaultMemoryCapacity.
+// MemoryCapacity limits how many bytes a Memory holds: keys, values, and 160 for each
+// record, which is about its overhead. Beyond that it evicts expired records first, then
+// those that have not been used for longest, by the CLOCK algorithm (Corbató, 1968): a
+// record that was read since the last round gets another one. A record that is larger than
+// the capacity is refused. Default, and with zero or less: DefaultMemoryCapacity.
 func MemoryCapacity(bytes int) MemoryOption {
 	return MemoryOption{func(r *records) {
 		if bytes > 0 {
@@ -57,9 +54,9 @@ func MemoryCapacity(bytes int) MemoryOption {
 	}}
 }
 
-// MemoryClock is what a Memory takes the time from, say a mock in a test.
-// Default: the real clock, the later of the monotonic one, which stands still while
-// the machine sleeps, and that of the wall, which may be set back.
+// MemoryClock sets the clock of a Memory, say a mock in a test. Default: the real clock,
+// the later of the monotonic one, which stops while the machine sleeps, and the wall clock,
+// which may be set back.
 func MemoryClock(c clock.Clock) MemoryOption {
 	return MemoryOption{func(r *records) { r.clock = c }}
 }
@@ -76,7 +73,7 @@ func NewMemory(opts ...MemoryOption) *Memory {
 	return &Memory{records: r, onEnd: r.empty}
 }
 
-// ready is asked by everything that Memory does before it does it.
+// ready returns an error if the store is closed or the context is done.
 func (m *Memory) ready(ctx context.Context) error {
 	if m.closed.Load() {
 		return ErrClosed
@@ -95,8 +92,8 @@ func (m *Memory) Get(ctx context.Context, key string) (Record, error) {
 	return r.copied(), nil
 }
 
-// Set stores a copy of the value. One that is larger than the capacity is an
-// error, and leaves what was there.
+// Set stores a copy of the value. A record that is larger than the capacity is an error,
+// and the old record stays.
 func (m *Memory) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	if err := m.ready(ctx); err != nil {
 		return err
@@ -111,7 +108,7 @@ func (m *Memory) Set(ctx context.Context, key string, value []byte, keep time.Du
 	return nil
 }
 
-// Delete drops the key's record.
+// Delete deletes the key's record, and reports whether there was one.
 func (m *Memory) Delete(ctx context.Context, key string) (existed bool, err error) {
 	if err := m.ready(ctx); err != nil {
 		return false, err
@@ -121,8 +118,8 @@ func (m *Memory) Delete(ctx context.Context, key string) (existed bool, err erro
 	return m.remove(key, m.now()), nil
 }
 
-// Add stores a copy of the value where there is no record, or one that is
-// expired. With a time of zero or less it stores nothing.
+// Add stores a copy of the value if there is no record, or an expired one. With a time of
+// zero or less it stores nothing.
 func (m *Memory) Add(ctx context.Context, key string, value []byte, keep time.Duration) (added bool, err error) {
 	if err := m.ready(ctx); err != nil {
 		return false, err
@@ -141,7 +138,7 @@ func (m *Memory) Add(ctx context.Context, key string, value []byte, keep time.Du
 	return true, nil
 }
 
-// Touch gives the records another time.
+// Touch keeps the records for keep from now on.
 func (m *Memory) Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error) {
 	if err := m.ready(ctx); err != nil {
 		return nil, err
@@ -165,9 +162,9 @@ func (m *Memory) Touch(ctx context.Context, keep time.Duration, keys ...string) 
 	return touched, nil
 }
 
-// ExpireAt ends the key's record at an instant, and tells whether there is one:
-// one that is over deletes the record, the zero time takes its end away. The
-// instant is a wall clock's: one that is set back later does not move it.
+// ExpireAt ends the key's record at an instant, and reports whether there is one. A past
+// instant deletes the record, the zero time removes its end. If the wall clock is set back
+// later, the instant does not move.
 func (m *Memory) ExpireAt(ctx context.Context, key string, at time.Time) (bool, error) {
 	keep := Forever
 	if !at.IsZero() {
@@ -177,23 +174,7 @@ func (m *Memory) ExpireAt(ctx context.Context, key string, at time.Time) (bool, 
 	return err == nil && touched[0], err
 }
 
-// Has tells which of the keys have records.
-func (m *Memory) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	if err := m.ready(ctx); err != nil {
-		return nil, err
-	}
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	now := m.now()
-	had := make([]bool, len(keys))
-	for i, key := range keys {
-		had[i] = m.live(key, now) != nil
-	}
-	return had, nil
-}
-
-// Len is how many records there are; what is expired or only claimed does not
-// count.
+// Len returns how many records there are. Expired records and mere claims don't count.
 func (m *Memory) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -201,8 +182,8 @@ func (m *Memory) Len() int {
 	return len(m.byKey) - m.claimed
 }
 
-// Close drops everything, or, of a store that several have opened by its name,
-// this one's part in it. Another Close does nothing.
+// Close deletes everything. A store that several have opened by its name lives until all
+// have closed it. Another Close does nothing.
 func (m *Memory) Close() error {
 	if !m.closed.Swap(true) {
 		m.onEnd()
@@ -211,13 +192,13 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-// KeepsOrder makes it storage.Ordered: nothing is under way once a call has returned.
+// KeepsOrder reports true, see Ordered: nothing is under way once a call has returned.
 func (m *Memory) KeepsOrder() bool { return true }
 
 // String names the store.
 func (m *Memory) String() string { return "Memory" }
 
-// taken is the item with a value that nobody else has.
+// taken returns the item with a copy of its value.
 func (m *Memory) taken(item Item) (Item, error) {
 	if cost := cost(item.Key, item.Value); cost > m.capacity && item.Keep > 0 {
 		return item, Refused(fmt.Errorf("storage: a record takes %d bytes and the memory store holds %d: give it a larger capacity", cost, m.capacity))
@@ -226,7 +207,7 @@ func (m *Memory) taken(item Item) (Item, error) {
 	return item, nil
 }
 
-// copied is the record with a value that nobody else has.
+// copied returns the record with a copy of its value.
 func (r Record) copied() Record {
 	r.Value = bytes.Clone(r.Value)
 	return r

@@ -7,16 +7,15 @@ import (
 	"time"
 )
 
-// A key that is claimed has a generation, a number that no key has twice. To
-// delete or set a record takes its generation away, to fill a claim leaves it:
-// so a fill is good exactly if the key still has the generation of its claim. A
-// generation stays as long as there is a claim that may be filled, also where
-// the record's own time is over, or where there never was a record. The claims of
-// a generation are numbered, and a fill is refused while there is the value of one of
-// a greater number.
+// A claimed key has a generation, a number that no key gets twice. Deleting or setting a
+// record removes its generation, filling a claim keeps it. So a fill is good exactly if the
+// key still has the generation of its claim. A generation stays as long as a claim may be
+// filled, even after the record's own end, or if there never was a record. The claims of a
+// generation are numbered. A fill is refused while the value of a claim with a greater
+// number is stored.
 
-// Claim returns the keys' records, and claims them. What is only claimed counts
-// as a record does for the capacity; a claim that it puts out can't be filled.
+// Claim claims the keys and returns their records. A mere claim counts for the capacity
+// like a record; after it is evicted it can't be filled.
 func (m *Memory) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]Claimed, error) {
 	if err := m.ready(ctx); err != nil {
 		return nil, err

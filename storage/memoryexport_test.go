@@ -23,14 +23,14 @@ func (m *Memory) Held() (n int, size int64) {
 	return len(m.byKey), m.size
 }
 
-// Armed tells whether the timer is armed.
+// Armed reports whether the timer is armed.
 func (m *Memory) Armed() bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.sweeper.at != never
 }
 
-// Collected tells whether what the store consists of has been collected.
+// Collected reports whether what the store consists of has been collected.
 func (m *Memory) Collected() func() bool {
 	here := weak.Make(m.records)
 	return func() bool { return here.Value() == nil }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// batch is how many records are worked on until others get their turn.
+// batch is how many records are processed under one lock.
 const batch = 1000
 
 // GetMany returns the records of the keys, in their order.
@@ -52,7 +52,7 @@ func (m *Memory) SetMany(ctx context.Context, items []Item) error {
 	return errors.Join(errs...)
 }
 
-// DeleteMany drops records, and tells which there were.
+// DeleteMany deletes records, and reports which there were.
 func (m *Memory) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	if err := m.ready(ctx); err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (m *Memory) DeleteMany(ctx context.Context, keys []string) ([]bool, error) 
 	return existed, nil
 }
 
-// Keys yields the keys of the records that there are when it begins.
+// Keys yields the keys of the records that exist when it begins.
 func (m *Memory) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		if err := m.ready(ctx); err != nil {
@@ -86,7 +86,7 @@ func (m *Memory) Keys(ctx context.Context, prefix string) iter.Seq2[string, erro
 	}
 }
 
-// Clear deletes what begins with the prefix, claims too.
+// Clear deletes records and claims whose keys begin with the prefix.
 func (m *Memory) Clear(ctx context.Context, prefix string) error {
 	if err := m.ready(ctx); err != nil {
 		return err
@@ -102,8 +102,8 @@ func (m *Memory) Clear(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// withPrefix is the keys that begin with a prefix: those of records that are
-// live, or those of all, what is only claimed among them.
+// withPrefix returns the keys that begin with a prefix, of live records or of all records
+// and claims.
 func (m *Memory) withPrefix(prefix string, live bool) []string {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

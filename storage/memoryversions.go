@@ -21,8 +21,8 @@ const (
 	versionCost  = 16 // besides its text
 )
 
-// Look returns copies of the keys' records, with their versions. What is kept of
-// those counts for the capacity; a record that is put out loses them.
+// Look returns copies of the keys' records with their versions. Versions count for the
+// capacity; a record that is evicted loses them.
 func (m *Memory) Look(ctx context.Context, keys ...string) ([]Versioned, error) {
 	if err := m.ready(ctx); err != nil {
 		return nil, err
@@ -41,8 +41,8 @@ func (m *Memory) Look(ctx context.Context, keys ...string) ([]Versioned, error) 
 	return found, nil
 }
 
-// Swap makes the changes whose records are what they were based on, and stores
-// copies of the values.
+// Swap makes the changes whose records have the versions that they were based on, and
+// stores copies of the values.
 func (m *Memory) Swap(ctx context.Context, changes ...Change) (made []bool, err error) {
 	if err := m.ready(ctx); err != nil {
 		return nil, err

@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// watcher is somebody who watches. Its queue is filled by those who change
-// something, and emptied on the goroutine that called Watch.
+// watcher is one call of Watch. Its queue is filled by whoever changes a record, and
+// emptied on the goroutine of the call.
 type watcher struct {
 	prefix string
 	queue  []Changed
 	wake   chan struct{} // has one in it while there is something to do
 }
 
-// watcherMost is how many changes wait for a watcher that is slow. Past that it
-// has missed some.
+// watcherMost is how many changes wait for a slow watcher. If there are more it has missed
+// some.
 const watcherMost = 1000
 
-// Watch tells of changes through any Memory of the same name, of a Clear, and of
-// records that were evicted too; that the time of a record is over, within about
-// a second. What is called back may do with the store whatever it likes.
+// Watch reports changes through any Memory of the same name, by Clear and by eviction too,
+// and expired records within about a second. The callback may call the store.
 func (m *Memory) Watch(ctx context.Context, prefix string, changed func(Changed)) error {
 	if err := m.ready(ctx); err != nil {
 		return err
@@ -56,7 +55,7 @@ func (m *Memory) Watch(ctx context.Context, prefix string, changed func(Changed)
 	}
 }
 
-// watched tells whether somebody watches the key.
+// watched reports whether somebody watches the key.
 func (m *records) watched(key string) bool {
 	return slices.ContainsFunc(m.watchers, func(w *watcher) bool { return strings.HasPrefix(key, w.prefix) })
 }

@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// Null is a Bytes that keeps nothing: to set succeeds, and nothing is ever
-// found. It is for trying out what a program does without its store. It has no
-// claims: what nobody keeps need not be kept out.
+// Null is a Bytes that keeps nothing: Set succeeds, and nothing is ever found. Use it to
+// try what a program does without its store.
 //
 // It is cachetory's DummyBackend.
 type Null struct{}
@@ -23,7 +22,7 @@ func (Null) Get(ctx context.Context, _ string) (Record, error) { return Record{}
 // Set stores nothing.
 func (Null) Set(ctx context.Context, _ string, _ []byte, _ time.Duration) error { return ctx.Err() }
 
-// Delete says that there was nothing.
+// Delete reports that there was nothing.
 func (Null) Delete(ctx context.Context, _ string) (bool, error) { return false, ctx.Err() }
 
 // GetMany finds nothing.
@@ -34,23 +33,18 @@ func (Null) GetMany(ctx context.Context, keys []string) ([]Record, error) {
 // SetMany stores nothing.
 func (Null) SetMany(ctx context.Context, _ []Item) error { return ctx.Err() }
 
-// DeleteMany says that there was nothing.
+// DeleteMany reports that there was nothing.
 func (Null) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	return make([]bool, len(keys)), ctx.Err()
 }
 
-// Add stores nothing, and succeeds, for there was nothing.
+// Add stores nothing, and reports that it has added.
 func (Null) Add(ctx context.Context, _ string, _ []byte, _ time.Duration) (bool, error) {
 	return ctx.Err() == nil, ctx.Err()
 }
 
-// Touch says that there was nothing.
+// Touch reports that there was nothing.
 func (Null) Touch(ctx context.Context, _ time.Duration, keys ...string) ([]bool, error) {
-	return make([]bool, len(keys)), ctx.Err()
-}
-
-// Has says that there is nothing.
-func (Null) Has(ctx context.Context, keys ...string) ([]bool, error) {
 	return make([]bool, len(keys)), ctx.Err()
 }
 
@@ -63,7 +57,7 @@ func (Null) Keys(ctx context.Context, _ string) iter.Seq2[string, error] {
 	}
 }
 
-// Clear has nothing to do.
+// Clear does nothing.
 func (Null) Clear(ctx context.Context, _ string) error { return ctx.Err() }
 
 // String names the store.

@@ -11,9 +11,9 @@ import (
 	"sync"
 )
 
-// Driver opens the store that a URL names. It reads the parameters that it
-// knows, calls u.Check, and only then connects. What it returns is closed by
-// Store.Close if it is an io.Closer. Its errors must not hold u.Password.
+// Driver opens the store that a URL names. It reads the parameters that it knows, calls
+// u.Check, and connects only then. Store.Close closes the result if it is an io.Closer.
+// Its errors must not contain u.Password.
 type Driver func(ctx context.Context, u *URL) (Bytes, error)
 
 var drivers struct {
@@ -21,7 +21,7 @@ var drivers struct {
 	byScheme map[string]Driver
 }
 
-// elsewhere is where the drivers are that are not imported with this package.
+// elsewhere has the packages of drivers that a program must import.
 var elsewhere = map[string]string{
 	"redis": redisPackage, "rediss": redisPackage, "redis+unix": redisPackage,
 	"redis+cluster": redisPackage, "rediss+cluster": redisPackage,
@@ -32,8 +32,8 @@ var elsewhere = map[string]string{
 
 const redisPackage = "github.com/perennial-go/perennial/storage/redisstore"
 
-// Register makes a driver known to Open under the schemes given. It is called
-// from a driver's init; a scheme that is taken panics, as in database/sql.
+// Register makes a driver available to Open under the given schemes. Call it from a
+// driver's init. A scheme that is taken panics, as in database/sql.
 func Register(d Driver, schemes ...string) {
 	if d == nil {
 		panic("storage: Register is given a nil Driver")
@@ -51,7 +51,7 @@ func Register(d Driver, schemes ...string) {
 	}
 }
 
-// ErrScheme says that a URL is of a kind that no imported driver knows.
+// ErrScheme marks the error of a URL whose scheme no imported driver knows.
 var ErrScheme = errors.New("storage: unknown scheme")
 
 // Open opens the store that a URL names:
@@ -60,15 +60,15 @@ var ErrScheme = errors.New("storage: unknown scheme")
 //	null://             keeps nothing
 //	redis://:password@host:6379/2?prefix=svc:&serde=json%2Bzstd&timeout=50ms&pool=100
 //
-// Other schemes are those of the drivers that the program imports, each of which
-// says what parameters it knows. These are known for all of them:
+// Drivers that the program imports have other schemes, and document their parameters.
+// All stores have these:
 //
 //	prefix   is put before every key
 //	serde    how values are written, as serde.Parse reads it; default json
 //
-// Every error is reported before anything connects, and none holds a password.
-// Whether the server can be reached is not asked: a store that is away is a
-// store that misses. ctx bounds what a driver does to open.
+// Open reports every error in the URL before anything connects, and none contains a
+// password. It does not ask whether the server can be reached: an unreachable store counts
+// as a miss. ctx bounds what a driver does to open.
 func Open(ctx context.Context, text string) (*Store, error) {
 	u, err := parseURL(text)
 	if err != nil {

@@ -2,13 +2,13 @@ package storage
 
 import "errors"
 
-// ErrRefused is what an error matches that is its caller's matter, or that of who
-// set the store up, and no sign that the store is away: a value that is too large,
-// something foreign under the key, a wrong password. Nothing is changed, and the
-// same would be refused again.
+// ErrRefused marks an error that retrying won't mend, and that is no sign of a store that
+// is away: a value that is too large, something foreign under the key, a wrong password.
+// Nothing is changed.
 var ErrRefused = errors.New("storage: the store refuses that")
 
-// Refused makes an error match ErrRefused, and leaves its text. Stores call it.
+// Refused returns the error, with the same text, so that it matches ErrRefused. Stores
+// call it.
 func Refused(err error) error {
 	if err == nil || errors.Is(err, ErrRefused) {
 		return err

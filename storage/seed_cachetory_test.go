@@ -22,7 +22,7 @@ func newShared(t *testing.T, b storage.Bytes, name string, opts ...storage.Share
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := storage.NewShared[string, int](store, nil, 0)
+	s, err := storage.NewPart[string, int](store, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func TestRing28OwnEncoding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := storage.NewShared[string](store, serde.Envelope(codec), 0)
+	s, err := storage.NewPart[string](store, serde.Envelope(codec), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

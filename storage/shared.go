@@ -22,16 +22,9 @@ import (
 	"github.com/perennial-go/perennial/serde"
 )
 
-// Shared is a function's part of a Store: its entries, written by a SerDe, under
-// keys that begin with the store's prefix, the function's name and a schema. It
-// is what config.Store makes.
-//
-// An entry's life is told by the store's own clock where it can tell how long a
-// record is kept; where it can't, by the clock of the process that stored
-// it. A key without a text and a value that the SerDe does not take are
-// ErrUnstorable, and of several an *ItemError each. What more it can do, its Abilities,
-// is what the store beneath can.
-type Shared[K comparable, V any] struct {
+// shared is a function's part of a Store. The engine calls what it has besides Storage
+// by interfaces.
+type shared[K comparable, V any] struct {
 	store  *Store
 	serde  serde.SerDe[V]
 	schema int
@@ -46,9 +39,23 @@ type Shared[K comparable, V any] struct {
 	open  bool   // a brace is, in the space
 }
 
-// NewShared makes a function's part of a store. With a nil SerDe, values are
-// written in the store's own format.
-func NewShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (*Shared[K, V], error) {
+// NewShared returns one function's part of a store, as config.Store sets it: entries
+// under keys that begin with the store's prefix, the function's name and the schema. The
+// SerDe writes them; nil is the store's own format.
+//
+// The store's clock says how old an entry is, if the store can tell how long it keeps a
+// record; else the clock of the process that stored it. A key without a text and a value
+// that the SerDe does not take are ErrUnstorable, in a bulk an *ItemError each. The
+// Abilities are those of the store.
+func NewShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (Storage[K, V], error) {
+	part, err := newShared[K](s, sd, schema)
+	if err != nil {
+		return nil, err
+	}
+	return part, nil
+}
+
+func newShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (*shared[K, V], error) {
 	if s == nil {
 		return nil, errors.New("storage: the Store is nil: open one with storage.Open, or make one with storage.Share")
 	}
@@ -65,25 +72,25 @@ func NewShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (*S
 	if err != nil {
 		return nil, fmt.Errorf("storage: %s can't keep values of type %v: %w", s, reflect.TypeFor[V](), err)
 	}
-	shared := &Shared[K, V]{store: s, serde: sd, schema: schema, lost: lost, place: &place{store: weak.Make(s)}}
-	shared.SetClock(func() entry.Instant { return entry.Instant(coarse.Exact()) })
+	part := &shared[K, V]{store: s, serde: sd, schema: schema, lost: lost, place: &place{store: weak.Make(s)}}
+	part.SetClock(func() entry.Instant { return entry.Instant(coarse.Exact()) })
 	if limit, ok := s.bytes.(KeyLimit); ok {
-		shared.most = limit.MaxKey()
+		part.most = limit.MaxKey()
 	}
-	return shared, nil
+	return part, nil
 }
 
 // Loses names the fields of values that are not written, for they are not exported.
-func (s *Shared[K, V]) Loses() []string { return s.lost }
+func (s *shared[K, V]) Loses() []string { return s.lost }
 
 // SetClock makes it live on the clock of its function. Default: the real clock.
-func (s *Shared[K, V]) SetClock(now func() entry.Instant) { s.clock.Store(&now) }
+func (s *shared[K, V]) SetClock(now func() entry.Instant) { s.clock.Store(&now) }
 
-func (s *Shared[K, V]) now() entry.Instant { return (*s.clock.Load())() }
+func (s *shared[K, V]) now() entry.Instant { return (*s.clock.Load())() }
 
 // BindFor takes the function's part of the store. Two functions of one name on
 // one store are an error that names it.
-func (s *Shared[K, V]) BindFor(owner string, by any) error {
+func (s *shared[K, V]) BindFor(owner string, by any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	space := s.store.prefix + keytext.Name(owner) + ":" + strconv.Itoa(s.schema) + ":"
@@ -96,14 +103,14 @@ func (s *Shared[K, V]) BindFor(owner string, by any) error {
 }
 
 // Bind is BindFor for one who binds once.
-func (s *Shared[K, V]) Bind(owner string) error { return s.BindFor(owner, s) }
+func (s *shared[K, V]) Bind(owner string) error { return s.BindFor(owner, s) }
 
 // Unbind gives the function's part of the store back. What is stored stays.
-func (s *Shared[K, V]) Unbind() { s.place.Unbind() }
+func (s *shared[K, V]) Unbind() { s.place.Unbind() }
 
 // Weak stands for the function's part of the store, which may be there for longer
 // than the function.
-func (s *Shared[K, V]) Weak() bind.Weak { return s.place }
+func (s *shared[K, V]) Weak() bind.Weak { return s.place }
 
 // place is a function's part of a store that it does not keep alive.
 type place struct {
@@ -123,27 +130,27 @@ func (p *place) Unbind() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if store := p.store.Value(); store != nil {
-		store.giveBack(p.space)
+		store.release(p.space)
 	}
 }
 
 // NeedsName makes functions that have no name of their own be refused: what a
 // closure is called changes with the code around it.
-func (s *Shared[K, V]) NeedsName() {}
+func (s *shared[K, V]) NeedsName() {}
 
-// ErrUnreadable says that a record is there, and is not what it should be: another
-// program's, another version's, or damaged. It counts as missing, and the next
-// write replaces it. Stores wrap it in their own errors.
+// ErrUnreadable marks the error of a record that is another program's, of another version,
+// or damaged. It counts as missing, and the next write replaces it. Stores wrap it in
+// their own errors.
 var ErrUnreadable = errors.New("storage: the record can't be read, and counts as missing")
 
-// KeyText is the key under which the store has the entry of a key. Of two equal
-// keys it is the same, of two others it is not. Where it would be longer than the
-// store allows, what follows the schema is a hash of 128 bits.
+// KeyText returns the store's key for a key: one and the same for equal keys, and
+// different ones for different keys. If it would be longer than the store allows, a hash of
+// 128 bits follows the schema.
 //
-// A Redis Cluster puts together the keys that have the same between their first
-// braces. Nothing but the prefix decides that: where the key's own text would, it
-// stands after an empty pair, which makes all of the key count.
-func (s *Shared[K, V]) KeyText(key K) (string, error) {
+// A Redis Cluster puts keys together that have the same text between their first braces.
+// Only the prefix may decide that. If the key's own text would, KeyText puts an empty pair
+// of braces before it, which makes all of the key count.
+func (s *shared[K, V]) KeyText(key K) (string, error) {
 	var room [128]byte
 	text, err := keytext.Append(append(room[:0], s.space...), key)
 	if err != nil {
@@ -164,7 +171,7 @@ func (s *Shared[K, V]) KeyText(key K) (string, error) {
 	return string(text), nil
 }
 
-// spreads tells whether all that tells a key from others counts in a Redis Cluster:
+// spreads reports whether all that tells a key from others counts in a Redis Cluster:
 // its text has no brace, or all of it is between the first two.
 func spreads(text []byte) bool {
 	switch bytes.IndexByte(text, '{') {
@@ -176,7 +183,7 @@ func spreads(text []byte) bool {
 	return false
 }
 
-// isOpen tells whether a brace is opened and not closed: it would go with the first
+// isOpen reports whether a brace is opened and not closed: it would go with the first
 // that a key closes.
 func isOpen(space string) bool {
 	_, tag, opened := strings.Cut(space, "{")
@@ -184,7 +191,7 @@ func isOpen(space string) bool {
 }
 
 // Get returns the key's entry, or nil.
-func (s *Shared[K, V]) Get(ctx context.Context, key K) (*entry.Entry[V], error) {
+func (s *shared[K, V]) Get(ctx context.Context, key K) (*entry.Entry[V], error) {
 	text, err := s.KeyText(key)
 	if err != nil {
 		return nil, err
@@ -197,7 +204,7 @@ func (s *Shared[K, V]) Get(ctx context.Context, key K) (*entry.Entry[V], error) 
 }
 
 // Offer stores the entry until its KeepUntil.
-func (s *Shared[K, V]) Offer(ctx context.Context, key K, e *entry.Entry[V]) error {
+func (s *shared[K, V]) Offer(ctx context.Context, key K, e *entry.Entry[V]) error {
 	item, err := s.write(key, e)
 	if err != nil {
 		return err
@@ -205,8 +212,8 @@ func (s *Shared[K, V]) Offer(ctx context.Context, key K, e *entry.Entry[V]) erro
 	return s.store.bytes.Set(ctx, item.Key, item.Value, item.Keep)
 }
 
-// Release drops the key's entry.
-func (s *Shared[K, V]) Release(ctx context.Context, key K) error {
+// Release deletes the key's entry.
+func (s *shared[K, V]) Release(ctx context.Context, key K) error {
 	text, err := s.KeyText(key)
 	if err != nil {
 		return err
@@ -216,7 +223,7 @@ func (s *Shared[K, V]) Release(ctx context.Context, key K) error {
 }
 
 // Abilities are those of the store beneath.
-func (s *Shared[K, V]) Abilities() (a Abilities[K, V]) {
+func (s *shared[K, V]) Abilities() (a Abilities[K, V]) {
 	if b, ok := s.store.bytes.(BulkReaderBytes); ok {
 		a.BulkReader = sharedBulkReader[K, V]{s, b}
 	}
@@ -234,13 +241,13 @@ func (s *Shared[K, V]) Abilities() (a Abilities[K, V]) {
 }
 
 // String says where the entries are.
-func (s *Shared[K, V]) String() string { return "Shared[" + s.store.String() + "]" }
+func (s *shared[K, V]) String() string { return "Shared[" + s.store.String() + "]" }
 
 // read makes an entry of a record. The instants that are written are those of
 // another process's clock, and only their distances count where the store says
 // for how long it keeps the record: that is never longer than the whole life, so
 // that a record that is replaced while it is read gets no other's time.
-func (s *Shared[K, V]) read(key string, r Record) (*entry.Entry[V], error) {
+func (s *shared[K, V]) read(key string, r Record) (*entry.Entry[V], error) {
 	if !r.Found {
 		return nil, nil
 	}
@@ -257,7 +264,7 @@ func (s *Shared[K, V]) read(key string, r Record) (*entry.Entry[V], error) {
 }
 
 // write makes a record of an entry.
-func (s *Shared[K, V]) write(key K, e *entry.Entry[V]) (Item, error) {
+func (s *shared[K, V]) write(key K, e *entry.Entry[V]) (Item, error) {
 	text, err := s.KeyText(key)
 	if err != nil {
 		return Item{}, err
@@ -269,7 +276,7 @@ func (s *Shared[K, V]) write(key K, e *entry.Entry[V]) (Item, error) {
 	return Item{Key: text, Value: value, Keep: s.keep(e)}, nil
 }
 
-func (s *Shared[K, V]) keep(e *entry.Entry[V]) time.Duration {
+func (s *shared[K, V]) keep(e *entry.Entry[V]) time.Duration {
 	if e.KeepUntil() == entry.Never {
 		return Forever
 	}

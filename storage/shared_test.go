@@ -107,7 +107,7 @@ func shareFloats(t *testing.T, now entry.Instant) (*storage.Shared[float64, floa
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := storage.NewShared[float64, float64](store, nil, 3)
+	s, err := storage.NewPart[float64, float64](store, nil, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestSharedAbilities(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	none, err := storage.NewShared[float64, float64](plain, nil, 3)
+	none, err := storage.NewPart[float64, float64](plain, nil, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,7 +396,7 @@ func TestSharedIsOneFunctions(t *testing.T) {
 		t.Fatal(err)
 	}
 	part := func() *storage.Shared[string, int] {
-		s, err := storage.NewShared[string, int](store, nil, 0)
+		s, err := storage.NewPart[string, int](store, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

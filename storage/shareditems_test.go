@@ -18,7 +18,7 @@ func TestSharedItemsFailAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared, err := storage.NewShared[float64, string](store, nil, 0)
+	shared, err := storage.NewPart[float64, string](store, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func keyOf[K comparable](t testing.TB, b storage.Bytes, prefix, name string, key
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared, err := storage.NewShared[K, int](store, nil, 0)
+	shared, err := storage.NewPart[K, int](store, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

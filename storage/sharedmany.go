@@ -9,10 +9,10 @@ import (
 	"github.com/perennial-go/perennial/entry"
 )
 
-// What a Shared can do beyond Storage, if the store beneath can.
+// What a shared can do beyond Storage, if the store beneath can.
 
 type sharedBulkReader[K comparable, V any] struct {
-	*Shared[K, V]
+	*shared[K, V]
 	bytes BulkReaderBytes
 }
 
@@ -69,7 +69,7 @@ func (s sharedBulk[K, V]) ReleaseMany(ctx context.Context, keys []K) error {
 
 // texts is the keys' texts, and where among the keys each stands: one that has
 // none is left out.
-func (s *Shared[K, V]) texts(keys []K) (texts []string, places []int, errs []error) {
+func (s *shared[K, V]) texts(keys []K) (texts []string, places []int, errs []error) {
 	texts, places = make([]string, 0, len(keys)), make([]int, 0, len(keys))
 	for i, key := range keys {
 		text, err := s.KeyText(key)
@@ -83,7 +83,7 @@ func (s *Shared[K, V]) texts(keys []K) (texts []string, places []int, errs []err
 }
 
 type sharedFenced[K comparable, V any] struct {
-	*Shared[K, V]
+	*shared[K, V]
 	bytes FencedBytes
 }
 
@@ -129,7 +129,7 @@ func (s sharedFenced[K, V]) Fill(ctx context.Context, fills ...Fill[K, V]) ([]bo
 }
 
 type sharedClearer[K comparable, V any] struct {
-	*Shared[K, V]
+	*shared[K, V]
 	bytes ListerBytes
 }
 

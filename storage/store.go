@@ -9,9 +9,8 @@ import (
 	"github.com/perennial-go/perennial/serde"
 )
 
-// Store is an open store that functions share: give it to config.Store. Each
-// function has a part of its keys, under its name. Its methods may be called
-// concurrently.
+// Store is an open store that functions share: give it to config.Store. The keys of each
+// function begin with its name. Methods may be called concurrently.
 type Store struct {
 	bytes  Bytes
 	name   string
@@ -28,8 +27,8 @@ type space struct {
 	uses int
 }
 
-// Share makes a Store of a client of your own, or of one that a driver's package
-// makes from a client that you have set up.
+// Share makes a Store of a Bytes: a client of your own, or what a driver's package makes
+// of a client that you have configured.
 func Share(b Bytes, opts ...ShareOption) (*Store, error) {
 	if b == nil {
 		return nil, fmt.Errorf("storage: Share is given nil: give it a Bytes")
@@ -45,13 +44,13 @@ func Share(b Bytes, opts ...ShareOption) (*Store, error) {
 	return s, nil
 }
 
-// ShareOption says one thing about how a Store is used.
+// ShareOption configures a Store.
 type ShareOption struct {
 	set func(s *Store) error
 }
 
-// Prefix is put before every key, so that several programs can use one server.
-// It ends where you say: write the colon. Default: none.
+// Prefix is put before every key, so that several programs can use one server. Write the
+// colon at its end too. Default: none.
 func Prefix(prefix string) ShareOption {
 	return ShareOption{func(s *Store) error {
 		s.prefix = prefix
@@ -72,11 +71,11 @@ func newStore(opts []ShareOption) (*Store, error) {
 	return s, nil
 }
 
-// Bytes is the store beneath, without the prefix.
+// Bytes returns the store of bytes beneath, which does not add the prefix.
 func (s *Store) Bytes() Bytes { return s.bytes }
 
-// Close closes the store beneath, if it can be. Functions that use it are not
-// closed by that: what they ask of it fails, and reads as missing.
+// Close closes the store beneath if it is an io.Closer. Functions that use it stay open:
+// the store counts as a miss for them.
 func (s *Store) Close() error {
 	if c, ok := s.bytes.(io.Closer); ok {
 		return c.Close()
@@ -84,11 +83,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// String says where the store is, without user and password.
+// String tells where the store is, without user and password.
 func (s *Store) String() string { return s.name }
 
-// Format is how values are written, as serde.Parse reads it, say json+zstd.
-// Default json. A function can have a form of its own: see config.SerDe.
+// Format sets how values are written, as serde.Parse reads it, say json+zstd. Default:
+// json. A function can have its own: see config.SerDe.
 func Format(text string) ShareOption {
 	return ShareOption{func(s *Store) (err error) {
 		if text != "" {
@@ -98,8 +97,8 @@ func Format(text string) ShareOption {
 	}}
 }
 
-// take gives a part of the keys to a function. The same function may have it
-// several times, as while its configuration changes.
+// take gives a part of the keys to a function. The same function may take it several
+// times, say while its configuration changes.
 func (s *Store) take(name, owner string, by any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +114,7 @@ func (s *Store) take(name, owner string, by any) error {
 	return nil
 }
 
-func (s *Store) giveBack(name string) {
+func (s *Store) release(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if taken := s.spaces[name]; taken != nil {

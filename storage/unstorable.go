@@ -2,12 +2,12 @@ package storage
 
 import "errors"
 
-// ErrUnstorable is what an error matches where a key has no text or a value can't be
-// written: see Shared. The store was not asked, and what it holds is as it was. Of
-// several the others are not concerned.
+// ErrUnstorable marks the error of a key that has no text, or of a value that can't be
+// written: see NewShared. The store was not asked, and keeps what it holds. The other items
+// of a batch are not concerned.
 var ErrUnstorable = errors.New("storage: this can't be stored")
 
-// unstorable makes an error match ErrUnstorable, and leaves its text.
+// unstorable returns the error, with the same text, so that it matches ErrUnstorable.
 func unstorable(err error) error { return unstorableError{err} }
 
 type unstorableError struct{ error }

@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// URL says where a store is and how it is used, to a Driver. Its methods read
-// the parameters, and Check tells of those that are malformed or that nobody
-// has read.
+// URL tells a Driver where a store is and how it is used. Its methods read the parameters.
+// Check reports those that are malformed or that nobody has read.
 type URL struct {
 	// Scheme, Host and Path are those of the URL; Host may name several,
 	// separated by commas. User and Password are decoded.
@@ -101,7 +100,7 @@ func (u *URL) unescaped(part string) error {
 	return fmt.Errorf("storage: the %s in the %s URL can't be read: escape %% as %%25", part, u.Scheme)
 }
 
-// isScheme tells whether a text is a scheme, by RFC 3986, section 3.1.
+// isScheme reports whether a text is a scheme, by RFC 3986, section 3.1.
 func isScheme(text string) bool {
 	for i, r := range text {
 		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
@@ -112,7 +111,7 @@ func isScheme(text string) bool {
 	return text != ""
 }
 
-// hasPorts tells whether what follows the colons of hosts are numbers.
+// hasPorts reports whether what follows the colons of hosts are numbers.
 func hasPorts(hosts string) bool {
 	for host := range strings.SplitSeq(hosts, ",") {
 		host = host[strings.LastIndexByte(host, ']')+1:] // behind an address of IPv6
@@ -123,7 +122,7 @@ func hasPorts(hosts string) bool {
 	return true
 }
 
-// Text is a parameter, or def where it is not given.
+// Text returns a parameter, or def if it is not given.
 func (u *URL) Text(name, def string) string {
 	u.known[name] = true
 	if values, ok := u.query[name]; ok {
@@ -132,8 +131,8 @@ func (u *URL) Text(name, def string) string {
 	return def
 }
 
-// Int is a parameter that is a whole number of at least least, or def where it
-// is not given.
+// Int returns a parameter that is a whole number of at least least, or def if it is not
+// given.
 func (u *URL) Int(name string, def, least int) int {
 	text := u.Text(name, "")
 	if text == "" && !u.query.Has(name) {
@@ -147,8 +146,7 @@ func (u *URL) Int(name string, def, least int) int {
 	return n
 }
 
-// Duration is a parameter such as 50ms, above zero, or def where it is not
-// given.
+// Duration returns a parameter such as 50ms, above zero, or def if it is not given.
 func (u *URL) Duration(name string, def time.Duration) time.Duration {
 	text := u.Text(name, "")
 	if text == "" && !u.query.Has(name) {
@@ -162,7 +160,7 @@ func (u *URL) Duration(name string, def time.Duration) time.Duration {
 	return d
 }
 
-// Bool is a parameter that is true or false, or def where it is not given.
+// Bool returns a parameter that is true or false, or def if it is not given.
 func (u *URL) Bool(name string, def bool) bool {
 	text := u.Text(name, "")
 	if text == "" && !u.query.Has(name) {
@@ -176,8 +174,8 @@ func (u *URL) Bool(name string, def bool) bool {
 	return b
 }
 
-// Choice is a parameter that is one of the texts given, or the first of them
-// where it is not given.
+// Choice returns a parameter that is one of the given texts, or the first of them if it is
+// not given.
 func (u *URL) Choice(name string, texts ...string) string {
 	text := u.Text(name, texts[0])
 	if !slices.Contains(texts, text) {
@@ -187,14 +185,13 @@ func (u *URL) Choice(name string, texts ...string) string {
 	return text
 }
 
-// Fault puts down something else that is wrong with the URL, for Check.
+// Fault adds an error for Check to return.
 func (u *URL) Fault(format string, args ...any) {
 	u.errs = append(u.errs, fmt.Errorf(format, args...))
 }
 
-// Check returns everything that is wrong: parameters that are malformed, given
-// twice, or that have not been read so far, for then nobody knows them. A Driver
-// calls it before it connects.
+// Check returns all errors: of parameters that are malformed, given twice, or unknown
+// because nobody has read them so far. A Driver calls it before it connects.
 func (u *URL) Check() error {
 	errs := slices.Clone(u.errs)
 	for _, name := range slices.Sorted(maps.Keys(u.query)) {
@@ -208,8 +205,8 @@ func (u *URL) Check() error {
 	return nil
 }
 
-// String is the URL without user, password and parameters, fit for logs: what
-// can't be printed is escaped.
+// String returns the URL without user, password and parameters, fit for logs: characters
+// that can't be printed are escaped.
 func (u *URL) String() string {
 	text := strconv.Quote(u.Scheme + "://" + u.Host + u.Path)
 	return text[1 : len(text)-1]

@@ -1,5 +1,6 @@
-// Package redisask is how a client of Redis is asked: by all packages that have one,
-// each time, so that no answer of a server can do more than fail a call.
+// Package redisask is what the packages over Redis share: calls of a client in which no
+// answer of a server can do more than fail the call, subscriptions that notice a dead
+// connection, and errors with what to do about them.
 package redisask
 
 import (
@@ -7,17 +8,14 @@ import (
 	"fmt"
 )
 
-// ErrAnswer is what an error matches that says that an answer was none of a Redis
-// server's.
+// ErrAnswer marks the error of an answer that no Redis server gives.
 var ErrAnswer = errors.New("the server's answer is not one of ours: see whether it is a Redis server")
 
-// Do calls what asks a client for something. The client panics on some answers that
-// no server gives, as on a push of nothing: that is an error, and what was asked for
-// may have been done. So nothing but the client is called by it, and no function of a
-// user's.
+// Do calls ask, which calls a client, and returns an error if the client panics, as it does
+// on some answers that no server gives. The command may have been done then. So ask calls
+// nothing but the client, and no function of a user's.
 //
-// What a client asks on goroutines of its own, as that of a cluster does, it can't
-// keep from panicking: see Guard for that.
+// Do can't recover on goroutines of a client's own, as a cluster client has: see Guard.
 func Do(ask func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

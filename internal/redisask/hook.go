@@ -11,7 +11,7 @@ import (
 // which is on goroutines of its own in some clients.
 type Hook struct{}
 
-// DialHook is as redis.Hook has it.
+// DialHook implements redis.Hook.
 func (Hook) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
 		err = Do(func() (err error) {
@@ -22,7 +22,7 @@ func (Hook) DialHook(next redis.DialHook) redis.DialHook {
 	}
 }
 
-// ProcessHook is as redis.Hook has it.
+// ProcessHook implements redis.Hook.
 func (Hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := Do(func() error { return next(ctx, cmd) })
@@ -33,7 +33,7 @@ func (Hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// ProcessPipelineHook is as redis.Hook has it.
+// ProcessPipelineHook implements redis.Hook.
 func (Hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		answered := false

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// subscribes tells whether a client sends a command after which messages come. It
+// subscribes reports whether a client sends a command after which messages come. It
 // sends that one at the beginning of what it writes.
 func subscribes(p []byte) bool {
 	line, rest, _ := bytes.Cut(p, []byte("\r\n"))

@@ -60,7 +60,7 @@ func withoutQuotes(text string) string {
 	}
 }
 
-// isCommand tells whether a text may be the name of a command.
+// isCommand reports whether a text may be the name of a command.
 func isCommand(text string) bool {
 	const longest = 32
 	return len(text) <= longest && strings.Trim(strings.ToLower(text), "abcdefghijklmnopqrstuvwxyz|_.-") == ""

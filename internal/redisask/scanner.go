@@ -180,15 +180,15 @@ func (s *scanner) array(kind byte, line []byte) error {
 	return nil
 }
 
-// inMessage tells whether the next element is one of a message.
+// inMessage reports whether the next element is one of a message.
 func (s *scanner) inMessage() bool { return len(s.open) == 1 }
 
-// kindComes tells whether the text that comes is the first element of a message.
+// kindComes reports whether the text that comes is the first element of a message.
 func (s *scanner) kindComes() bool {
 	return s.inMessage() && s.open[0].left == s.messages.elements-1
 }
 
-// isKey tells whether the next element is the key of a map: a client panics on a key
+// isKey reports whether the next element is the key of a map: a client panics on a key
 // that has elements.
 func (s *scanner) isKey() bool {
 	if len(s.open) == 0 {

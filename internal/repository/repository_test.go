@@ -53,7 +53,7 @@ var layers = map[string]int{
 	"internal/wiring": 2, "internal/timeline": 2, "internal/backoff": 2, "internal/doubts": 2, "internal/problems": 2,
 	"internal/runs": 3, "internal/sweeptimer": 3, "internal/storebudget": 4,
 	"eviction": 2, "serde": 2, "statuses": 2,
-	"storage": 3, "invalidation": 3,
+	"storage": 3, "storage/snapshot": 3, "invalidation": 3,
 	"config": 4, "memoize": 5,
 }
 

@@ -32,27 +32,6 @@ func (s *Store) GetMany(ctx context.Context, keys []string) ([]storage.Record, e
 	return found, errors.Join(errs...)
 }
 
-// Has tells which of the keys Get would find. A damaged record is ErrRecord, as
-// with Get.
-func (s *Store) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	if len(keys) == 0 {
-		return nil, ctx.Err()
-	}
-	there := make([]bool, len(keys))
-	var errs []error
-	err := s.view(ctx, func(records *bbolt.Cursor) error {
-		now := s.options.Clock.Now()
-		for i, key := range keys {
-			var err error
-			if _, _, there[i], err = find(records, key, now); err != nil {
-				errs = append(errs, err)
-			}
-		}
-		return nil
-	})
-	return there, errors.Join(append(errs, err)...)
-}
-
 // SetMany stores the items in one transaction, except for those that are ErrKey
 // or ErrTooLarge.
 func (s *Store) SetMany(ctx context.Context, items []storage.Item) error {

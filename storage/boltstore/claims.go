@@ -90,7 +90,7 @@ func (c *claims) tidy(now time.Duration) {
 	c.tidyAt = max(64, 2*len(c.byKey))
 }
 
-// good tells whether nobody has written the key since the token was given, and
+// good reports whether nobody has written the key since the token was given, and
 // its time is not over.
 func (c *claims) good(key, token string) bool {
 	if len(token) != tokenSize {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// DamageError tells of a file that is not what bbolt wrote.
+// DamageError reports a damaged file.
 type DamageError struct {
 	File  string // where the store is
 	Aside string // what the damaged file is called now; empty if it could not be renamed
@@ -17,7 +17,7 @@ type DamageError struct {
 	Stack string // of the call that met it, if bbolt panicked
 }
 
-// Error says what became of the file, and what is wrong.
+// Error tells what is wrong, and where the file is now.
 func (e *DamageError) Error() string {
 	if e.Aside == "" {
 		return fmt.Sprintf("boltstore: %s is damaged: move it away while no process has it: %v", e.File, e.Err)
@@ -74,8 +74,8 @@ func (s *Store) breaks(p any) error {
 	return broken
 }
 
-// Damage tells of the file that this store found damaged, or nil: when it was
-// opened, or later, since when every method fails with it.
+// Damage returns the damage that this store has found in its file, or nil: when it was
+// opened, or later. If later, every method fails with it since.
 func (s *Store) Damage() *DamageError {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -64,7 +64,7 @@ func (s *Store) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, err
 	return stored, errors.Join(append(errs, err)...)
 }
 
-// admits tells whether an item may be filled, and of which claim it is then: of two
+// admits reports whether an item may be filled, and of which claim it is then: of two
 // claims the later one's value stays.
 func (t *table) admits(k []byte, fill storage.Filling) (m mark, ok bool) {
 	if !t.s.claims.good(fill.Key, fill.Token) {

@@ -44,7 +44,7 @@ func refuseForeign(ctx context.Context, f *os.File) error {
 	return err
 }
 
-// isOurs tells whether a store has written the file, however damaged it is now.
+// isOurs reports whether a store has written the file, however damaged it is now.
 func isOurs(ctx context.Context, file io.ReaderAt, size int64) (bool, error) {
 	b := make([]byte, minPageSize) // more than our buckets take
 	for at := int64(0); at < size; at += int64(len(b)) {

@@ -86,7 +86,7 @@ func inUse(path string, waited time.Duration) error {
 	return fmt.Errorf("%w: %s is open in another process, or a second time in this one, and was not free within %v: close it there (fuser %s names the process), or give each its own file", ErrInUse, path, waited, path)
 }
 
-// sameFile tells whether the path still names what was opened: who had the lock
+// sameFile reports whether the path still names what was opened: who had the lock
 // before may have set it aside.
 func sameFile(f *os.File, path string) bool {
 	opened, err := f.Stat()

@@ -18,7 +18,7 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// Options say how a file is used. The zero value is usable.
+// Options configure a Store. The zero value is ready to use.
 type Options struct {
 	// Capacity is the most bytes that keys and values may take, each record
 	// with 85 bytes on top. Default 256 MiB. The file may grow to a small
@@ -66,12 +66,12 @@ func init() {
 	}, "bolt")
 }
 
-// Open opens the file, or makes it. It reads all of it once: a few hundred
-// milliseconds for a file of 256 MiB that the system has in memory. Its errors
-// match ErrInUse, ErrForeign, the context's, or those of the file system. Whatever
-// is there that no store has written is ErrForeign and stays as it is: other files,
-// empty ones too, directories, devices. A damaged file of a store is no error, see Options.OnDamage and Store.Damage, unless it
-// can't be renamed: that is a *DamageError.
+// Open opens the file, or makes it. It reads the whole file once, in a few hundred
+// milliseconds for 256 MiB that the system has in memory. Errors match ErrInUse,
+// ErrForeign, the context's error, or those of the file system. Anything that no store has
+// written is ErrForeign and is left alone: other files, empty ones too, directories,
+// devices. A store's damaged file is no error, see Options.OnDamage and Store.Damage,
+// unless it can't be renamed: that is a *DamageError.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	if o.Capacity < 0 || o.Timeout < 0 {
 		return nil, fmt.Errorf("boltstore: capacity %d and timeout %v: give none below zero", o.Capacity, o.Timeout)

@@ -32,7 +32,7 @@ var (
 )
 
 // Store is an open file of records. Its methods may be called concurrently. It
-// is a storage.Bytes, and BulkBytes, AdderBytes, ToucherBytes, ProberBytes,
+// is a storage.Bytes, and BulkBytes, AdderBytes, ToucherBytes,
 // ListerBytes, FencedBytes and KeyLimit besides. It runs no goroutine.
 type Store struct {
 	path     string
@@ -57,13 +57,12 @@ var _ interface {
 	storage.BulkBytes
 	storage.AdderBytes
 	storage.ToucherBytes
-	storage.ProberBytes
 	storage.ListerBytes
 	storage.FencedBytes
 	storage.KeyLimit
 } = (*Store)(nil)
 
-// Get returns the key's record. One that is damaged is ErrRecord, and not found.
+// Get returns the key's record. A damaged record is ErrRecord, and not found.
 func (s *Store) Get(ctx context.Context, key string) (rec storage.Record, err error) {
 	if err := s.ready(ctx); err != nil {
 		return rec, err
@@ -109,12 +108,13 @@ func copied(value []byte) []byte {
 	return c
 }
 
-// Set stores a value. It is ErrKey or ErrTooLarge where that can't be.
+// Set stores a value. A key that is too long is ErrKey, a record that is too large
+// ErrTooLarge.
 func (s *Store) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	return s.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}})
 }
 
-// Delete drops the key's record.
+// Delete deletes the key's record.
 func (s *Store) Delete(ctx context.Context, key string) (existed bool, err error) {
 	there, err := s.DeleteMany(ctx, []string{key})
 	return err == nil && there[0], err
@@ -134,7 +134,7 @@ func (s *Store) Add(ctx context.Context, key string, value []byte, keep time.Dur
 	})
 }
 
-// Touch gives records another time, all in one transaction.
+// Touch keeps the records for keep from now on, all in one transaction.
 func (s *Store) Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error) {
 	if len(keys) == 0 {
 		return nil, ctx.Err()
@@ -157,11 +157,11 @@ func (s *Store) Touch(ctx context.Context, keep time.Duration, keys ...string) (
 	})
 }
 
-// MaxKey is the longest key that bbolt takes.
+// MaxKey returns the length of the longest key that bbolt takes.
 func (s *Store) MaxKey() int { return maxKey }
 
-// KeepsOrder makes it storage.Ordered: of two writes the one that was asked for first
-// is committed first, also where its caller has left.
+// KeepsOrder implements storage.Ordered: writes are committed in the order of the calls,
+// also if a caller has left.
 func (s *Store) KeepsOrder() bool { return true }
 
 // String names the file.

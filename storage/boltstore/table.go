@@ -52,7 +52,7 @@ func (s *Store) table(tx *bbolt.Tx) *table {
 	return t
 }
 
-// has tells whether there is a record that a read would find.
+// has reports whether there is a record that a read would find.
 func (t *table) has(key []byte) bool {
 	end, _, _, err := unseal(key, t.record.Get(key))
 	return err == nil && end > nanos(t.now)

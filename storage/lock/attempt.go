@@ -4,26 +4,27 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"github.com/perennial-go/perennial/internal/redisask"
 )
 
-// attempt is what one Acquire does. Its owner is known again by the server, so
-// that it can be told twice.
+// attempt is one Acquire. The server recognizes its owner, so a request may be repeated.
 type attempt struct {
 	locks *Locks
 	place place
 	owner string
-	doubt bool // whether the server may have given it the lock without its knowing
+	doubt bool // whether the server may have granted the lock in an answer that was lost
 }
 
-// poll is how often who waits asks the server without having been woken, by
-// chance up to a half more often.
+// poll is how often a waiter asks the server without being woken, at random up to twice as
+// often.
 const poll = time.Second
 
-// mostSoon is how often the time doubles after which who waits asks again, from 1 ms
-// on, where the lock is said to end at once and does not.
+// mostSoon is how often the delay of a waiter doubles, from 1 ms on, if the server keeps
+// saying that the lock is about to end.
 const mostSoon = 6
 
-// acquire asks, and waits if it has to. Who has waited for its turn expects to
+// acquire asks, and waits if it has to. A caller that has waited for its turn expects to
 // find the lock held, and subscribes first.
 func (a *attempt) acquire(ctx context.Context, waited bool) (*Lock, error) {
 	if waited {
@@ -32,19 +33,19 @@ func (a *attempt) acquire(ctx context.Context, waited bool) (*Lock, error) {
 	switch lock, _, err := a.try(ctx); {
 	case lock != nil:
 		return lock, nil
-	case ended(ctx) != nil:
+	case redisask.Ended(ctx) != nil:
 		return nil, timeout(ctx, a.place, err)
 	case err != nil:
 		return nil, err
 	}
-	return a.wait(ctx, a.locks.chance.of(poll))
+	return a.wait(ctx, a.locks.jitter.of(poll))
 }
 
-// wait asks when some time has passed, and then whenever the lock may be free:
-// when it is woken, when the hold of who has it ends, and from time to time.
+// wait asks after the given time, and then whenever the lock may be free: when it is woken,
+// when the holder's hold ends, and from time to time.
 func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) {
-	w := a.locks.ear.join(a.place)
-	defer a.locks.ear.leave(w)
+	w := a.locks.listener.add(a.place)
+	defer a.locks.listener.remove(w)
 	again := time.NewTimer(first)
 	defer again.Stop()
 	var last error
@@ -54,13 +55,13 @@ func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) 
 			return nil, timeout(ctx, a.place, last)
 		case <-w.woken:
 		case <-again.C:
-			w.doze()
+			w.clear()
 		}
 		lock, left, err := a.try(ctx)
 		switch {
 		case lock != nil:
 			return lock, nil
-		case ended(ctx) != nil:
+		case redisask.Ended(ctx) != nil:
 			return nil, timeout(ctx, a.place, cmp.Or(last, err)) // the last may say no more than that
 		case err == nil:
 			failed = 0
@@ -73,7 +74,7 @@ func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) 
 			}
 			again.Reset(next)
 		case transient(err):
-			again.Reset(a.locks.chance.backOff(failed))
+			again.Reset(a.locks.jitter.backOff(failed))
 			failed++
 		default:
 			return nil, err
@@ -83,7 +84,7 @@ func (a *attempt) wait(ctx context.Context, first time.Duration) (*Lock, error) 
 }
 
 // try asks once. Where somebody has the lock it returns neither lock nor error,
-// but how long that will last if nothing changes; less than 0 for without end.
+// but how long that will last if nothing changes.
 func (a *attempt) try(ctx context.Context) (*Lock, time.Duration, error) {
 	asked := now() // the hold began no sooner
 	token, left, err := a.locks.server.acquire(ctx, a.place, a.owner, a.locks.hold)
@@ -94,25 +95,22 @@ func (a *attempt) try(ctx context.Context) (*Lock, time.Duration, error) {
 	case token == 0:
 		a.doubt = false // of several that were sent, the server has done the last
 		return nil, left, nil
-	case !now().Before(asked.Add(sure(a.locks.hold))):
+	case !now().Before(asked.Add(safe(a.locks.hold))):
 		a.doubt = true
 		return nil, 0, explain(ctx, "acquire", a.place, errLate)
 	}
 	return newLock(ctx, a, token, asked), 0, nil
 }
 
-// abandon ends an attempt without a lock: what the server may have given it all
-// the same is released.
+// abandon ends an attempt without a lock. It releases the lock if the server may have
+// granted it all the same.
 func (a *attempt) abandon() {
 	if a.doubt {
-		a.locks.forget(a.place, a.owner)
+		a.locks.releaseLater(a.place, a.owner)
 	}
 }
 
 // soon is when to ask again for what is held for a time that is left.
 func (a *attempt) soon(left time.Duration) time.Duration {
-	if left < 0 {
-		return a.locks.chance.of(poll)
-	}
-	return min(a.locks.chance.of(poll), min(left, poll)+time.Millisecond)
+	return min(a.locks.jitter.of(poll), min(left, poll)+time.Millisecond)
 }

@@ -48,7 +48,7 @@ func BenchmarkHandOver(b *testing.B) {
 			got <- time.Now()
 		}()
 		waiting(b, s, "a")
-		for other.ear.waits("a") == 0 {
+		for other.listener.waits("a") == 0 {
 		}
 		before := time.Now()
 		if err := rdb.EvalSha(b.Context(), sha, []string{"a"}).Err(); err != nil {
@@ -64,7 +64,7 @@ func BenchmarkHandOver(b *testing.B) {
 	b.ReportMetric(float64(handed.Nanoseconds())/float64(b.N), "ns/hand-over")
 }
 
-func (e *ear) waits(tree string) int {
+func (e *listener) waits(tree string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return len(e.waiters[tree])

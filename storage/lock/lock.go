@@ -10,9 +10,9 @@ import (
 	"github.com/perennial-go/perennial/internal/coarse"
 )
 
-// Lock is a lock that is held, until it is released or lost. It is renewed while
-// it is held: who forgets to release one keeps it for as long as the process
-// lives. Its methods are called concurrently.
+// Lock is a lock that is held until it is released or lost. It is renewed meanwhile: a lock
+// that nobody releases is held as long as the process lives. Methods may be called
+// concurrently.
 type Lock struct {
 	locks  *Locks
 	place  place
@@ -37,42 +37,40 @@ func newLock(ctx context.Context, a *attempt, token int64, asked time.Time) *Loc
 	l.ctx, l.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.mu.Lock() // the timers wait until they are there
 	defer l.mu.Unlock()
-	l.until = asked.Add(sure(l.locks.hold))
+	l.until = asked.Add(safe(l.locks.hold))
 	l.ends = time.AfterFunc(l.until.Sub(now()), l.end)
 	l.renews = time.AfterFunc(asked.Add(l.locks.hold/3).Sub(now()), l.renew)
 	return l
 }
 
-// now is the time by which holds are counted: it goes on while a machine sleeps,
-// and never back.
+// now returns the time by which holds are counted. It runs while the machine sleeps, and
+// never goes back.
 func now() time.Time { return time.Unix(0, coarse.Exact()) }
 
 // sure is how long of a hold its holder counts on: a hundredth less, for clocks
 // that run at different speeds.
-func sure(hold time.Duration) time.Duration { return hold - hold/100 }
+func safe(hold time.Duration) time.Duration { return hold - hold/100 }
 
-// Path is the path that is locked.
+// Path returns the path that is locked.
 func (l *Lock) Path() string { return string(l.place) }
 
-// Token is the fencing token: greater than all that were given in the lock's
-// tree before, those of the first element of its path. Who writes under the lock
-// sends it along, and the resource refuses what comes with a lower one than it
-// has seen. It is the greater of the last token + 1 and the server's time in
-// microseconds, and so grows also when the server has forgotten the last.
+// Token returns the fencing token. It is greater than all tokens that were given before in
+// the lock's tree, which the first element of its path names. Send it along with every
+// write under the lock, and let the resource refuse a lower token than it has seen. The
+// token is the greater of the last token + 1 and the server's time in microseconds, so it
+// grows even if the server has forgotten the last.
 func (l *Lock) Token() int64 { return l.token }
 
-// Context ends when the lock is released, or lost, whose cause then is an
-// ErrNotHeld. It is lost where the server says so, and at the latest when its
-// hold could have ended, as the holder's own clock counts it from before the
-// server was asked. A process that does not run, or a machine that sleeps,
-// notices nothing meanwhile: hence Token. It has the values of the context with
-// which it was acquired, and not its end.
+// Context returns a context that ends when the lock is released or lost; if lost, its
+// cause is ErrNotHeld. The lock is lost when the server says so, and at the latest when its
+// hold could have ended by the holder's own clock, counted from before the server was
+// asked. A process that is stopped, or a machine that sleeps, notices nothing meanwhile:
+// see Token. The context has the values of the one given to Acquire, and not its end.
 func (l *Lock) Context() context.Context { return l.ctx }
 
-// Left is for how long the lock is held yet if it can't be renewed any more, by
-// the clock that has gone further of the monotonic one and that of the wall,
-// which counts on while a machine sleeps. Zero when it is over. Ask before a
-// step that can't be undone.
+// Left returns how long the lock stays held without another renewal, by the later of the
+// monotonic and the wall clock, which runs while the machine sleeps. It is zero once the
+// lock is over. Check it before a step that can't be undone.
 func (l *Lock) Left() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,12 +80,11 @@ func (l *Lock) Left() time.Duration {
 	return max(0, l.until.Sub(now()))
 }
 
-// Release ends the lock, and its context, and wakes who waits. A lock that is
-// held no more, because it was released before or lost, is ErrNotHeld, and
-// nobody else's is released. Where the server can't be told, or the context has
-// ended, that is an error: it is tried once more in the background, and the lock
-// ends with its hold, if nothing else ends it. It may be called again then. Of several
-// calls at once one releases it, and the others are told that it was released.
+// Release ends the lock and its context, and wakes waiters. A lock that was released before
+// or lost is ErrNotHeld, and nobody else's lock is released. If the server can't be reached,
+// or the context has ended, Release returns an error and tries once more in the background;
+// else the lock ends with its hold. It may be called again then. Of several calls at once
+// one releases the lock, and the others return ErrNotHeld.
 func (l *Lock) Release(ctx context.Context) error {
 	select {
 	case l.turn <- struct{}{}:
@@ -111,7 +108,7 @@ func (l *Lock) Release(ctx context.Context) error {
 	held, err := l.locks.server.release(ctx, l.place, l.owner)
 	switch {
 	case err != nil:
-		l.locks.forget(l.place, l.owner)
+		l.locks.releaseLater(l.place, l.owner)
 		return errors.Join(err, l.lost(lost))
 	case lost:
 		err = l.lost(true)
@@ -176,12 +173,12 @@ func (l *Lock) renew() {
 	case l.over:
 	case err != nil:
 		l.failed = err
-		l.renews.Reset(l.locks.chance.of(hold / 10))
+		l.renews.Reset(l.locks.jitter.of(hold / 10))
 	case !held:
 		l.lose(errGone)
 	default:
 		l.failed = nil
-		l.until = asked.Add(sure(hold))
+		l.until = asked.Add(safe(hold))
 		l.ends.Reset(l.until.Sub(now()))
 		l.renews.Reset(asked.Add(hold / 3).Sub(now()))
 	}

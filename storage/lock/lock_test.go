@@ -214,8 +214,8 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 		w.away(false)
 		release(w.T, l)
 		synctest.Wait()
-		if len(w.locks.lines.of) > 0 || len(w.locks.ear.waiters) > 0 {
-			w.Errorf("there are lines %v and waiters %v in the end", w.locks.lines.of, w.locks.ear.waiters)
+		if len(w.locks.queues.of) > 0 || len(w.locks.listener.waiters) > 0 {
+			w.Errorf("there are queues %v and waiters %v in the end", w.locks.queues.of, w.locks.listener.waiters)
 		}
 	})
 }

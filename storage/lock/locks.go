@@ -14,19 +14,18 @@ import (
 	"github.com/perennial-go/perennial/internal/redisask"
 )
 
-// Locks are the locks under one prefix of one server. They need no closing:
-// nothing runs but while somebody waits or holds. Their methods are called
-// concurrently.
+// Locks are the locks under one prefix of one server. They need no Close: nothing runs
+// unless somebody waits or holds a lock. Methods may be called concurrently.
 type Locks struct {
-	server  server
-	hold    time.Duration
-	chance  chance
-	lines   lines
-	ear     *ear
-	forgets chan struct{} // has room for those who release what nobody has got
+	server    server
+	hold      time.Duration
+	jitter    jitter
+	queues    queues
+	listener  *listener
+	releasing chan struct{} // has room for those who release what nobody has got
 }
 
-// Option says one thing about locks.
+// Option configures locks.
 type Option struct {
 	set func(o *options)
 }
@@ -36,18 +35,17 @@ type options struct {
 	hold   time.Duration
 }
 
-// Prefix is what the names of keys and channels begin with, default "lock:".
-// Locks exclude each other where server, database and prefix are the same. It
-// may be empty, and has no { or } in it.
+// Prefix begins the names of keys and channels. Locks exclude each other if server,
+// database and prefix are the same. It may be empty, and must not contain { or }. Default:
+// "lock:".
 func Prefix(prefix string) Option {
 	return Option{func(o *options) { o.prefix = prefix }}
 }
 
-// Hold is for how long a holder that the server does not hear of keeps the lock:
-// one that has died keeps others out for so long at most, and one that is cut
-// off for longer has lost it. It is renewed at each third. Between 100 ms and 24
-// hours, default 30 seconds; what is less than a millisecond is cut off. Who
-// shares locks may have holds of their own.
+// Hold is how long a lock lasts without renewal. A holder that has died excludes others no
+// longer than that, and one that is cut off for longer loses its lock. A lock is renewed
+// at each third of its hold. Processes that share locks may have different holds. Between
+// 100 ms and 24 hours, in whole milliseconds. Default: 30 s.
 func Hold(d time.Duration) Option {
 	return Option{func(o *options) { o.hold = d.Truncate(time.Millisecond) }}
 }
@@ -58,11 +56,10 @@ const (
 	mostHold    = 24 * time.Hour
 )
 
-// New makes locks over a client, which stays its owner's: close it when no lock
-// is held any more. Set its ContextTimeoutEnabled, or calls obey a context that
-// ends while the server does not answer only when the client's own timeouts do.
-// A redis.Ring is refused, as are options that are wrong, all of them told. The
-// server is not asked.
+// New makes locks over a client. The caller closes the client, once no lock is held any
+// more. Set ContextTimeoutEnabled in its options: else calls ignore the deadlines of their
+// contexts while the server hangs. New refuses a redis.Ring, and reports all wrong options
+// at once. It does not call the server.
 func New(rdb redis.UniversalClient, opts ...Option) (*Locks, error) {
 	o := options{prefix: "lock:", hold: defaultHold}
 	var faults []error
@@ -73,12 +70,7 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Locks, error) {
 		}
 		opt.set(&o)
 	}
-	switch rdb.(type) {
-	case nil:
-		faults = append(faults, errors.New("lock: the client is nil: make one with redis.NewClient"))
-	case *redis.Ring:
-		faults = append(faults, errors.New("lock: a redis.Ring gives a lock to another shard while its own is away, where it is held a second time: use a client of one server or of a cluster"))
-	}
+	faults = append(faults, redisask.CheckClient("lock", rdb))
 	if o.hold < leastHold || o.hold > mostHold {
 		faults = append(faults, fmt.Errorf("lock: a hold of %v is not between %v and %v", o.hold, leastHold, mostHold))
 	}
@@ -88,44 +80,39 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Locks, error) {
 	if len(o.prefix) > maxPath {
 		faults = append(faults, fmt.Errorf("lock: the prefix has %d bytes, %d are allowed", len(o.prefix), maxPath))
 	}
-	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
 	}
-	redisask.WarnDeaf("lock", rdb)
 	return newLocks(&redisServer{redis: rdb, prefix: o.prefix}, o.hold, mathrand.Float64), nil
 }
 
-func newLocks(s server, hold time.Duration, c chance) *Locks {
-	return &Locks{server: s, hold: hold, chance: c, ear: newEar(s, c), forgets: make(chan struct{}, mostForgets)}
+func newLocks(s server, hold time.Duration, j jitter) *Locks {
+	return &Locks{server: s, hold: hold, jitter: j, listener: newListener(s, j), releasing: make(chan struct{}, mostReleasing)}
 }
 
-const mostForgets = 16
+const mostReleasing = 16
 
-// Acquire waits until it has the lock on a path, and returns it. A path is
-// elements with slashes between, as jobs/nightly: see Path for elements of any
-// text. The lock excludes those on the same path, on all that are above it
-// (jobs) and on all that are below it (jobs/nightly/eu), by whomever they are
-// held, this process and this goroutine among them; jobs/hourly is another
-// affair. A path has at most 1 KiB and 64 elements.
+// Acquire waits for the lock on a path, and returns it. A path is elements joined by
+// slashes, such as jobs/nightly: see Path for elements of any text. The lock excludes those
+// on the same path, above it (jobs) and below it (jobs/nightly/eu), whoever holds them,
+// this process and goroutine included. It does not exclude jobs/hourly. A path has at most
+// 1 KiB and 64 elements; a wrong one is ErrPath.
 //
-// When the context ends first, that is ErrLockTimeout; a context without an end
-// waits for as long as it takes. A server that can't be reached at once is an
-// error at once; one that goes away while Acquire waits is waited for. A wrong
-// path is ErrPath.
+// If the context ends first, the error is ErrLockTimeout. A server that can't be reached
+// is an error at once; if it goes away while Acquire waits, Acquire waits on.
 //
-// Who waits in one process gets the lock in the order of coming; between
-// processes chance decides, and a lock on a path above others may wait for long
-// while those below keep changing hands.
+// Callers in one process get the lock in their order. Between processes chance decides. A
+// lock on a path above others may wait for long while those below change hands.
 func (l *Locks) Acquire(ctx context.Context, path string) (*Lock, error) {
 	p, err := parse(path)
 	if err != nil {
 		return nil, err
 	}
-	waited, err := l.lines.enter(ctx, p)
+	waited, err := l.queues.enter(ctx, p)
 	if err != nil {
 		return nil, timeout(ctx, p, nil)
 	}
-	defer l.lines.leave(p)
+	defer l.queues.leave(p)
 	a := attempt{locks: l, place: p, owner: rand.Text()}
 	lock, err := a.acquire(ctx, waited)
 	if err != nil {
@@ -134,7 +121,7 @@ func (l *Locks) Acquire(ctx context.Context, path string) (*Lock, error) {
 	return lock, err
 }
 
-// TryAcquire is Acquire where it need not wait, and ErrHeld where it need.
+// TryAcquire is Acquire that does not wait: it returns ErrHeld instead.
 func (l *Locks) TryAcquire(ctx context.Context, path string) (*Lock, error) {
 	p, err := parse(path)
 	if err != nil {
@@ -151,8 +138,8 @@ func (l *Locks) TryAcquire(ctx context.Context, path string) (*Lock, error) {
 	return lock, err
 }
 
-// Held tells whether an Acquire of the path would have to wait now. What it says
-// may be over when it is said.
+// Held reports whether an Acquire of the path would have to wait now. The answer may be out
+// of date when it arrives.
 func (l *Locks) Held(ctx context.Context, path string) (bool, error) {
 	p, err := parse(path)
 	if err != nil {
@@ -161,12 +148,10 @@ func (l *Locks) Held(ctx context.Context, path string) (bool, error) {
 	return l.server.held(ctx, p)
 }
 
-// Do acquires the lock on a path as Acquire does, runs f, and releases it, also
-// where f panics. The context that f is given ends with ctx, and with the lock;
-// token is the fencing token: see Lock.Token. What f returns is returned. If the
-// lock was lost meanwhile, that is joined to it, as ErrNotHeld; and so is that
-// the server could not be told of the release, in which case the lock ends with
-// its hold.
+// Do acquires the lock on a path as Acquire does, calls f, and releases the lock, also if f
+// panics. The context of f ends with ctx and with the lock; token is the fencing token: see
+// Lock.Token. Do returns the error of f. It joins ErrNotHeld if the lock was lost
+// meanwhile, and the error of a release that failed: then the lock ends with its hold.
 func (l *Locks) Do(ctx context.Context, path string, f func(ctx context.Context, token int64) error) (err error) {
 	lock, err := l.Acquire(ctx, path)
 	if err != nil {
@@ -184,32 +169,32 @@ func (l *Locks) Do(ctx context.Context, path string, f func(ctx context.Context,
 	return f(within, lock.Token())
 }
 
-// forget releases what nobody has got, in the background: until the server is
-// told, it keeps others out. Where many want that at once, or the server can't
-// be told, the hold ends it.
-func (l *Locks) forget(p place, owner string) {
+// releaseLater releases a lock that nobody has got, in the background: it keeps
+// others out until the server is told. If too many are released at once, or the server
+// can't be told, the hold ends it.
+func (l *Locks) releaseLater(p place, owner string) {
 	select {
-	case l.forgets <- struct{}{}:
+	case l.releasing <- struct{}{}:
 	default:
 		return
 	}
 	go func() {
-		defer func() { <-l.forgets }()
+		defer func() { <-l.releasing }()
 		ctx, cancel := context.WithTimeout(context.Background(), min(l.hold, patience))
 		defer cancel()
 		_, _ = l.server.release(ctx, p, owner) // there is nobody to tell
 	}()
 }
 
-// patience is how long a release may take that nobody waits for.
+// patience bounds a release that nobody waits for.
 const patience = time.Second
 
-// timeout is what is returned when the context has ended. The last error is that
-// of the last attempt, or nil.
+// timeout returns the error of a context that has ended. last is the error of the last
+// attempt, or nil.
 func timeout(ctx context.Context, p place, last error) error {
-	err := fmt.Errorf("%w: %q: %w", ErrLockTimeout, string(p), ended(ctx))
+	err := fmt.Errorf("%w: %q: %w", ErrLockTimeout, string(p), redisask.Ended(ctx))
 	for _, more := range []error{context.Cause(ctx), last} {
-		if more != nil && !errors.Is(more, ended(ctx)) {
+		if more != nil && !errors.Is(more, redisask.Ended(ctx)) {
 			err = fmt.Errorf("%w: %w", err, more)
 		}
 	}

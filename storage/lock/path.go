@@ -61,7 +61,7 @@ func (p place) nodes() []place {
 	return append(nodes, p)
 }
 
-// excludes tells whether locks on both can't be held at once: one is the other,
+// excludes reports whether locks on both can't be held at once: one is the other,
 // or above it.
 func (p place) excludes(other place) bool {
 	short, long := p, other

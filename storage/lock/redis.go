@@ -2,9 +2,6 @@ package lock
 
 import (
 	"context"
-	"errors"
-	"math"
-	"net"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -52,15 +49,9 @@ func (s *redisServer) acquire(ctx context.Context, p place, owner string, hold t
 		return 0, 0, explain(ctx, "acquire", p, err)
 	}
 	if len(said) != 2 || said[0] < 0 {
-		return 0, 0, explain(ctx, "acquire", p, errAnswer)
+		return 0, 0, explain(ctx, "acquire", p, redisask.ErrAnswer)
 	}
-	return said[0], left(said[1]), nil
-}
-
-// left is a time that the server tells, in ms: less than 0 is without end.
-func left(ms int64) time.Duration {
-	const longest = math.MaxInt64 / int64(time.Millisecond)
-	return time.Duration(min(max(ms, -1), longest)) * time.Millisecond
+	return said[0], redisask.Duration(said[1]), nil
 }
 
 func (s *redisServer) renew(ctx context.Context, p place, owner string, token int64, hold time.Duration) (bool, error) {
@@ -116,26 +107,31 @@ func (s *redisServer) run(ctx context.Context, script *redis.Script, keys []stri
 	return cmd
 }
 
+// silence is how long a connection may be silent before it is asked whether it
+// is still there, and as long again for the answer.
+const silence = 5 * time.Second
+
 func (s *redisServer) subscribe() subscription {
-	return &redisSubscription{server: s, pubsub: s.redis.Subscribe(context.Background())}
+	return &redisSubscription{server: s, messages: redisask.Subscribe(s.redis, silence)}
 }
 
 type redisSubscription struct {
-	server *redisServer
-	pubsub *redis.PubSub
+	server   *redisServer
+	messages *redisask.Subscription
 }
 
 func (s *redisSubscription) change(ctx context.Context, more, less []string) error {
-	if len(more) > 0 {
-		err := redisask.Do(func() error { return s.pubsub.Subscribe(ctx, s.channels(more)...) })
-		if err != nil {
-			return err
+	return s.messages.Ask(func(p *redis.PubSub) error {
+		if len(more) > 0 {
+			if err := p.Subscribe(ctx, s.channels(more)...); err != nil {
+				return err
+			}
 		}
-	}
-	if len(less) > 0 {
-		return redisask.Do(func() error { return s.pubsub.Unsubscribe(ctx, s.channels(less)...) })
-	}
-	return nil
+		if len(less) > 0 {
+			return p.Unsubscribe(ctx, s.channels(less)...)
+		}
+		return nil
+	})
 }
 
 func (s *redisSubscription) channels(trees []string) []string {
@@ -146,26 +142,9 @@ func (s *redisSubscription) channels(trees []string) []string {
 	return channels
 }
 
-// silence is how long a connection may be silent before it is asked whether it
-// is still there, and as long again for the answer.
-const silence = 5 * time.Second
-
 func (s *redisSubscription) receive(ctx context.Context) (string, place, error) {
-	asked := false
 	for {
-		var said any
-		err := redisask.Do(func() (err error) {
-			said, err = s.pubsub.ReceiveTimeout(ctx, silence)
-			return err
-		})
-		var network net.Error
-		switch {
-		case err == nil:
-			asked = false
-		case errors.As(err, &network) && network.Timeout() && !asked:
-			asked = true
-			err = redisask.Do(func() error { return s.pubsub.Ping(ctx) })
-		}
+		said, err := s.messages.Receive(ctx)
 		if err != nil {
 			return "", "", err
 		}
@@ -184,4 +163,4 @@ func (s *redisSubscription) tree(channel string) string {
 	return channel[min(len(s.server.channel("")), len(channel)):]
 }
 
-func (s *redisSubscription) close() { _ = s.pubsub.Close() } // the connection is of no more use
+func (s *redisSubscription) close() { s.messages.Close() }

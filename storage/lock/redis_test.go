@@ -133,7 +133,7 @@ func TestListedCommands(t *testing.T) {
 		t.Errorf("Held says %v, %v", held, err)
 	}
 	// With another prefix it may do nothing, and is told so.
-	if _, err := newTestLocks(t, newClient(t, s.Addr(), as)).Acquire(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "allow it the prefix") {
+	if _, err := newTestLocks(t, newClient(t, s.Addr(), as)).Acquire(t.Context(), "a"); err == nil || !strings.Contains(err.Error(), "allow it the keys") {
 		t.Errorf("with another prefix Acquire says %v", err)
 	}
 }
@@ -280,11 +280,11 @@ func TestCluster(t *testing.T) {
 	wg.Wait()
 }
 
-// hearsOf tells whether the server tells a process of the releases of a tree.
+// hearsOf reports whether the server tells a process of the releases of a tree.
 func hearsOf(l *Locks, tree string) bool {
-	l.ear.mu.Lock()
-	defer l.ear.mu.Unlock()
-	return l.ear.heard[tree]
+	l.listener.mu.Lock()
+	defer l.listener.mu.Unlock()
+	return l.listener.subscribed[tree]
 }
 
 // TestStandIn has the stand-in and the scripts do the same, and compares what

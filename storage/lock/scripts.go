@@ -2,11 +2,8 @@ package lock
 
 import "github.com/redis/go-redis/v9"
 
-// foreign is what a script says of a value that no script of this package has
-// stored.
-const foreign = "FOREIGN"
-
-// A script is one atomic step. Its clock is the server's. It looks at all that
+// A script is one atomic step. Its clock is the server's. It calls a value FOREIGN that
+// no script of this package has stored. It looks at all that
 // it needs before it changes anything, so that a value of another type, which
 // ends it with an error, ends it with nothing changed. Its keys are
 //

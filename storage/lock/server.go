@@ -5,35 +5,33 @@ import (
 	"time"
 )
 
-// server is where locks are kept. Each of its calls is one atomic step, by its
-// clock, and may be made again where its answer was lost: the owner is known
-// again. Errors are explained.
+// server keeps the locks. Each call is one atomic step, by the server's clock, and may be
+// repeated if its answer was lost: the server recognizes the owner. Errors are explained.
 type server interface {
-	// acquire gives the lock to the owner for hold, or again for hold if it has it
-	// already, and returns its fencing token. Where others hold it, or what
-	// excludes it, the token is 0, and left is how long that will last if nobody
+	// acquire grants the lock to the owner for hold, or renews it for hold if the owner
+	// has it already, and returns its fencing token. If others hold it, or a lock that
+	// excludes it, the token is 0, and left is how long that lasts unless somebody
 	// renews or releases.
 	acquire(ctx context.Context, p place, owner string, hold time.Duration) (token int64, left time.Duration, err error)
-	// renew lets the owner keep the lock for hold from now on, and tells whether
-	// it had it, and has had it ever since it got the token.
+	// renew extends the lock to hold from now on, and reports whether the owner has
+	// held it ever since it got the token.
 	renew(ctx context.Context, p place, owner string, token int64, hold time.Duration) (held bool, err error)
-	// release takes the lock from the owner, tells whether it had it, and wakes
-	// who waits.
+	// release ends the owner's lock, reports whether the owner held it, and wakes
+	// waiters.
 	release(ctx context.Context, p place, owner string) (held bool, err error)
-	// held tells whether acquire would find it held.
+	// held reports whether acquire would find it held.
 	held(ctx context.Context, p place) (bool, error)
 	// subscribe makes a subscription, of nothing yet.
 	subscribe() subscription
 }
 
-// subscription hears of releases.
+// subscription receives releases.
 type subscription interface {
-	// change asks for the releases of more trees, and for those of others no more.
+	// change subscribes to the releases of more trees, and unsubscribes from less.
 	change(ctx context.Context, more, less []string) error
-	// receive waits for the next that is heard: the path that was released, or
-	// "" once the server has confirmed that it tells of a tree from now on. It is
-	// called after a change, by one goroutine. After an error the subscription is
-	// of no more use.
+	// receive waits for the next message: the path that was released, or "" once the
+	// server has confirmed the subscription to a tree. It is called after a change, by
+	// one goroutine. After an error the subscription is of no more use.
 	receive(ctx context.Context) (tree string, released place, err error)
 	// close ends a receive that waits.
 	close()

@@ -11,12 +11,12 @@ import (
 // standIn does in a process what the scripts do in Redis: TestStandIn compares
 // them. It can be broken in ways that the tests have to notice.
 type standIn struct {
-	mu    sync.Mutex
-	skew  time.Duration // of its clock
-	down  bool
-	holds map[place]held
-	trees map[string]treeState
-	ears  map[*standInEar]bool
+	mu            sync.Mutex
+	skew          time.Duration // of its clock
+	down          bool
+	holds         map[place]held
+	trees         map[string]treeState
+	subscriptions map[*standInSubscription]bool
 
 	looksOnlyUp, forgetsOwners, countsOnly, tellsTimeOnly, hurries bool
 
@@ -36,7 +36,7 @@ type treeState struct {
 }
 
 func newStandIn() *standIn {
-	s := &standIn{ears: map[*standInEar]bool{}, last: map[string]int64{}}
+	s := &standIn{subscriptions: map[*standInSubscription]bool{}, last: map[string]int64{}}
 	s.restart()
 	return s
 }
@@ -94,7 +94,7 @@ func (s *standIn) ends(hold time.Duration) time.Time {
 	return s.now().Add(hold)
 }
 
-// has tells whether the owner has p, with that token if it is not 0.
+// has reports whether the owner has p, with that token if it is not 0.
 func (s *standIn) has(p place, owner string, token int64) bool {
 	h, ok := s.holds[p]
 	return ok && !h.ends.Before(s.now()) && h.owner == owner && (token == 0 || h.token == token)
@@ -118,7 +118,7 @@ func (s *standIn) release(p place, owner string) bool {
 	tree.released = owner
 	s.trees[p.tree()] = tree
 	delete(s.holds, p)
-	for e := range s.ears {
+	for e := range s.subscriptions {
 		e.tell(p.tree(), p)
 	}
 	return true
@@ -153,7 +153,7 @@ func (c *standInClient) some(d time.Duration) time.Duration {
 	return time.Duration(f * f * f * float64(d))
 }
 
-// fault tells whether a call has a fault, and which of four.
+// fault reports whether a call has a fault, and which of four.
 func (c *standInClient) fault() (which int, is bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -258,11 +258,11 @@ func ask[R any](ctx context.Context, c *standInClient, do func() R) (r R, err er
 }
 
 func (c *standInClient) subscribe() subscription {
-	return &standInEar{client: c, trees: map[string]bool{}, said: make(chan heard, 1000), closed: make(chan struct{})}
+	return &standInSubscription{client: c, trees: map[string]bool{}, said: make(chan heard, 1000), closed: make(chan struct{})}
 }
 
-// standInEar is a subscription to the stand-in, some of whose messages are lost.
-type standInEar struct {
+// standInSubscription is a subscription to the stand-in, some of whose messages are lost.
+type standInSubscription struct {
 	client *standInClient
 	trees  map[string]bool
 	said   chan heard
@@ -275,14 +275,14 @@ type heard struct {
 	released place
 }
 
-func (e *standInEar) change(ctx context.Context, more, less []string) error {
+func (e *standInSubscription) change(ctx context.Context, more, less []string) error {
 	return e.client.call(ctx, func() {
 		select {
 		case <-e.closed:
 			return
 		default:
 		}
-		e.client.server.ears[e] = true
+		e.client.server.subscriptions[e] = true
 		for _, tree := range more {
 			e.trees[tree] = true
 			e.say(heard{tree: tree})
@@ -294,13 +294,13 @@ func (e *standInEar) change(ctx context.Context, more, less []string) error {
 }
 
 // tell is called by the server.
-func (e *standInEar) tell(tree string, released place) {
+func (e *standInSubscription) tell(tree string, released place) {
 	if _, lost := e.client.fault(); e.trees[tree] && !lost {
 		e.say(heard{tree, released})
 	}
 }
 
-func (e *standInEar) say(h heard) {
+func (e *standInSubscription) say(h heard) {
 	time.AfterFunc(e.client.some(10*time.Millisecond), func() {
 		select {
 		case e.said <- h:
@@ -309,7 +309,7 @@ func (e *standInEar) say(h heard) {
 	})
 }
 
-func (e *standInEar) receive(context.Context) (string, place, error) {
+func (e *standInSubscription) receive(context.Context) (string, place, error) {
 	select {
 	case h := <-e.said:
 		return h.tree, h.released, nil
@@ -318,9 +318,9 @@ func (e *standInEar) receive(context.Context) (string, place, error) {
 	}
 }
 
-func (e *standInEar) close() {
+func (e *standInSubscription) close() {
 	e.once.Do(func() { close(e.closed) })
 	e.client.server.mu.Lock()
 	defer e.client.server.mu.Unlock()
-	delete(e.client.server.ears, e)
+	delete(e.client.server.subscriptions, e)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/internal/servers"
 )
 
@@ -61,7 +62,7 @@ func TestTokenThatIsNone(t *testing.T) {
 		_, err := io.WriteString(to, servers.Array(":-5\r\n", ":0\r\n"))
 		return err == nil
 	})
-	if _, err := newTestLocks(t, newClient(t, addr)).TryAcquire(t.Context(), "a"); !errors.Is(err, errAnswer) {
-		t.Errorf("TryAcquire says %v, want %v", err, errAnswer)
+	if _, err := newTestLocks(t, newClient(t, addr)).TryAcquire(t.Context(), "a"); !errors.Is(err, redisask.ErrAnswer) {
+		t.Errorf("TryAcquire says %v, want %v", err, redisask.ErrAnswer)
 	}
 }

@@ -96,7 +96,7 @@ func (n *node) explain(err error) error {
 	return fmt.Errorf("memcachedstore: %s: %w", n.name, err)
 }
 
-// isCut tells whether a connection ended, which says nothing of the server.
+// isCut reports whether a connection ended, which says nothing of the server.
 func isCut(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -22,7 +22,7 @@ func onServer(key string) string {
 	return hashed + hex.EncodeToString(sum[:])
 }
 
-// isLegal tells whether a key is one for memcached's text protocol, and printed
+// isLegal reports whether a key is one for memcached's text protocol, and printed
 // as it is.
 func isLegal(key string) bool {
 	for i := range len(key) {

@@ -26,9 +26,8 @@ var (
 // attempts is how often a record is read and swapped, while others do the same.
 const attempts = 100
 
-// Store is memcached as a store of records. Its methods may be called
-// concurrently. It is a storage.Bytes, and AdderBytes, FencedBytes and KeyLimit
-// besides. It runs no goroutine but during calls.
+// Store keeps records in memcached. Methods may be called concurrently. It implements
+// storage.Bytes, AdderBytes, FencedBytes and KeyLimit. It has goroutines only during calls.
 type Store struct {
 	nodes   []*node
 	clock   clock.Clock
@@ -44,11 +43,11 @@ var _ interface {
 	storage.KeyLimit
 } = (*Store)(nil)
 
-// Option says one thing about a Store.
+// Option configures a Store.
 type Option struct{ set func(s *Store) }
 
-// Clock is what the store takes the time from, say a mock in a test, which must be
-// set to the present for times beyond 30 days. Default: the real clock.
+// Clock sets the clock of the store, say a mock in a test. For times beyond 30 days it must
+// be set to the present. Default: the real clock.
 func Clock(c clock.Clock) Option { return Option{func(s *Store) { s.clock = c }} }
 
 // MaxValue is the largest value, in bytes, that is stored, and the most that the
@@ -99,8 +98,7 @@ func newStore(nodes []*node, opts []Option) *Store {
 	return s
 }
 
-// Get returns the key's record, in one trip. It is ErrForeign where there is
-// something else.
+// Get returns the key's record, in one round trip. Data of another program is ErrForeign.
 func (s *Store) Get(ctx context.Context, key string) (storage.Record, error) {
 	_, r, err := s.get(ctx, onServer(key))
 	if err != nil {
@@ -153,9 +151,9 @@ func (s *Store) write(ctx context.Context, k string, f func(*memcache.Client) er
 	return err
 }
 
-// Delete drops the key's record, in two trips where there is something. Of
-// several who delete a record one is told that it existed; who is told that it
-// did not may have met one that was set meanwhile.
+// Delete deletes the key's record, in two round trips if there is something. If several
+// delete a record at once, one of them reports that it existed. One that reports the
+// opposite may have deleted a record that was set meanwhile.
 func (s *Store) Delete(ctx context.Context, key string) (existed bool, err error) {
 	k := onServer(key)
 	item, r, err := s.get(ctx, k)
@@ -176,8 +174,7 @@ func (s *Store) drop(ctx context.Context, k string) (dropped bool, err error) {
 	return err == nil, err
 }
 
-// Add is Set where Get would find nothing. It is ErrForeign where there is
-// something else.
+// Add is Set if Get would find nothing. Data of another program is ErrForeign.
 func (s *Store) Add(ctx context.Context, key string, value []byte, keep time.Duration) (added bool, err error) {
 	if err := s.fits(value); err != nil {
 		return false, about(key, err)
@@ -223,7 +220,7 @@ func (s *Store) swap(ctx context.Context, k string, item *memcache.Item, r recor
 	return err == nil, err
 }
 
-// MaxKey is the longest key that is not hashed.
+// MaxKey returns the length of the longest key that is not hashed.
 func (s *Store) MaxKey() int { return maxKey }
 
 // String names the servers.

@@ -9,10 +9,11 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Claim is as storage.FencedBytes has it. The key lives for hold at least, and
+// Claim implements storage.FencedBytes. The key lives for hold at least, and
 // what Get finds ends when it would have ended.
 func (e *Entries) Claim(ctx context.Context, hold time.Duration, keys ...string) ([]storage.Claimed, error) {
 	if len(keys) == 0 {
@@ -23,7 +24,7 @@ func (e *Entries) Claim(ctx context.Context, hold time.Duration, keys ...string)
 	}
 	cmds := make([]*redis.Cmd, len(keys))
 	for i, key := range keys {
-		cmds[i] = script(ctx, claimScript, key, rand.Text(), max(ms(hold), 1))
+		cmds[i] = script(ctx, claimScript, key, rand.Text(), max(redisask.Milliseconds(hold), 1))
 	}
 	e.run(ctx, cmds)
 	claims := make([]storage.Claimed, len(keys))
@@ -46,7 +47,7 @@ func (e *Entries) claimed(ctx context.Context, key string, cmd *redis.Cmd) (c st
 		return c, explain(ctx, "claim", key, err)
 	}
 	if len(said) != 6 {
-		return c, fmt.Errorf("redisstore: claim %q: %w", key, errAnswer)
+		return c, fmt.Errorf("redisstore: claim %q: %w", key, redisask.ErrAnswer)
 	}
 	until, untilOK := said[0].(string)
 	g, gOK := said[1].(string)
@@ -54,21 +55,21 @@ func (e *Entries) claimed(ctx context.Context, key string, cmd *redis.Cmd) (c st
 	value, valueOK := said[3].(string)
 	number, numberOK := said[4].(int64)
 	stored, storedOK := said[5].(int64)
-	if !untilOK || !gOK || !msOK || !valueOK || !numberOK || !storedOK || ms < forever {
-		return c, fmt.Errorf("redisstore: claim %q: %w", key, errAnswer)
+	if !untilOK || !gOK || !msOK || !valueOK || !numberOK || !storedOK || ms < redisask.Forever {
+		return c, fmt.Errorf("redisstore: claim %q: %w", key, redisask.ErrAnswer)
 	}
 	c.Token = fmt.Sprintf("%s.%d.%d.%s", until, number, stored, g)
 	if ms == 0 {
 		return c, nil
 	}
-	c.Left, c.Found = left(ms), true
+	c.Left, c.Found = redisask.Duration(ms), true
 	if c.Value, err = e.read(key, value); err != nil {
 		c.Record = storage.Record{}
 	}
 	return c, err
 }
 
-// Fill is as storage.FencedBytes has it. What is filled with a Keep of zero or
+// Fill implements storage.FencedBytes. What is filled with a Keep of zero or
 // less drops the record, and leaves the claims of others good.
 func (e *Entries) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, error) {
 	stored := make([]bool, len(fills))
@@ -80,7 +81,7 @@ func (e *Entries) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, e
 			continue
 		}
 		until, number, g := readToken(fill.Token, fill.Touch)
-		cmds, at = append(cmds, script(ctx, fillScript, fill.Key, until, g, fill.Value, ms(fill.Keep), number)), append(at, i)
+		cmds, at = append(cmds, script(ctx, fillScript, fill.Key, until, g, fill.Value, redisask.Milliseconds(fill.Keep), number)), append(at, i)
 	}
 	for i, yes := range e.yes(ctx, "fill", cmds, &f) {
 		stored[at[i]] = yes

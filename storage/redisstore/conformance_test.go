@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	ofStrings = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Prober | storagetest.Lister | storagetest.KeyLimit
+	ofStrings = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Lister | storagetest.KeyLimit
 	ofFields  = ofStrings &^ storagetest.Toucher
 	ofEntries = ofStrings | storagetest.Fenced
 )

@@ -54,10 +54,10 @@ func (d dialWithin) DialHook(next redis.DialHook) redis.DialHook {
 	}
 }
 
-// ProcessHook is as redis.Hook has it.
+// ProcessHook implements redis.Hook.
 func (dialWithin) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
-// ProcessPipelineHook is as redis.Hook has it.
+// ProcessPipelineHook implements redis.Hook.
 func (dialWithin) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }

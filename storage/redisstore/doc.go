@@ -1,20 +1,20 @@
-// Package redisstore keeps records in Redis, over github.com/redis/go-redis/v9. To
-// import it makes its URLs known to storage.Open:
+// Package redisstore keeps records in Redis, over github.com/redis/go-redis/v9. Importing
+// it makes its URLs available to storage.Open:
 //
 //	import _ "github.com/perennial-go/perennial/storage/redisstore"
 //
 //	store, err := storage.Open(ctx, "redis://localhost:6379/0?prefix=svc:")
 //
-// A client that is already set up is shared as it is:
+// Use a client that you have configured with storage.Share:
 //
 //	store, err := storage.Share(redisstore.New(client), storage.Prefix("svc:"))
 //
 // # Layouts
 //
-// [Entries], the layout entry, is that of choice: a hash a key. It does all that
-// a store of bytes can do; above all it is a storage.FencedBytes, and so keeps
-// out, across processes, what was loaded before a record was deleted or set. The
-// fields of the hash are
+// [Entries], the layout entry, is the default: a hash for each key. It supports all that a
+// function needs of a store. Above all it is a storage.FencedBytes: it refuses, across
+// processes, values that were loaded before the record was deleted or set. The fields of
+// the hash are
 //
 //	v  the value
 //	g  its generation: random, made anew by every set and, after a deletion, by
@@ -26,43 +26,39 @@
 //
 // A key that is claimed and has no value has g and h, and is not found.
 //
-// [Strings], the layout string, is what SET and GET have: for entries that are
-// shared with programs that know nothing of this one, and for servers without
-// scripts. It can't fence.
+// [Strings], the layout string, uses SET and GET: for entries that are shared with other
+// programs, and for servers without scripts. It has no fence.
 //
-// [Fields], the layout field, is one hash with a field a key, as ring's redis_hash
-// has it. Its records have no time of their own: what is written in them is what
-// counts. It can't fence, and can't give records another time.
+// [Fields], the layout field, is one hash with a field for each key, like ring's
+// redis_hash. Its records have no time to live of their own: the instants in the value
+// count. It has no fence, and no Touch.
 //
-// [Values], the layout value, is for state that processes share: a hash a key
-// too, with a version that every change makes anew. It is a
-// storage.VersionedBytes and a storage.WatcherBytes. The fields of the hash are
+// [Values], the layout value, is for state that processes share: a hash for each key, with
+// a version that every change replaces. It is a storage.VersionedBytes and a
+// storage.WatcherBytes. The fields of the hash are
 //
 //	v  the value; none in what is known of a record that is no more
 //	k  for how long it is kept, in ms; -1 without end
 //	i  its version, or that of its deletion
 //	p  this version and those before it that are known, each with its maker
 //
-// The key outlives its value by a minute, so that a change that is sent again is
-// known, and changes nothing, also where the record was deleted since. What is
-// under a key and is not of this layout is never changed: see [ErrForeign].
-// Every change is published on the channel perennial:value:DATABASE:KEY, with the
-// version that it makes, or nothing for a deletion. What Redis evicts is not
-// told: a server of shared state needs maxmemory-policy noeviction, or one of
-// those that evict only keys with an end, and ends for none that matter.
+// The key outlives its value by a minute: a change that is sent again is recognized, and
+// changes nothing, even if the record was deleted since. Data of another layout under a
+// key is never changed: see [ErrForeign]. Every change is published on the channel
+// perennial:value:DATABASE:KEY, with the version that it makes, or nothing for a deletion.
+// Evictions are not published: a server of shared state needs maxmemory-policy noeviction,
+// or one that evicts only keys with an end, and no end on keys that matter.
 //
 // # What is atomic
 //
-// Every write of a key is one step, with its time: no reader sees a value with
-// the time of another, a key without the end it should have, or a part of a
-// value. Of a bulk each key is one step, the bulk as a whole is not. A bulk is
-// one round trip; in a cluster, one to each node that has some of the keys, at
-// the same time. The first call after a server has started is one more, because
-// it does not know the scripts yet.
+// Every write of a key, value and time, is one step: no reader sees a value with the time
+// of another, a key without its end, or a part of a value. In a bulk each key is one step,
+// the bulk as a whole is not. A bulk is one round trip; in a cluster, one to each node that
+// has some of the keys, at the same time. The first call after a server has started takes
+// another one, because the server does not know the scripts yet.
 //
-// The layouts entry and value go by the server's clock alone: that of a client is
-// never looked at. A claim's hold and a record's end are instants of the server's clock,
-// and a server whose clock is set changes both.
+// The layouts entry and value use the server's clock alone, and no client's. A claim's hold
+// and a record's end are instants of the server's clock: setting that clock moves both.
 //
 // A read of the layouts string and value, and of the layout entry in a cluster, is
 // two or three commands in one round trip, which others may come between: what is

@@ -10,28 +10,26 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Entries is a store in the layout entry: one hash a key. It does all that a
-// storage.Bytes can do, and keeps out, across processes, what was loaded before
-// a record was deleted or set.
+// Entries is a store in the layout entry: a hash for each key. It refuses, across
+// processes, values that were loaded before the record was deleted or set.
 type Entries struct {
 	client
 	clock serverClock // of a single server
 }
 
-// New makes a store in the layout entry, which is that of choice. The client is
-// any but a redis.Ring, and is not closed by the store. It should have
-// ContextTimeoutEnabled, or a call can outlast the deadline of its context. A
-// nil client panics.
+// New makes a store in the layout entry, the default. The caller closes the client. Set
+// ContextTimeoutEnabled in its options: else a call can outlast the deadline of its
+// context. New panics if the client is nil or a redis.Ring.
 func New(rdb redis.UniversalClient, opts ...Option) *Entries {
 	return &Entries{client: newClient(rdb, layoutEntry, opts)}
 }
 
-// Get is as storage.Bytes has it.
+// Get implements storage.Bytes.
 func (e *Entries) Get(ctx context.Context, key string) (storage.Record, error) {
 	return e.look(ctx, []string{key}, true)[0].record(ctx, &e.client, key)
 }
 
-// GetMany is as storage.BulkBytes has it.
+// GetMany implements storage.BulkBytes.
 func (e *Entries) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
 	looks := e.look(ctx, keys, true)
 	records := make([]storage.Record, len(keys))
@@ -45,32 +43,14 @@ func (e *Entries) GetMany(ctx context.Context, keys []string) ([]storage.Record,
 	return records, f.err()
 }
 
-// Has is as storage.ProberBytes has it.
-func (e *Entries) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	has := make([]bool, len(keys))
-	var f faults
-	for i, l := range e.look(ctx, keys, false) {
-		if err := l.err(); err != nil {
-			f.add(explain(ctx, "has", keys[i], err))
-			continue
-		}
-		ms, err := l.left(keys[i])
-		if err != nil {
-			f.add(err)
-		}
-		has[i] = ms != 0
-	}
-	return has, f.err()
-}
-
-// Set is as storage.Bytes has it. A value over the limit is ErrTooLarge. Where the
+// Set implements storage.Bytes. A value over the limit is ErrTooLarge. Where the
 // connection breaks under way it returns at the deadline of its context, with an error
 // (without a deadline, after at most 5 s): until then it may still be done.
 func (e *Entries) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	return storage.FaultOf(e.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}}), 0)
 }
 
-// SetMany is as storage.BulkBytes has it. A broken connection is as in Set.
+// SetMany implements storage.BulkBytes. A broken connection is as in Set.
 func (e *Entries) SetMany(ctx context.Context, items []storage.Item) error {
 	var f faults
 	places := make(map[string]int, len(items))
@@ -99,7 +79,7 @@ func (e *Entries) SetMany(ctx context.Context, items []storage.Item) error {
 	return f.err()
 }
 
-// Add is as storage.AdderBytes has it. It is told from another's Add even where
+// Add implements storage.AdderBytes. It is told from another's Add even where
 // the connection is lost before the answer comes, and it is sent again; where what
 // it has added was deleted meanwhile, it is an error. A broken connection is as in
 // Set.
@@ -110,19 +90,19 @@ func (e *Entries) Add(ctx context.Context, key string, value []byte, keep time.D
 	return e.addOne(ctx, storage.Item{Key: key, Value: value, Keep: keep})
 }
 
-// Touch is as storage.ToucherBytes has it.
+// Touch implements storage.ToucherBytes.
 func (e *Entries) Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error) {
-	return e.each(ctx, "touch", touchScript, keys, ms(keep))
+	return e.each(ctx, "touch", touchScript, keys, redisask.Milliseconds(keep))
 }
 
-// Delete is as storage.Bytes has it. Where the connection is lost before the
+// Delete implements storage.Bytes. Where the connection is lost before the
 // answer comes, and the command is sent again, existed is false.
 func (e *Entries) Delete(ctx context.Context, key string) (existed bool, err error) {
 	all, err := e.DeleteMany(ctx, []string{key})
 	return all[0], err
 }
 
-// DeleteMany is as storage.BulkBytes has it.
+// DeleteMany implements storage.BulkBytes.
 func (e *Entries) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	return e.each(ctx, "delete", deleteScript, keys)
 }
@@ -137,8 +117,6 @@ func (e *Entries) each(ctx context.Context, verb, sha string, keys []string, arg
 	said := e.yes(ctx, verb, cmds, &f)
 	return said, f.err()
 }
-
-var errAnswer = redisask.ErrAnswer
 
 // yes runs scripts that say yes or no.
 func (e *Entries) yes(ctx context.Context, verb string, cmds []*redis.Cmd, f *faults) []bool {

@@ -36,7 +36,7 @@ func TestErrorsNameTheRemedy(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"redis: connection pool timeout":                          "raise pool",
+		"redis: connection pool timeout":                          "raise the pool",
 		"dial tcp: lookup OOM.example: no such host":              "correct the address",
 		"something else that has to do with READONLY connections": "redisstore: set: something else that has to do with READONLY connections",
 	} {

@@ -33,7 +33,7 @@ func NewFields(rdb redis.UniversalClient, hash string, opts ...Option) *Fields {
 // String says where the store is and what layout it has.
 func (s *Fields) String() string { return s.client.String() + " in " + s.hash }
 
-// Get is as storage.Bytes has it. Left is always zero: it can't be told.
+// Get implements storage.Bytes. Left is always zero: it can't be told.
 func (s *Fields) Get(ctx context.Context, key string) (storage.Record, error) {
 	cmd := redis.NewStringCmd(ctx, "hget", s.hash, key)
 	s.send(ctx, cmd)
@@ -55,7 +55,7 @@ func (s *Fields) record(key, text string) (storage.Record, error) {
 	return storage.Record{Value: value, Found: true}, nil
 }
 
-// GetMany is as storage.BulkBytes has it.
+// GetMany implements storage.BulkBytes.
 func (s *Fields) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
 	records := make([]storage.Record, len(keys))
 	if len(keys) == 0 {
@@ -74,7 +74,7 @@ func (s *Fields) GetMany(ctx context.Context, keys []string) ([]storage.Record, 
 	}
 	values, ok := said.([]any)
 	if !ok || len(values) != len(keys) {
-		return records, fmt.Errorf("redisstore: get %q: %w", s.hash, errAnswer)
+		return records, fmt.Errorf("redisstore: get %q: %w", s.hash, redisask.ErrAnswer)
 	}
 	var f faults
 	for i, value := range values {
@@ -87,13 +87,13 @@ func (s *Fields) GetMany(ctx context.Context, keys []string) ([]storage.Record, 
 	return records, f.err()
 }
 
-// Set is as storage.Bytes has it, but for the time. A value over the limit is
+// Set implements storage.Bytes, but for the time. A value over the limit is
 // ErrTooLarge.
 func (s *Fields) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	return storage.FaultOf(s.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}}), 0)
 }
 
-// SetMany is as storage.BulkBytes has it, but for the time.
+// SetMany implements storage.BulkBytes, but for the time.
 func (s *Fields) SetMany(ctx context.Context, items []storage.Item) error {
 	var f faults
 	cmds, hashes := make([]redis.Cmder, 0, len(items)), make([]string, 0, len(items))
@@ -112,7 +112,7 @@ func (s *Fields) SetMany(ctx context.Context, items []storage.Item) error {
 	return f.err()
 }
 
-// Add is as storage.AdderBytes has it, but for the time. Where the connection is
+// Add implements storage.AdderBytes, but for the time. Where the connection is
 // lost before the answer comes, and the command is sent again, it may not be
 // told from another's Add: added is false then.
 func (s *Fields) Add(ctx context.Context, key string, value []byte, keep time.Duration) (bool, error) {
@@ -120,36 +120,31 @@ func (s *Fields) Add(ctx context.Context, key string, value []byte, keep time.Du
 		return false, err
 	}
 	if keep <= 0 {
-		has, err := s.Has(ctx, key)
+		has, err := s.each(ctx, "add", []string{key}, "hexists")
 		return !has[0] && err == nil, err
 	}
 	added, err := s.each(ctx, "add", []string{key}, "hsetnx", value)
 	return added[0], err
 }
 
-// Has is as storage.ProberBytes has it.
-func (s *Fields) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	return s.each(ctx, "has", keys, "hexists")
-}
-
-// Delete is as storage.Bytes has it. Where the connection is lost before the
+// Delete implements storage.Bytes. Where the connection is lost before the
 // answer comes, and the command is sent again, existed is false.
 func (s *Fields) Delete(ctx context.Context, key string) (existed bool, err error) {
 	all, err := s.DeleteMany(ctx, []string{key})
 	return all[0], err
 }
 
-// DeleteMany is as storage.BulkBytes has it.
+// DeleteMany implements storage.BulkBytes.
 func (s *Fields) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	return s.each(ctx, "delete", keys, "hdel")
 }
 
-// Keys is as storage.ListerBytes has it. The server sends the values too.
+// Keys implements storage.ListerBytes. The server sends the values too.
 func (s *Fields) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
 	return flat(s.scanFields(ctx, "keys", prefix))
 }
 
-// Clear is as storage.ListerBytes has it. The server sends the values too.
+// Clear implements storage.ListerBytes. The server sends the values too.
 func (s *Fields) Clear(ctx context.Context, prefix string) error {
 	for keys, err := range s.scanFields(ctx, "clear", prefix) {
 		if err != nil {

@@ -49,11 +49,6 @@ func TestForeignKeys(t *testing.T) {
 			if len(records) != 4 || records[0].Found || string(records[1].Value) != "good" || records[2].Found {
 				t.Errorf("GetMany returns %v", records)
 			}
-			has, err := e.Has(ctx, "good", "the key")
-			names("Has", err)
-			if !slices.Equal(has, []bool{true, false}) {
-				t.Errorf("Has says %v", has)
-			}
 			for key, err := range e.Keys(ctx, "") {
 				if key != "good" || err != nil {
 					t.Errorf("Keys yields %q, %v", key, err)

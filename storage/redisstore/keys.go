@@ -81,7 +81,7 @@ func (c *client) servers(ctx context.Context) ([]scanner, error) {
 	return masters, err
 }
 
-// Clear is as storage.ListerBytes has it: a key of another type goes too, and so
+// Clear implements storage.ListerBytes: a key of another type goes too, and so
 // do claims. The server is never held up for longer than for a few hundred keys.
 // While a cluster moves slots from one node to another, keys that are moved may
 // be missed.
@@ -125,7 +125,7 @@ func flat(batches iter.Seq2[[]string, error]) iter.Seq2[string, error] {
 	}
 }
 
-// Keys is as storage.ListerBytes has it. Claims alone, and what is of another
+// Keys implements storage.ListerBytes. Claims alone, and what is of another
 // type, are left out. While a cluster moves slots from one node to another, keys
 // that are moved may be missed.
 func (e *Entries) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {

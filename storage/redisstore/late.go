@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -75,7 +76,7 @@ type sent struct {
 	attempts *attempts
 }
 
-// underWay tells whether the command may be, or a copy of it.
+// underWay reports whether the command may be, or a copy of it.
 func (s sent) underWay() bool {
 	n, err := s.attempts.n.Load(), s.Err()
 	var answer redis.Error
@@ -95,7 +96,7 @@ const sentTwice = -2
 // inTime makes a command that is refused from an instant of the server's clock on.
 func inTime(ctx context.Context, sha string, item storage.Item, end int64) sent {
 	a := &attempts{}
-	return sent{script(ctx, sha, item.Key, rand.Text(), item.Value, ms(item.Keep), end, a), a}
+	return sent{script(ctx, sha, item.Key, rand.Text(), item.Value, redisask.Milliseconds(item.Keep), end, a), a}
 }
 
 // runSent sends commands, and returns once nothing of them is under way.
@@ -180,7 +181,7 @@ func (e *Entries) setOpened(ctx context.Context, items []storage.Item, which []i
 	all := make([]sent, len(which))
 	for j, i := range which {
 		a := &attempts{}
-		all[j] = sent{script(ctx, setOpenedScript, items[i].Key, rand.Text(), items[i].Value, ms(items[i].Keep), opened[i].g, a), a}
+		all[j] = sent{script(ctx, setOpenedScript, items[i].Key, rand.Text(), items[i].Value, redisask.Milliseconds(items[i].Keep), opened[i].g, a), a}
 	}
 	cmds := make([]*redis.Cmd, len(all))
 	for j, s := range all {
@@ -222,7 +223,7 @@ func (e *Entries) open(ctx context.Context, verb string, items []storage.Item, w
 	found, cmds := make(map[int]opened, len(which)), make([]*redis.Cmd, len(which))
 	hold := time.Until(deadline) + time.Second
 	for j, i := range which {
-		cmds[j] = script(ctx, openScript, items[i].Key, rand.Text(), max(ms(hold), 1))
+		cmds[j] = script(ctx, openScript, items[i].Key, rand.Text(), max(redisask.Milliseconds(hold), 1))
 	}
 	e.run(ctx, cmds)
 	for j, i := range which {
@@ -238,7 +239,7 @@ func (e *Entries) open(ctx context.Context, verb string, items []storage.Item, w
 			now, _ = said[1].(int64)
 		}
 		if g == "" || now == 0 {
-			errs[i] = fmt.Errorf("redisstore: %s %q: %w", verb, items[i].Key, errAnswer)
+			errs[i] = fmt.Errorf("redisstore: %s %q: %w", verb, items[i].Key, redisask.ErrAnswer)
 			continue
 		}
 		var there serverClock
@@ -269,7 +270,7 @@ func (e *Entries) addOne(ctx context.Context, item storage.Item) (bool, error) {
 		if errs[0] != nil {
 			return false, errs[0]
 		}
-		cmds := []*redis.Cmd{script(ctx, addOpenedScript, item.Key, rand.Text(), item.Value, ms(item.Keep), found[0].g)}
+		cmds := []*redis.Cmd{script(ctx, addOpenedScript, item.Key, rand.Text(), item.Value, redisask.Milliseconds(item.Keep), found[0].g)}
 		e.run(ctx, cmds)
 		var err error
 		if said, err = cmds[0].Int64(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -89,7 +90,7 @@ var errForeign = fmt.Errorf("%w: %w", storage.ErrUnreadable, errors.New("its tim
 func (l look) left(key string) (int64, error) {
 	fields := l.fields.Val()
 	if len(fields) != len(l.fields.Args())-2 {
-		return 0, fmt.Errorf("redisstore: get %q: %w", key, errAnswer)
+		return 0, fmt.Errorf("redisstore: get %q: %w", key, redisask.ErrAnswer)
 	}
 	if fields[0] == "" {
 		return 0, nil // a claim alone, or nothing
@@ -99,20 +100,20 @@ func (l look) left(key string) (int64, error) {
 	if err == nil && fields[1] != "" {
 		second, err = strconv.ParseInt(fields[1], 10, 64)
 	}
-	if err != nil || k < forever || second < 0 {
+	if err != nil || k < redisask.Forever || second < 0 {
 		return 0, fmt.Errorf("redisstore: get %q: %w", key, errForeign)
 	}
 	if l.now != nil {
-		if k == forever || fields[1] == "" {
+		if k == redisask.Forever || fields[1] == "" {
 			return k, nil
 		}
 		return max(min(second-l.now.Val().UnixMilli(), k), 0), nil
 	}
 	p, x := l.time.Val(), second
 	switch {
-	case p == forever:
+	case p == redisask.Forever:
 		return k, nil
-	case k == forever:
+	case k == redisask.Forever:
 		return max(p, 0), nil
 	}
 	return max(min(max(p, 0)-x, k), 0), nil
@@ -131,5 +132,5 @@ func (l look) record(ctx context.Context, c *client, key string) (storage.Record
 	if err != nil {
 		return storage.Record{}, err
 	}
-	return storage.Record{Value: value, Left: left(ms), Found: true}, nil
+	return storage.Record{Value: value, Left: redisask.Duration(ms), Found: true}, nil
 }

@@ -2,8 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"crypto/sha1"
-	"encoding/hex"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -183,8 +181,7 @@ return 1
 var scripts = map[string]string{}
 
 func newScript(text string) (sha string) {
-	sum := sha1.Sum([]byte(text))
-	sha = hex.EncodeToString(sum[:])
+	sha = redis.NewScript(text).Hash()
 	scripts[sha] = text
 	return sha
 }

@@ -63,10 +63,14 @@ func slots[K comparable](t *testing.T, rdb *redis.Client, prefix, name string, k
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared, err := storage.NewShared[K, int](store, nil, 0)
+	part, err := storage.NewShared[K, int](store, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	shared := part.(interface {
+		Bind(owner string) error
+		KeyText(key K) (string, error)
+	})
 	if err := shared.Bind(name); err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -14,14 +13,13 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Option says one thing about a store.
+// Option configures a store.
 type Option struct {
 	set func(c *client)
 }
 
-// MaxValue is the largest value, in bytes, that is stored or returned: see
-// ErrTooLarge. With zero or less there is no limit but the server's own, 512 MiB.
-// Default 64 MiB.
+// MaxValue limits the values that are stored or returned, in bytes: see ErrTooLarge. With
+// zero or less there is no limit but the server's own, 512 MiB. Default: 64 MiB.
 func MaxValue(bytes int) Option {
 	return Option{func(c *client) { c.max = bytes }}
 }
@@ -41,11 +39,8 @@ type client struct {
 }
 
 func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
-	switch rdb.(type) {
-	case nil:
-		panic("redisstore: the client is nil: make one with redis.NewClient, or open a URL with storage.Open")
-	case *redis.Ring:
-		panic("redisstore: a redis.Ring hides that a shard is away: use a redis.ClusterClient, or a store for each server")
+	if err := redisask.CheckClient("redisstore", rdb); err != nil {
+		panic(err.Error())
 	}
 	c := client{redis: rdb, layout: layout, max: defaultMaxValue}
 	for _, o := range opts {
@@ -53,13 +48,11 @@ func newClient(rdb redis.UniversalClient, layout string, opts []Option) client {
 			o.set(&c)
 		}
 	}
-	redisask.WarnDeaf("redisstore", rdb)
 	return c
 }
 
-// Close closes the client of a store that storage.Open has made. One that was
-// given to New, NewStrings, NewFields or NewValues stays open: it is its owner's. It
-// takes 5 s at most.
+// Close closes the client of a store that storage.Open has made, in 5 s at most. It does
+// not close a client that was given to New, NewStrings, NewFields or NewValues.
 func (c *client) Close() error {
 	if !c.owned {
 		return nil
@@ -85,8 +78,8 @@ const closeWithin = 5 * time.Second
 
 var errCloses = errors.New("redisstore: close: the client waits for a server and closes in the background: see whether the server is well")
 
-// ReturnsInTime makes it storage.Prompt: go-redis keeps to the deadline of a context
-// where it is told to, but for its own way of connecting under TLS.
+// ReturnsInTime implements storage.Prompt. go-redis obeys the deadline of a context if it
+// is configured to, except while it connects with TLS.
 func (c *client) ReturnsInTime() bool {
 	if c.owned {
 		return true
@@ -100,7 +93,7 @@ func (c *client) ReturnsInTime() bool {
 	return false
 }
 
-// String says where the store is and what layout it has.
+// String tells where the store is and what layout it has.
 func (c *client) String() string {
 	return fmt.Sprintf("redis(%s, %s)", c.where(), c.layout)
 }
@@ -115,11 +108,11 @@ func (c *client) where() string {
 	return fmt.Sprintf("%T", c.redis)
 }
 
-// MaxKey is the longest key that others should make, 1 KiB: Redis takes longer
-// ones, and compares them byte by byte.
+// MaxKey implements storage.KeyLimit: 1 KiB. Redis accepts longer keys, and compares them
+// byte by byte.
 func (c *client) MaxKey() int { return 1 << 10 }
 
-// fits tells whether a value may be written.
+// fits returns an error if a value may not be written.
 func (c *client) fits(key string, value []byte) error {
 	if c.max > 0 && len(value) > c.max {
 		return fmt.Errorf("%w: set %q: %w", ErrTooLarge, key, c.exceeds(len(value), "store less"))
@@ -127,7 +120,7 @@ func (c *client) fits(key string, value []byte) error {
 	return nil
 }
 
-// read is a value that the server has sent, as the caller's own.
+// read returns a copy of a value that the server has sent.
 func (c *client) read(key, value string) ([]byte, error) {
 	if c.max > 0 && len(value) > c.max {
 		return nil, fmt.Errorf("%w: get %q: %w", ErrTooLarge, key, c.exceeds(len(value), "delete it"))
@@ -135,13 +128,12 @@ func (c *client) read(key, value string) ([]byte, error) {
 	return []byte(value), nil
 }
 
-// exceeds is an error of its own, so that it is shown where keys are hidden: what wraps
-// others is not.
+// exceeds returns an error of its own, which is shown also where keys are hidden.
 func (c *client) exceeds(bytes int, remedy string) error {
 	return fmt.Errorf("it has %d bytes, %d are allowed: %s, or raise redisstore.MaxValue (max-value in a URL)", bytes, c.max, remedy)
 }
 
-// send sends commands in one round trip. What became of each is in the command.
+// send sends commands in one round trip. Each command has its own result.
 func (c *client) send(ctx context.Context, cmds ...redis.Cmder) {
 	if err := ctx.Err(); err != nil {
 		blame(cmds, err)
@@ -157,7 +149,7 @@ func (c *client) send(ctx context.Context, cmds ...redis.Cmder) {
 	})
 	switch {
 	case err == nil:
-	case errors.Is(err, errAnswer): // what was read of some of the answers may be another's
+	case errors.Is(err, redisask.ErrAnswer): // what was read of some of the answers may be another's
 		blame(cmds, err)
 	default:
 		for _, cmd := range cmds {
@@ -175,38 +167,7 @@ func blame(cmds []redis.Cmder, err error) {
 	}
 }
 
-// Times in ms, as the server counts them.
-const (
-	forever = -1 // there is no end
-	longest = math.MaxInt64 / int64(time.Millisecond)
-)
-
-// ms is a time in whole ms, rounded up: 0 for one that is zero or less, and
-// forever.
-func ms(d time.Duration) int64 {
-	switch {
-	case d <= 0:
-		return 0
-	case d == storage.Forever:
-		return forever
-	case d%time.Millisecond > 0:
-		return int64(d/time.Millisecond) + 1
-	}
-	return int64(d / time.Millisecond)
-}
-
-// left is a time that the server tells, in ms.
-func left(ms int64) time.Duration {
-	if ms == forever || ms > longest {
-		return storage.Forever
-	}
-	if ms < 0 {
-		return 0
-	}
-	return time.Duration(ms) * time.Millisecond
-}
-
-// done sends commands and puts down what failed of them.
+// done sends commands and adds the errors of those that failed.
 func (c *client) done(ctx context.Context, verb string, keys []string, cmds []redis.Cmder, f *faults) {
 	if len(cmds) == 0 {
 		return
@@ -219,7 +180,7 @@ func (c *client) done(ctx context.Context, verb string, keys []string, cmds []re
 	}
 }
 
-// count sends commands that count, and tells which counted one.
+// count sends commands that count, and reports which counted one.
 func (c *client) count(ctx context.Context, verb string, keys []string, cmds []redis.Cmder) ([]bool, error) {
 	var f faults
 	c.done(ctx, verb, keys, cmds, &f)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -46,31 +47,31 @@ func (g glance) record(ctx context.Context, c *client, key string) (storage.Reco
 		}
 	}
 	before, after := g.before.Val(), g.after.Val()
-	if before == forever {
+	if before == redisask.Forever {
 		before = after
 	}
-	if after == forever {
+	if after == redisask.Forever {
 		after = before
 	}
 	ms := min(before, after)
-	if ms == 0 || ms < forever {
+	if ms == 0 || ms < redisask.Forever {
 		return storage.Record{}, nil
 	}
 	value, err := c.read(key, text)
 	if err != nil {
 		return storage.Record{}, err
 	}
-	return storage.Record{Value: value, Left: left(ms), Found: true}, nil
+	return storage.Record{Value: value, Left: redisask.Duration(ms), Found: true}, nil
 }
 
-// Get is as storage.Bytes has it.
+// Get implements storage.Bytes.
 func (s *Strings) Get(ctx context.Context, key string) (storage.Record, error) {
 	g := glanceAt(ctx, key)
 	s.send(ctx, g.before, g.value, g.after)
 	return g.record(ctx, &s.client, key)
 }
 
-// GetMany is as storage.BulkBytes has it.
+// GetMany implements storage.BulkBytes.
 func (s *Strings) GetMany(ctx context.Context, keys []string) ([]storage.Record, error) {
 	if len(keys) == 0 {
 		return nil, nil
@@ -92,12 +93,12 @@ func (s *Strings) GetMany(ctx context.Context, keys []string) ([]storage.Record,
 	return records, f.err()
 }
 
-// Set is as storage.Bytes has it. A value over the limit is ErrTooLarge.
+// Set implements storage.Bytes. A value over the limit is ErrTooLarge.
 func (s *Strings) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	return storage.FaultOf(s.SetMany(ctx, []storage.Item{{Key: key, Value: value, Keep: keep}}), 0)
 }
 
-// SetMany is as storage.BulkBytes has it.
+// SetMany implements storage.BulkBytes.
 func (s *Strings) SetMany(ctx context.Context, items []storage.Item) error {
 	var f faults
 	cmds, keys := make([]redis.Cmder, 0, len(items)), make([]string, 0, len(items))
@@ -113,17 +114,17 @@ func (s *Strings) SetMany(ctx context.Context, items []storage.Item) error {
 }
 
 func setString(ctx context.Context, item storage.Item) redis.Cmder {
-	switch k := ms(item.Keep); k {
+	switch k := redisask.Milliseconds(item.Keep); k {
 	case 0:
 		return redis.NewIntCmd(ctx, "del", item.Key)
-	case forever:
+	case redisask.Forever:
 		return redis.NewStatusCmd(ctx, "set", item.Key, item.Value)
 	default:
 		return redis.NewStatusCmd(ctx, "set", item.Key, item.Value, "px", k)
 	}
 }
 
-// Add is as storage.AdderBytes has it. Where the connection is lost before the
+// Add implements storage.AdderBytes. Where the connection is lost before the
 // answer comes, and the command is sent again, it may not be told from another's
 // Add: added is false then.
 func (s *Strings) Add(ctx context.Context, key string, value []byte, keep time.Duration) (bool, error) {
@@ -131,11 +132,11 @@ func (s *Strings) Add(ctx context.Context, key string, value []byte, keep time.D
 		return false, err
 	}
 	args := []any{"set", key, value, "nx"}
-	switch k := ms(keep); k {
+	switch k := redisask.Milliseconds(keep); k {
 	case 0:
-		has, err := s.Has(ctx, key)
+		has, err := s.each(ctx, "add", []string{key}, "exists")
 		return !has[0] && err == nil, err
-	case forever:
+	case redisask.Forever:
 	default:
 		args = append(args, "px", k)
 	}
@@ -150,12 +151,12 @@ func (s *Strings) Add(ctx context.Context, key string, value []byte, keep time.D
 	return true, nil
 }
 
-// Touch is as storage.ToucherBytes has it.
+// Touch implements storage.ToucherBytes.
 func (s *Strings) Touch(ctx context.Context, keep time.Duration, keys ...string) ([]bool, error) {
-	switch k := ms(keep); k {
+	switch k := redisask.Milliseconds(keep); k {
 	case 0:
 		return s.each(ctx, "touch", keys, "del")
-	case forever:
+	case redisask.Forever:
 		return s.persist(ctx, keys)
 	default:
 		return s.each(ctx, "touch", keys, "pexpire", k)
@@ -178,24 +179,19 @@ func (s *Strings) persist(ctx context.Context, keys []string) ([]bool, error) {
 	return has, err
 }
 
-// Has is as storage.ProberBytes has it.
-func (s *Strings) Has(ctx context.Context, keys ...string) ([]bool, error) {
-	return s.each(ctx, "has", keys, "exists")
-}
-
-// Delete is as storage.Bytes has it. Where the connection is lost before the
+// Delete implements storage.Bytes. Where the connection is lost before the
 // answer comes, and the command is sent again, existed is false.
 func (s *Strings) Delete(ctx context.Context, key string) (existed bool, err error) {
 	all, err := s.DeleteMany(ctx, []string{key})
 	return all[0], err
 }
 
-// DeleteMany is as storage.BulkBytes has it.
+// DeleteMany implements storage.BulkBytes.
 func (s *Strings) DeleteMany(ctx context.Context, keys []string) ([]bool, error) {
 	return s.each(ctx, "delete", keys, "del")
 }
 
-// Keys is as storage.ListerBytes has it; what is of another type is among them.
+// Keys implements storage.ListerBytes; what is of another type is among them.
 // While a cluster moves slots from one node to another, keys that are moved may
 // be missed.
 func (s *Strings) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {

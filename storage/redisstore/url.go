@@ -219,7 +219,7 @@ func (o *options) dial(ctx context.Context, network, addr string) (net.Conn, err
 // or sent something else when TLS was to begin. One of Redis without TLS waits.
 var errNoTLS = errors.New("the server does not answer in TLS: see whether it speaks TLS at this port, and use redis:// if it does not")
 
-// speaksTLS tells whether an error may be of a server that speaks TLS, or was not
+// speaksTLS reports whether an error may be of a server that speaks TLS, or was not
 // reached.
 func speaksTLS(err error) bool {
 	var op *net.OpError

@@ -12,31 +12,30 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Values is a store in the layout value: one hash a key, with a version that
-// every change makes anew. It is a storage.VersionedBytes and a
-// storage.WatcherBytes: for state that processes share, and not for what can be
-// loaded again, for which there is New.
+// Values is a store in the layout value: a hash for each key, with a version that every
+// change replaces. It is a storage.VersionedBytes and a storage.WatcherBytes, for state
+// that processes share. For values that can be loaded again use New.
 //
-// What is under a key of ours and is not ours is never changed: see ErrForeign.
+// Values never changes data of another layout under its keys: see ErrForeign.
 type Values struct {
 	client
 	who string // tells this store's changes from those of others
 }
 
-// NewValues makes a store in the layout value: see New for the client. Make one
-// for a process, and share it: see Swap.
+// NewValues makes a store in the layout value: see New for the client. Make one for each
+// process, and share it: see Swap.
 func NewValues(rdb redis.UniversalClient, opts ...Option) *Values {
 	return newValues(newClient(rdb, layoutValue, opts))
 }
 
 func newValues(c client) *Values { return &Values{c, rand.Text()[:10]} }
 
-// ErrForeign says that something is stored under a key of the layout value that
-// is not of that layout: a string, a list, a hash of another kind. Nothing is
-// changed. It is a storage.ErrRefused too.
+// ErrForeign says that the key of a value holds data of another layout: a string, a list, a
+// hash of another kind. Nothing is changed. It is a storage.ErrRefused too.
 var ErrForeign = storage.Refused(errors.New("redisstore: something else is stored under the key"))
 
 // explain is the package's explain, for a layout that replaces nothing foreign.
@@ -122,22 +121,22 @@ func (v *Values) left(ctx context.Context, verb, key string, g *glimpse) (int64,
 		return 0, v.explain(ctx, verb, key, err)
 	}
 	if len(g.fields.Val()) != len(g.fields.Args())-2 {
-		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, errAnswer)
+		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, redisask.ErrAnswer)
 	}
 	if g.field(0) == "" || g.field(1) == "" {
 		return 0, nil // nothing, or what is known of a record that is no more
 	}
 	k, err := strconv.ParseInt(g.field(1), 10, 64)
-	if err != nil || k < forever {
+	if err != nil || k < redisask.Forever {
 		return 0, foreign(verb, key)
 	}
 	p := g.time.Val()
 	switch {
 	case p < absent:
-		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, errAnswer)
-	case k == forever:
-		return forever, nil
-	case p == forever || p == absent:
+		return 0, fmt.Errorf("redisstore: %s %q: %w", verb, key, redisask.ErrAnswer)
+	case k == redisask.Forever:
+		return redisask.Forever, nil
+	case p == redisask.Forever || p == absent:
 		return k, nil // it is just set
 	}
 	return max(min(p-valueKept, k), 0), nil
@@ -153,16 +152,16 @@ func (v *Values) versioned(ctx context.Context, verb, key string, g *glimpse) (f
 	if err != nil {
 		return found, err
 	}
-	return storage.Versioned{Record: storage.Record{Value: value, Left: left(ms), Found: true}, Version: g.field(0)}, nil
+	return storage.Versioned{Record: storage.Record{Value: value, Left: redisask.Duration(ms), Found: true}, Version: g.field(0)}, nil
 }
 
-// Get is as storage.Bytes has it.
+// Get implements storage.Bytes.
 func (v *Values) Get(ctx context.Context, key string) (storage.Record, error) {
 	found, err := v.versioned(ctx, "get", key, v.glimpses(ctx, []string{key}, "v")[0])
 	return found.Record, err
 }
 
-// Look is as storage.VersionedBytes has it.
+// Look implements storage.VersionedBytes.
 func (v *Values) Look(ctx context.Context, keys ...string) ([]storage.Versioned, error) {
 	found := make([]storage.Versioned, len(keys))
 	var f faults
@@ -193,18 +192,18 @@ func (v *Values) channel() string {
 	return fmt.Sprintf("perennial:value:%d:", db)
 }
 
-// Set is as storage.Bytes has it. A value over the limit is ErrTooLarge. It is
+// Set implements storage.Bytes. A value over the limit is ErrTooLarge. It is
 // told from what others set even where the connection is lost before the answer
 // comes, and it is sent again: it takes the place of nothing that came between.
 func (v *Values) Set(ctx context.Context, key string, value []byte, keep time.Duration) error {
 	if err := v.fits(key, value); err != nil {
 		return err
 	}
-	_, err := v.yes(ctx, "set", script(ctx, valueSetScript, key, v.channel(), v.who, rand.Text(), value, ms(keep)))
+	_, err := v.yes(ctx, "set", script(ctx, valueSetScript, key, v.channel(), v.who, rand.Text(), value, redisask.Milliseconds(keep)))
 	return err
 }
 
-// Delete is as storage.Bytes has it. It knows itself again as Set does.
+// Delete implements storage.Bytes. It knows itself again as Set does.
 func (v *Values) Delete(ctx context.Context, key string) (existed bool, err error) {
 	return v.yes(ctx, "delete", script(ctx, valueDeleteScript, key, v.channel(), v.who, rand.Text()))
 }
@@ -220,7 +219,7 @@ func (v *Values) yes(ctx context.Context, verb string, cmd *redis.Cmd) (bool, er
 	return n == 1, nil
 }
 
-// Swap is as storage.VersionedBytes has it. The 16 changes before the last are
+// Swap implements storage.VersionedBytes. The 16 changes before the last are
 // known again, and beyond these the last one of each of 47 other stores, however
 // many others have made since; those of a record that was deleted, or is over,
 // for a minute.
@@ -234,7 +233,7 @@ func (v *Values) Swap(ctx context.Context, changes ...storage.Change) ([]bool, e
 			f.add(&storage.ItemError{Item: i, Err: err})
 			continue
 		}
-		cmds, at = append(cmds, script(ctx, valueSwapScript, c.Key, channel, v.who, c.Becomes, c.Value, ms(c.Keep), c.Was)), append(at, i)
+		cmds, at = append(cmds, script(ctx, valueSwapScript, c.Key, channel, v.who, c.Becomes, c.Value, redisask.Milliseconds(c.Keep), c.Was)), append(at, i)
 	}
 	if len(cmds) == 0 {
 		return made, f.err()
@@ -250,7 +249,7 @@ func (v *Values) Swap(ctx context.Context, changes ...storage.Change) ([]bool, e
 	return made, f.err()
 }
 
-// Keys is as storage.ListerBytes has it. What is not of this layout is left out.
+// Keys implements storage.ListerBytes. What is not of this layout is left out.
 // While a cluster moves slots from one node to another, keys that are moved may
 // be missed.
 func (v *Values) Keys(ctx context.Context, prefix string) iter.Seq2[string, error] {
@@ -278,7 +277,7 @@ func (v *Values) Keys(ctx context.Context, prefix string) iter.Seq2[string, erro
 	}
 }
 
-// Clear is as storage.ListerBytes has it: each record is deleted as Delete does
+// Clear implements storage.ListerBytes: each record is deleted as Delete does
 // it. What is not of this layout stays, and is an ErrForeign once the rest is
 // gone. While a cluster moves slots from one node to another, keys that are
 // moved may be missed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/perennial-go/perennial/internal/redisask"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -32,7 +33,7 @@ end
 return {state, string.format('%.0f', now - since)}
 `)
 
-// State is as storage.StatefulBytes has it: the id is kept under the key
+// State implements storage.StatefulBytes: the id is kept under the key
 // perennial:state of the database. Of a cluster it is that of one node, and what
 // the others lose goes unnoticed.
 func (v *Values) State(ctx context.Context) (id string, age time.Duration, err error) {
@@ -49,7 +50,7 @@ func (v *Values) State(ctx context.Context) (id string, age time.Duration, err e
 			return id, max(micros, 0), nil
 		}
 	}
-	return "", 0, fmt.Errorf("redisstore: state: %w", errAnswer)
+	return "", 0, fmt.Errorf("redisstore: state: %w", redisask.ErrAnswer)
 }
 
 // records is the keys that may be of records.

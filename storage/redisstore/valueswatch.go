@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"time"
 
@@ -16,28 +15,25 @@ import (
 )
 
 const (
-	// watchPing is after how much silence the server is asked whether it is
-	// there, and how long it may take to answer.
+	// watchPing is the silence after which the server is pinged, and how long it may
+	// take to answer.
 	watchPing = 2 * time.Second
 
-	// How long a watch rests after a connection is lost, or could not be had.
+	// How long a watch waits before it connects again.
 	watchRest, watchRestMost = 50 * time.Millisecond, 3 * time.Second
 
-	// watchRelayed is how often a watch of a cluster tells of a Missed. Nodes
-	// relay changes to each other, and what is lost between them goes unnoticed.
+	// watchRelayed is how often a watch of a cluster reports a Missed. Nodes relay
+	// changes to each other, and a loss between them goes unnoticed.
 	watchRelayed = 30 * time.Second
 )
 
-var errSilent = errors.New("the server does not answer: see whether it is up")
-
-// Watch is as storage.WatcherBytes has it. It has a connection of its own, runs
-// on the caller's goroutine, and ends with its context; and otherwise only where
-// the server refuses it, or the client is closed. A server that is away is tried
-// for until then, after 50 ms to 3 s each time; a dead connection is noticed, and
-// a Lost told, after 4 s of silence at most. Who calls back slowly is cut off by
-// the server sooner or later, and told of a Missed.
+// Watch implements storage.WatcherBytes. It has a connection of its own and runs on the
+// caller's goroutine. It returns when the context ends, the server refuses it, or the
+// client is closed. While the server is away Watch tries again every 50 ms to 3 s. It
+// notices a dead connection, and reports a Lost, after 4 s of silence at most. If changed
+// is slow, the server closes the connection sooner or later: a Missed follows.
 //
-// Through a cluster it tells of a Missed every 30 s, whatever happens.
+// Through a cluster it reports a Missed every 30 s in any case.
 func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.Changed)) error {
 	if err := ctx.Err(); err != nil {
 		return explain(ctx, "watch", prefix, err)
@@ -69,40 +65,27 @@ func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.
 	}
 }
 
-// watch watches on one connection for as long as it lives. began tells whether
-// it saw anything.
+// watch watches on one connection for as long as it lives. began reports whether it was
+// subscribed.
 func (v *Values) watch(ctx context.Context, prefix string, changed func(storage.Changed)) (began bool, err error) {
-	sub := v.redis.PSubscribe(ctx) // to nothing yet: what goes wrong is told below
-	closed := context.AfterFunc(ctx, func() { _ = sub.Close() })
+	messages := redisask.Subscribe(v.redis, watchPing)
+	closed := context.AfterFunc(ctx, messages.Close)
 	defer func() {
 		if closed() {
-			_ = sub.Close()
+			messages.Close()
 		}
 	}()
 	channel := v.channel()
 	connecting, cancel := context.WithTimeout(ctx, watchPing)
-	err = redisask.Do(func() error { return sub.PSubscribe(connecting, plain(channel+prefix)) })
+	err = messages.Ask(func(p *redis.PubSub) error { return p.PSubscribe(connecting, plain(channel+prefix)) })
 	cancel()
 	_, relayed := v.redis.(*redis.ClusterClient)
-	missed, asked := time.Now(), true // whether an answer is due
+	missed := time.Now()
 	for err == nil {
 		var said any
-		err = redisask.Do(func() (err error) {
-			said, err = sub.ReceiveTimeout(ctx, watchPing)
-			return err
-		})
-		var network net.Error
-		switch {
-		case ctx.Err() != nil:
+		said, err = messages.Receive(ctx)
+		if ctx.Err() != nil {
 			return began, ctx.Err()
-		case err == nil:
-			asked = false
-		case !errors.As(err, &network) || !network.Timeout():
-			return began, err
-		case asked:
-			return began, errSilent
-		default:
-			asked, err = true, redisask.Do(func() error { return sub.Ping(ctx) })
 		}
 		switch said := said.(type) {
 		case *redis.Subscription:

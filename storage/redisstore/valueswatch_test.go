@@ -159,7 +159,7 @@ func TestWatchIsRefused(t *testing.T) {
 	s := open(t, "redis://:%s@%s?layout=value", password, guarded.Addr())
 	v = s.Bytes().(*redisstore.Values)
 	closes(t, s)
-	if err := v.Watch(t.Context(), "", func(storage.Changed) {}); err == nil || !strings.Contains(err.Error(), "the store is closed") {
+	if err := v.Watch(t.Context(), "", func(storage.Changed) {}); err == nil || !strings.Contains(err.Error(), "close it only when nothing uses it") {
 		t.Errorf("Watch of a closed store says %v", err)
 	}
 }

@@ -62,7 +62,6 @@ const (
 	Bulk Capability = 1 << iota
 	Adder
 	Toucher
-	Prober
 	Lister
 	Fenced
 	KeyLimit
@@ -78,7 +77,6 @@ var capabilities = []struct {
 	{Bulk, "BulkBytes", implements[storage.BulkBytes]},
 	{Adder, "AdderBytes", implements[storage.AdderBytes]},
 	{Toucher, "ToucherBytes", implements[storage.ToucherBytes]},
-	{Prober, "ProberBytes", implements[storage.ProberBytes]},
 	{Lister, "ListerBytes", implements[storage.ListerBytes]},
 	{Fenced, "FencedBytes", implements[storage.FencedBytes]},
 	{KeyLimit, "KeyLimit", implements[storage.KeyLimit]},

@@ -63,10 +63,6 @@ func (s *bytesSubject) under(t checks.TB, ctx context.Context, want error) {
 		_, err = s.toucher().Touch(ctx, storage.Forever, key)
 		check("Touch", err)
 	}
-	if s.can(Prober) {
-		_, err = s.prober().Has(ctx, key)
-		check("Has", err)
-	}
 	if s.can(Lister) {
 		check("Clear", s.lister().Clear(ctx, s.prefix))
 		n := 0

@@ -61,10 +61,6 @@ func emptyBulks(t checks.TB, s *bytesSubject) {
 		touched, err = s.toucher().Touch(s.ctx, 0)
 		empty("Touch", len(touched), err)
 	}
-	if s.can(Prober) {
-		had, err := s.prober().Has(s.ctx)
-		empty("Has", len(had), err)
-	}
 	if s.can(Fenced) {
 		claims, err := s.fenced().Claim(s.ctx, long)
 		empty("Claim", len(claims), err)
@@ -119,9 +115,6 @@ func twiceInABulk(t checks.TB, s *bytesSubject) {
 				s.none(t, "GetMany", keys[i], r)
 			}
 		}
-	}
-	if s.can(Prober) {
-		s.has(t, keys, there...)
 	}
 	if s.can(Toucher) {
 		s.touch(t, long, keys, there...)

@@ -106,9 +106,6 @@ func (m *model) calls() []func() {
 	if m.s.can(Toucher) {
 		calls = append(calls, m.touch, m.touch)
 	}
-	if m.s.can(Prober) {
-		calls = append(calls, m.has)
-	}
 	if m.s.can(Lister) {
 		calls = append(calls, m.keys, m.clear)
 	}

@@ -169,17 +169,6 @@ func (m *model) touch() {
 	m.check(err, touched, was)
 }
 
-func (m *model) has() {
-	names := m.some(5)
-	had, err := m.s.prober().Has(m.s.ctx, m.s.keys(names...)...)
-	m.did("Has(%q)", names)
-	var want []bool
-	for _, name := range names {
-		want = append(want, m.at(name).has)
-	}
-	m.check(err, had, want)
-}
-
 func (m *model) prefix() string { return []string{"a:", "a:*", "b", "c", ""}[m.rng.IntN(5)] }
 
 func (m *model) keys() {

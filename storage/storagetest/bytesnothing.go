@@ -38,9 +38,6 @@ func setIsNotFound(t checks.TB, s *bytesSubject) {
 	if s.can(Toucher) {
 		s.touch(t, long, []string{key, key}, false, false)
 	}
-	if s.can(Prober) {
-		s.has(t, []string{key, key}, false, false)
-	}
 	if s.can(Lister) {
 		s.lists(t, "")
 		s.clear(t, "")

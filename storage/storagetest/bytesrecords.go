@@ -23,7 +23,6 @@ var recordChecks = []bytesCheck{
 	{Name: "cachetory06DeleteMissing", run: deleteMissing},
 	{Name: "cachetory14EmptyValue", run: emptyValue},
 	{Name: "ring05UpdateReplaces", run: updateReplaces},
-	{Name: "ring06Has", needs: Prober, run: hasTells},
 	{Name: "ring07TouchMissing", needs: Toucher, run: touchMissing},
 	{Name: "ring30EveryByte", run: everyByte},
 	{Name: "values of every size", run: everySize},
@@ -100,16 +99,6 @@ func updateReplaces(t checks.TB, s *bytesSubject) {
 		s.set(t, key, value, long)
 		s.holds(t, key, value)
 	}
-}
-
-func hasTells(t checks.TB, s *bytesSubject) {
-	s.set(t, s.key("a"), "1", long)
-	s.set(t, s.key("empty"), "", storage.Forever)
-	s.has(t, s.keys("a"), true)
-	s.has(t, s.keys("none"), false)
-	s.has(t, s.keys("none", "a", "empty", "a", "nor"), false, true, true, true, false)
-	s.delete(t, s.key("a"), true)
-	s.has(t, s.keys("a", "empty"), false, true)
 }
 
 func touchMissing(t checks.TB, s *bytesSubject) {

@@ -26,7 +26,6 @@ const long = time.Hour
 func (s *bytesSubject) bulk() storage.BulkBytes       { return s.b.(storage.BulkBytes) }
 func (s *bytesSubject) adder() storage.AdderBytes     { return s.b.(storage.AdderBytes) }
 func (s *bytesSubject) toucher() storage.ToucherBytes { return s.b.(storage.ToucherBytes) }
-func (s *bytesSubject) prober() storage.ProberBytes   { return s.b.(storage.ProberBytes) }
 func (s *bytesSubject) lister() storage.ListerBytes   { return s.b.(storage.ListerBytes) }
 func (s *bytesSubject) fenced() storage.FencedBytes   { return s.b.(storage.FencedBytes) }
 
@@ -148,14 +147,6 @@ func (s *bytesSubject) touch(t checks.TB, keep time.Duration, keys []string, wan
 	got, err := s.toucher().Touch(s.ctx, keep, keys...)
 	if err != nil || !slices.Equal(got, want) {
 		t.Fatalf("Touch of %.80q for %v says %v, %v; want %v", keys, keep, got, err, want)
-	}
-}
-
-func (s *bytesSubject) has(t checks.TB, keys []string, want ...bool) {
-	t.Helper()
-	got, err := s.prober().Has(s.ctx, keys...)
-	if err != nil || !slices.Equal(got, want) {
-		t.Fatalf("Has of %.80q says %v, %v; want %v", keys, got, err, want)
 	}
 }
 

@@ -22,7 +22,6 @@ var timeChecks = []bytesCheck{
 	{Name: "an Add that is kept out leaves the time", needs: Adder, when: keepsTimes, waits: true, run: addLeavesTime},
 	{Name: "to delete an expired record says that there was none", when: keepsTimes, waits: true, run: deleteExpired},
 	{Name: "a touch does not revive", needs: Toucher, when: keepsTimes, waits: true, run: touchRevivesNothing},
-	{Name: "Has does not see what is expired", needs: Prober, when: keepsTimes, waits: true, run: hasSeesNoExpired},
 	{Name: "Keys does not yield what is expired", needs: Lister, when: keepsTimes, waits: true, run: keysYieldsNoExpired},
 	{Name: "bulks keep times", needs: Bulk, when: keepsTimes, waits: true, run: bulksKeepTimes},
 }
@@ -267,13 +266,6 @@ func touchRevivesNothing(t checks.TB, s *bytesSubject) {
 	s.touch(t, storage.Forever, keys[1:], false)
 	s.lacks(t, keys[0])
 	s.lacks(t, keys[1])
-}
-
-func hasSeesNoExpired(t checks.TB, s *bytesSubject) {
-	s.set(t, s.key("foo"), "old", s.life())
-	s.set(t, s.key("stays"), "1", long)
-	s.passLife()
-	s.has(t, s.keys("foo", "stays"), false, true)
 }
 
 func keysYieldsNoExpired(t checks.TB, s *bytesSubject) {

@@ -284,9 +284,6 @@ func deletedIsNothing(t checks.TB, s *bytesSubject) {
 		s.none(t, "GetMany", k, s.getMany(t, []string{k})[0])
 		s.deletesMany(t, []string{key("DeleteMany")}, false)
 	}
-	if s.can(Prober) {
-		s.has(t, []string{key("Has")}, false)
-	}
 	if s.can(Toucher) {
 		k = key("Touch")
 		s.touch(t, storage.Forever, []string{k}, false)

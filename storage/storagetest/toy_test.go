@@ -413,24 +413,6 @@ func (s *toy) Touch(ctx context.Context, keep time.Duration, keys ...string) (to
 	return touched, nil
 }
 
-func (s *toy) Has(ctx context.Context, keys ...string) (had []bool, err error) {
-	if err := s.done(ctx); err != nil {
-		return nil, err
-	}
-	s.lock()
-	defer s.mu.Unlock()
-	for _, key := range keys {
-		r := s.records[key]
-		had = append(had, s.live(key) != nil ||
-			s.is("Has sees what is expired") && r != nil && r.has ||
-			s.is("Has sees claims") && r != nil)
-	}
-	if s.is("Has is of no order") {
-		slices.Reverse(had)
-	}
-	return had, nil
-}
-
 func (s *toy) begins(key, prefix string) bool {
 	if s.is("a prefix is a pattern") {
 		ok, _ := path.Match(prefix+"*", key)

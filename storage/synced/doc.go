@@ -1,5 +1,5 @@
-// Package synced has named values that processes share over a Redis server, and
-// with which they go on while the server is away:
+// Package synced has named values that processes share over a Redis server, and that they
+// can use while the server is away:
 //
 //	memory, err := synced.Open(ctx, synced.Prefix("svc:"))     // REDIS_HOST, REDIS_PORT, REDIS_PREFIX
 //	flags := memory.Scope("flags")                              // names of its own
@@ -12,8 +12,8 @@
 //	jobs, err := synced.NewList[string](memory, "jobs")         // Append, Insert, Remove, Pop, PopAt, All
 //	counts, err := synced.NewDict[int](memory, "counts")        // Put, Merge, Update, Remove, Pop, PopOr, All
 //
-// It is synced-memory's Memory, without what is wrong there. A value is typed, and
-// is read and changed by methods; what they return is the caller's own.
+// It is synced-memory's Memory without its defects. A value is typed, and is read and
+// changed by methods, which return the caller's own copy.
 //
 // # While the server is away
 //

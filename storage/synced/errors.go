@@ -8,24 +8,23 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// What errors match, by errors.Is. Each names the value that it is of.
+// Errors that callers tell apart with errors.Is. Each comes with the name of the value.
 var (
-	// ErrMissing says that there is no value of the name, no element at the
-	// place, or no such key.
+	// ErrMissing says that there is no value of that name, no element at that index, or
+	// no such key.
 	ErrMissing = errors.New("nothing is there")
-	// ErrForeign says that what is stored is not what it is read as: it was
-	// written as another type, by another codec or by another program. It stays
-	// as it is until somebody sets or deletes it.
+	// ErrForeign says that the stored value was written as another type, by another codec
+	// or by another program. It stays until somebody sets or deletes it.
 	ErrForeign = errors.New("what is stored there is of another type, or another program's: use one type and codec for a name, and a prefix that nobody else has; Set and Delete replace it")
-	// ErrValue says that the codec can't write the value. Nothing was changed.
+	// ErrValue says that the codec can't encode the value. Nothing is changed.
 	ErrValue = errors.New("the codec can't write the value")
-	// ErrName says what names are: not empty, and not longer than MaxName.
+	// ErrName says that a name is empty or longer than MaxName.
 	ErrName = errors.New("the name can't be used")
-	// ErrQueued says that a change was accepted and is not committed: the server
-	// is away, and the change waits for it. This process reads it already.
+	// ErrQueued says that a change was accepted and not committed: it waits until the
+	// server is back. This process reads it already.
 	ErrQueued = storage.ErrQueued
-	// ErrNoChange is for functions that Update calls: it leaves what is there as
-	// it is, and is no error of Update.
+	// ErrNoChange is returned by a function that Update calls, to change nothing. Update
+	// does not return it.
 	ErrNoChange = resilient.ErrNoChange
 )
 

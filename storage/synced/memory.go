@@ -13,8 +13,8 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Memory is named values that processes share, or a scope of one, which has names
-// of its own. Its methods may be called concurrently.
+// Memory is a set of named values that processes share, or a scope of such a set. Methods
+// may be called concurrently.
 type Memory struct {
 	store  *resilient.Store
 	close  func() error // closes what Open has opened
@@ -22,16 +22,16 @@ type Memory struct {
 	wrong  error        // what is wrong with a scope's name
 }
 
-// New makes a Memory over a store whose server, timeouts and queue are set up:
+// New makes a Memory over a store that you have configured:
 //
 //	store, err := resilient.New(redisstore.NewValues(client))
 //	memory, err := synced.New(ctx, store, "svc:")
 //
-// The prefix, which may not be empty, begins the keys of all values. What is
-// stored under it is read once, so that it is there if the server goes away; that
-// takes about one round trip for every 16 values, and as much memory as the store
-// keeps copies in: of more than resilient.Copy allows, the last ones stay. A server that is away is no error: its values are read when
-// they are asked for. One that refuses is.
+// The prefix begins the keys of all values, and must not be empty. New reads all values
+// once, so that they are there if the server goes away. That takes about one round trip for
+// every 16 values; if there are more than resilient.Copy allows, the last ones stay. A
+// server that is away is no error: values are read when they are needed. A server that
+// refuses the client is an error.
 func New(ctx context.Context, store *resilient.Store, prefix string) (*Memory, error) {
 	if store == nil {
 		return nil, errors.New("synced: the store is nil: make one with resilient.New, or use Open")
@@ -79,10 +79,9 @@ func refusal(err error) error {
 	return nil
 }
 
-// Scope is a part of the memory with names of its own: it sees no others, and
-// nobody else sees its. Scopes have scopes. The scope flags of a memory whose
-// prefix is svc: is the memory whose prefix is svc:flags:. That the name can't be
-// used is told by what is asked of the scope.
+// Scope returns a part of the memory with its own names. Scopes may have scopes. The scope
+// flags of a memory with the prefix svc: is the memory with the prefix svc:flags:. If the
+// name can't be used, the methods of the scope return an error.
 func (m *Memory) Scope(name string) *Memory {
 	scope := *m
 	scope.prefix += escaper.Replace(name) + separator
@@ -90,8 +89,8 @@ func (m *Memory) Scope(name string) *Memory {
 	return &scope
 }
 
-// Names are the names of all values there are, in order; those of scopes within
-// are not among them. Its cost may grow with all that the server holds.
+// Names returns the names of all values, sorted, without those of inner scopes. Its cost
+// may grow with all that the server holds.
 func (m *Memory) Names(ctx context.Context) ([]string, error) {
 	if m.wrong != nil {
 		return nil, fmt.Errorf("synced: names: %w", m.wrong)
@@ -108,20 +107,19 @@ func (m *Memory) Names(ctx context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(names)), nil
 }
 
-// Change is what a Watch tells.
+// Change is what a Watch reports.
 type Change struct {
 	Name    string // of the value that was changed, "" where it is Missed
 	Deleted bool   // there is none any more
 	Missed  bool   // changes before this may have gone unseen: look at all again
 }
 
-// Watch calls changed for each change of a value, by whichever process, until the
-// context ends, whose error it returns then, or until it can't any more. Calls
-// come one after another. It begins with one that is Missed, once it sees every
-// later change. Values in the scopes within are not told of.
+// Watch calls changed, one call after another, for each change of a value by any process.
+// It returns when the context ends, with its error, or when it can't go on. The first call
+// is a Missed: Watch sees every later change. It does not report values in inner scopes.
 //
-// While it runs, the values here and in the scopes within are current in this
-// process, also where changed is slow, and Get costs a round trip a minute at most. Where that is all it is wanted for,
+// While Watch runs, the values here and in inner scopes are current in this process, even
+// if changed is slow, and Get costs a round trip a minute at most. If that is all you need,
 // changed may be nil.
 func (m *Memory) Watch(ctx context.Context, changed func(Change)) error {
 	if m.wrong != nil {
@@ -143,9 +141,8 @@ func (m *Memory) Watch(ctx context.Context, changed func(Change)) error {
 	return fmt.Errorf("synced: watch: %w", err)
 }
 
-// Flush waits until the server has acknowledged or refused all changes that wait
-// for it, or the context ends. It is of the whole memory, as Close and Stats are,
-// of whichever scope it is asked.
+// Flush waits until the server has acknowledged or refused all waiting changes, or the
+// context ends. Like Close and Stats it concerns the whole memory, not one scope.
 func (m *Memory) Flush(ctx context.Context) error {
 	if err := m.store.Flush(ctx); err != nil {
 		return fmt.Errorf("synced: flush: %w", err)
@@ -153,8 +150,8 @@ func (m *Memory) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Close flushes until the context ends at most, and closes the memory. Its error
-// says how many changes are lost by that.
+// Close flushes until the context ends, and closes the memory. Its error says how many
+// changes are lost.
 func (m *Memory) Close(ctx context.Context) error {
 	if err := errors.Join(m.store.Close(ctx), m.close()); err != nil {
 		return fmt.Errorf("synced: close: %w", err)
@@ -162,6 +159,6 @@ func (m *Memory) Close(ctx context.Context) error {
 	return nil
 }
 
-// Stats tells whether the server is away, how many changes wait for it, and what
-// became of others.
+// Stats returns whether the server is away, how many changes wait for it, and what became
+// of others.
 func (m *Memory) Stats() resilient.Stats { return m.store.Stats() }

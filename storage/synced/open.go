@@ -17,7 +17,7 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// OpenOption says one thing about a server, or about how it is used.
+// OpenOption configures Open.
 type OpenOption struct {
 	set func(s *settings)
 }
@@ -35,17 +35,17 @@ const (
 	DefaultPrefix = "memory:"
 )
 
-// Host is the name or the address of a Redis server. Default: the variable
+// Host sets the name or the address of the Redis server. Default: the variable
 // REDIS_HOST of the environment, or else DefaultHost.
 func Host(name string) OpenOption { return OpenOption{func(s *settings) { s.host = name }} }
 
-// Port is the server's port. Default: the variable REDIS_PORT of the environment,
+// Port sets the server's port. Default: the variable REDIS_PORT of the environment,
 // or else DefaultPort.
 func Port(port int) OpenOption { return OpenOption{func(s *settings) { s.port = port }} }
 
-// URL says where the server is in place of Host and Port, with all that
-// storage.Open knows: a password, TLS, a cluster, sentinels. A prefix in it is a
-// Prefix; timeouts are 500ms, and the layout is value, unless it says otherwise.
+// URL tells where the server is, in place of Host and Port, as storage.Open reads it: with a
+// password, TLS, a cluster or sentinels. Its prefix is a Prefix. Defaults: a timeout of
+// 500ms, and the layout value.
 //
 //	rediss://user:password@host:6379/0
 func URL(text string) OpenOption { return OpenOption{func(s *settings) { s.url = text }} }
@@ -54,16 +54,16 @@ func URL(text string) OpenOption { return OpenOption{func(s *settings) { s.url =
 // variable REDIS_PREFIX of the environment, or else DefaultPrefix.
 func Prefix(prefix string) OpenOption { return OpenOption{func(s *settings) { s.prefix = prefix }} }
 
-// Resilient says how the memory goes on while its server is away: how much may
-// wait, of how much there are copies, who is told of what happens. Default: as
-// resilient.New has it, with resilient.FailAway and resilient.WriteAgain.
+// Resilient sets how the memory works while its server is away: how much may wait, how much
+// is copied, who is notified. Default: that of resilient.New, with resilient.FailAway and
+// resilient.WriteAgain.
 func Resilient(opts ...resilient.Option) OpenOption {
 	return OpenOption{func(s *settings) { s.resilient = append(s.resilient, opts...) }}
 }
 
-// Open makes a Memory over a Redis server, see New. Options go before variables of
-// the environment. A server that is away is no error: the memory works, and is
-// shared once the server is there. Close it.
+// Open makes a Memory over a Redis server, see New. Options take precedence over variables
+// of the environment. A server that is away is no error: the memory works, and is shared
+// once the server is there. The caller must Close it.
 func Open(ctx context.Context, opts ...OpenOption) (*Memory, error) {
 	s := settings{resilient: []resilient.Option{resilient.FailAway(), resilient.WriteAgain(true)}}
 	for _, o := range opts {

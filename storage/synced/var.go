@@ -12,10 +12,9 @@ import (
 	"github.com/perennial-go/perennial/storage/resilient"
 )
 
-// Var is a value of type T that processes share by its name. What it returns is
-// the caller's to keep and to change, what it is given it keeps no part of. Its
-// methods may be called concurrently. Those that change something return an error
-// that matches ErrQueued where the change waits for the server to come back.
+// Var is a value of type T that processes share by its name. It copies what it returns and
+// what it is given. Methods may be called concurrently. Those that change something return
+// ErrQueued if the change waits until the server is back.
 type Var[T any] struct {
 	store   *resilient.Store
 	name    string
@@ -25,13 +24,13 @@ type Var[T any] struct {
 	begins  bool   // initial was given
 }
 
-// Option says one thing about a Var, a List or a Dict, whose type as a whole is T.
+// Option configures a Var, a List or a Dict, whose type as a whole is T.
 type Option[T any] struct {
 	set func(v *Var[T]) error
 }
 
-// Codec is how values are written. Whoever shares a value gives it the same one.
-// Default: that of encoding/json.
+// Codec sets how values are written. All processes that share a value need the same one.
+// Default: encoding/json.
 func Codec[T any](c serde.Codec[T]) Option[T] {
 	return Option[T]{func(v *Var[T]) error {
 		if c == nil {
@@ -42,9 +41,8 @@ func Codec[T any](c serde.Codec[T]) Option[T] {
 	}}
 }
 
-// Default is what Get returns, and Update begins with, where nothing is stored.
-// Without it Get returns ErrMissing, and Update begins with the zero value. It is
-// not stored by that.
+// Default sets what Get returns, and Update begins with, if nothing is stored; it is not
+// stored by that. Without it Get returns ErrMissing, and Update begins with the zero value.
 func Default[T any](value T) Option[T] {
 	return Option[T]{func(v *Var[T]) (err error) {
 		v.initial, err = v.encode(value)
@@ -53,8 +51,8 @@ func Default[T any](value T) Option[T] {
 	}}
 }
 
-// NewVar makes the variable of that name in a memory or a scope of one. It asks
-// the server nothing, and there may be several of one name.
+// NewVar makes the variable of that name in a memory or a scope. It does not call the
+// server. There may be several of one name.
 func NewVar[T any](m *Memory, name string, opts ...Option[T]) (*Var[T], error) {
 	return newVar(m, name, newJSON[T](), opts)
 }
@@ -75,13 +73,12 @@ func newVar[T any](m *Memory, name string, codec serde.Codec[T], opts []Option[T
 	return v, nil
 }
 
-// Name is the name that the value has in its scope.
+// Name returns the name of the value in its scope.
 func (v *Var[T]) Name() string { return v.name }
 
-// Get returns the value. It costs one round trip, one a minute while a Watch runs that
-// the value is of, and none while the server is away: then it returns what this
-// process saw last, or has changed since. With any error, the value returned is
-// the Default, or else the zero value.
+// Get returns the value. It costs one round trip, or one a minute while a Watch covers the
+// value. While the server is away it costs none, and returns what this process saw last or
+// has changed since. With an error it returns the Default, or else the zero value.
 func (v *Var[T]) Get(ctx context.Context) (T, error) {
 	r, err := v.store.Get(ctx, v.key)
 	if err == nil && r.Found {
@@ -97,10 +94,9 @@ func (v *Var[T]) Get(ctx context.Context) (T, error) {
 	return value, told("get", v.name, errors.Join(err, wrong))
 }
 
-// Set stores a value in place of whatever is there. It costs one round trip, and up
-// to two more where this process has not seen the latest value. Of two processes that
-// set the same name while the server is away the one that reaches it first
-// prevails; the other's value is dropped, and reported.
+// Set replaces the value. It costs one round trip, and up to two more if this process has
+// not seen the latest value. If two processes set the same name while the server is away,
+// the one that reaches it first wins; the other's value is dropped, and reported.
 func (v *Var[T]) Set(ctx context.Context, value T) error {
 	data, err := v.encode(value)
 	if err != nil {
@@ -109,23 +105,22 @@ func (v *Var[T]) Set(ctx context.Context, value T) error {
 	return told("set", v.name, v.store.Set(ctx, v.key, data, storage.Forever))
 }
 
-// Delete deletes the value. That there is none is no error.
+// Delete deletes the value. A missing value is no error.
 func (v *Var[T]) Delete(ctx context.Context) error {
 	_, err := v.store.Delete(ctx, v.key)
 	return told("delete", v.name, err)
 }
 
-// Update replaces the value by what change makes of it, and returns that. It is
-// one atomic step: change is called again with a newer value where another
-// process has changed it meanwhile, so that no change is lost. It costs as many
-// round trips as Set.
+// Update replaces the value by what change makes of it, and returns the result. It is one
+// atomic step: if another process has changed the value meanwhile, change is called again
+// with the newer one, and no change is lost. It costs as many round trips as Set.
 //
-// While the server is away change is called with the value that this process
-// has, and again, after Update has returned ErrQueued, with the value that is
-// found when the server is back. So it must do nothing but compute, from what it
-// is given and what nobody changes later; with the memory it must do nothing. An
-// error of change, ErrNoChange among them, leaves everything as it is. One that it
-// returns only later drops the change, which is reported.
+// While the server is away change is called with the value that this process has, and
+// called again with the value that is found when the server is back, after Update has
+// returned ErrQueued. So change must be a pure function of its argument and of data that
+// nobody changes later, and must not use the memory. If change returns an error, such as
+// ErrNoChange, nothing changes. If it does so only in the later call, the change is dropped
+// and reported.
 func (v *Var[T]) Update(ctx context.Context, change func(T) (T, error)) (T, error) {
 	return v.update(ctx, "update", nil, change)
 }

@@ -1,5 +1,5 @@
-// Package tree keeps nested values in Redis that processes share, and reach by
-// paths: settings, counters, the state of jobs.
+// Package tree keeps nested values in Redis, which processes share and address by path:
+// settings, counters, the state of jobs.
 //
 //	t, err := tree.New(client, tree.Prefix("cfg:"))
 //
@@ -7,50 +7,46 @@
 //	size, err := tree.Get[int](ctx, t, tree.Path("db.pool.size"))      // 10
 //	all, err := t.Get(ctx, tree.Path("db"))                            // map[pool:map[idle:5m size:10]]
 //	n, err := t.Add(ctx, []string{"hits", "www.example.org"}, 1)       // an element is any text
-//	err = t.Set(ctx, tree.Path("job.7"), state, tree.For(time.Minute)) // ends by itself
+//	err = t.Set(ctx, tree.Path("job.7"), state, tree.For(time.Minute)) // expires
 //
-// It does what redicts does for Python, but for its locks: those are in
-// storage/lock. docs/seeds.md has what differs.
+// It does what redicts does for Python; the locks of redicts are in storage/lock.
+// docs/seeds.md lists the differences.
 //
 // # What a tree is
 //
-// A nested map. There is a value at a path, or a node with elements below it, or
-// nothing; never two of them. So a value that is set takes the place of a whole
-// node, and what is set below a value takes the place of that value. A node is
-// there as long as something is below it: when its last element is deleted or
-// ends, it is gone. An empty map is a value.
+// A tree is a nested map. At a path there is a value, or a node with elements below it, or
+// nothing. Setting a value replaces a whole node, and setting something below a value
+// replaces that value. A node exists as long as something is below it: it goes when its
+// last element is deleted or expires. An empty map is a value.
 //
-// Every call but Children and Leaves is one atomic step. What Get returns was
-// there as a whole at one instant, also while others write, and a Set that others
-// read is there as a whole or not at all. Of two who set at the same time the last
-// holds; who must not overwrite what another has set meanwhile holds a lock, or uses
-// storage/synced.
+// Every call but Children and Leaves is one atomic step. Get returns what was there at one
+// instant, also while others write, and others see all of a Set or nothing. If two set at
+// once, the last one wins: to avoid that, hold a lock, or use storage/synced.
 //
-// # Lives
+// # Expiry
 //
-// A leaf can end: For and Expire give it so long to live by the server's clock,
-// and no client's clock is looked at. What has ended is found by no call. It takes
-// memory until the tree is written to, each write dropping 64 that have ended and as
-// many as it brings; where all of a tree ends, its keys end with it.
+// For and Expire give a leaf a time to live, by the server's clock and no client's. No call
+// finds a leaf that has expired. It takes memory until the tree is written to: each write
+// deletes 64 expired leaves and as many more as it adds. If all leaves of a tree expire, so
+// do its keys.
 //
 // # What is stored
 //
-// Under {PREFIX}leaves a sorted set, a leaf a member: path, end, and JSON, so
-// that a subtree is one range of it, and no call looks at more than its subtree.
-// Under {PREFIX}ends the leaves that end, by when, and under {PREFIX}adds the last
-// additions, so that none is made twice. In a cluster all of a tree is on one
-// node; trees of other prefixes are on others. Use a server that evicts nothing:
-// it would evict a whole tree.
+// {PREFIX}leaves is a sorted set with a member for each leaf: path, end, and JSON. A subtree
+// is one range of it, and no call reads more than its subtree. {PREFIX}ends has the leaves
+// that expire, by time, and {PREFIX}adds the last additions, so that none is made twice. In
+// a cluster a tree is on one node, and trees of other prefixes may be on others. Use a
+// server that evicts nothing: it would evict a whole tree.
 //
-// A call is one script on the server, or one transaction, and the server answers
-// nobody else meanwhile. It takes some µs, and for each leaf of the subtree less than
-// 1 µs to read and 1 to 7 µs to write. MaxLeaves keeps every call within bounds;
-// Children and Leaves, for what is larger, go by 500 at a time.
+// A call is one script on the server, or one transaction, and blocks the server meanwhile:
+// for some µs, and for each leaf of the subtree less than 1 µs to read and 1 to 7 µs to
+// write. MaxLeaves bounds every call. Children and Leaves are for larger subtrees, and read
+// 500 leaves at a time.
 //
 // # Large subtrees
 //
-// What has more leaves than MaxLeaves is not got, replaced, deleted or given an end:
-// that is ErrTooLarge. It is deleted branch by branch, which is no longer one step:
+// A subtree of more leaves than MaxLeaves can't be read, replaced, deleted or given an end
+// at once: that is ErrTooLarge. Delete it branch by branch, which is not atomic:
 //
 //	func deleteAll(ctx context.Context, t *tree.Tree, path []string) error {
 //		if _, err := t.Delete(ctx, path); !errors.Is(err, tree.ErrTooLarge) {
@@ -64,21 +60,20 @@
 //				return err
 //			}
 //		}
-//		_, err := t.Delete(ctx, path) // what has ended
+//		_, err := t.Delete(ctx, path) // expired leaves
 //		return err
 //	}
 //
-// The same goes for Expire. Clear drops a whole tree at once, of whatever size.
+// The same goes for Expire. Clear deletes a whole tree at once, of any size.
 //
 // # What is lost when
 //
-// What the server has acknowledged is as durable as the server: with appendonly
-// yes and appendfsync always a restart loses nothing; a replica that becomes master
-// may lack the last writes. While the server is away every call is an error.
-// Where a connection breaks before the answer comes, go-redis sends the command
-// again: Delete and Expire may then tell of what the first one left, and a Set may
-// come once more after somebody else's; Add knows itself again. A client that
-// reads from replicas (ReadOnly, RouteByLatency, RouteRandomly) sees the past.
+// Acknowledged writes are as durable as the server: with appendonly yes and appendfsync
+// always a restart loses nothing; a replica that becomes master may lack the last writes.
+// While the server is away every call is an error. If a connection breaks before the answer
+// comes, go-redis sends the command again: Delete and Expire may then report what the first
+// one left, and a Set may be repeated after somebody else's. Add is made once. A client
+// that reads from replicas (ReadOnly, RouteByLatency, RouteRandomly) sees old values.
 //
 // # Servers
 //
@@ -91,7 +86,7 @@
 //	TIME ZCARD ZLEXCOUNT ZRANGEBYLEX ZRANGEBYSCORE ZREVRANGE ZADD ZREM ZREMRANGEBYLEX
 //	HGET HSET HDEL HINCRBY DEL PEXPIRE PEXPIREAT PERSIST
 //
-// What is no answer of a Redis server is an error of the call. But the client believes
-// a server that says that far more is to come than memory holds, and some clients panic
-// on goroutines of their own: give it redisstore.Guard where that matters.
+// An answer that no Redis server gives is an error of the call. But go-redis allocates as
+// much as a server announces, and some clients panic on goroutines of their own: use
+// redisstore.Guard if that matters.
 package tree

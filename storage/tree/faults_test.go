@@ -78,7 +78,7 @@ func TestServerAtFault(t *testing.T) {
 		"no such database": {options: redis.Options{Addr: plain.Addr(), DB: 99}, is: tree.ErrRefused, says: "no such database"},
 		"no slots":         {options: redis.Options{Addr: clustered.Addr()}, says: "the cluster lacks nodes"},
 		"nobody there":     {options: redis.Options{Addr: gone, Password: password}, says: "nobody listens there"},
-		"closed":           {client: closed, says: "before its client is closed"},
+		"closed":           {client: closed, says: "close it only when nothing uses it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			rdb := c.client

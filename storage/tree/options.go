@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/perennial-go/perennial/storage"
 )
 
-// Option says one thing about a tree.
+// Option configures a tree.
 type Option struct {
 	set func(t *Tree) error
 }
@@ -67,24 +65,4 @@ type setting struct{ keep time.Duration }
 // less nothing is stored, and what was there is deleted.
 func For(keep time.Duration) SetOption {
 	return SetOption{func(s *setting) { s.keep = keep }}
-}
-
-// Times in ms, as the scripts take and tell them.
-const (
-	forever = -1 // there is no end
-	missing = -2 // there is nothing
-)
-
-// ms is a time in whole ms, rounded up: 0 for one that is zero or less, and
-// forever.
-func ms(d time.Duration) int64 {
-	switch {
-	case d <= 0:
-		return 0
-	case d == storage.Forever:
-		return forever
-	case d%time.Millisecond > 0:
-		return int64(d/time.Millisecond) + 1
-	}
-	return int64(d / time.Millisecond)
 }

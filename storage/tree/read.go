@@ -12,7 +12,6 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/perennial-go/perennial/internal/redisask"
-	"github.com/perennial-go/perennial/storage"
 )
 
 // Get returns what is at the path, all of it as it was at one instant. A node is
@@ -124,10 +123,11 @@ func Get[T any](ctx context.Context, t *Tree, path []string) (T, error) {
 	return value, nil
 }
 
-// Exists tells whether Get would find anything: a leaf, or a node. Where more leaves
+// Exists reports whether Get would find anything: a leaf, or a node. Where more leaves
 // than MaxLeaves have ended and lie about, and come before one that has not, it is
 // ErrTooLarge.
 func (t *Tree) Exists(ctx context.Context, path []string) (bool, error) {
+	const missing = -2
 	left, err := t.number(ctx, "look for", lifeScript, path, "1")
 	return err == nil && left != missing, err
 }
@@ -141,10 +141,8 @@ func (t *Tree) TimeToLive(ctx context.Context, path []string) (time.Duration, er
 	switch {
 	case err != nil:
 		return 0, err
-	case left == forever || left > math.MaxInt64/int64(time.Millisecond):
-		return storage.Forever, nil
-	case left <= 0:
+	case left <= 0 && left != redisask.Forever:
 		return 0, fmt.Errorf("tree: ask the end of %q: %w", shortened(path), ErrNotFound)
 	}
-	return time.Duration(left) * time.Millisecond, nil
+	return redisask.Duration(left), nil
 }

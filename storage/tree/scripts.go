@@ -1,16 +1,12 @@
 package tree
 
-import (
-	"crypto/sha1"
-	"encoding/hex"
-)
+import "github.com/redis/go-redis/v9"
 
 // script is the text of one, and the SHA-1 by which the server knows it.
 type script struct{ text, sha string }
 
 func newScript(text string) script {
-	sum := sha1.Sum([]byte(text))
-	return script{text, hex.EncodeToString(sum[:])}
+	return script{text, redis.NewScript(text).Hash()}
 }
 
 // A script is one atomic step. Its clock is the server's. The keys are, under

@@ -13,11 +13,10 @@ import (
 	"github.com/perennial-go/perennial/internal/redisask"
 )
 
-// Tree is values at paths, shared by all who make a tree of the same prefix over
-// the same database. Its methods are called concurrently, by processes too, and
-// each is one atomic step on the server and one round trip, unless it says
-// otherwise. Under a context that is done they return its error and do nothing. It
-// has no goroutine and needs no Close; the client is its owner's to close.
+// Tree is values at paths. All trees of the same prefix over the same database are one.
+// Methods may be called concurrently, by several processes too. Each is one atomic step on
+// the server and one round trip, unless it says otherwise. Under a context that is done
+// they return its error and do nothing. A Tree needs no Close; the caller closes the client.
 type Tree struct {
 	redis     redis.UniversalClient
 	prefix    string
@@ -27,15 +26,12 @@ type Tree struct {
 }
 
 // New makes a tree over a client, which need not reach its server yet. Set
-// ContextTimeoutEnabled in its options: else the deadlines of contexts don't count
-// while it waits for the server. A redis.Ring is refused: where a shard is away it
-// goes to another, and finds another tree there.
+// ContextTimeoutEnabled in its options: else calls ignore the deadlines of their contexts
+// while the server hangs. New refuses a redis.Ring: it asks another shard while one is
+// away, and finds another tree there.
 func New(rdb redis.UniversalClient, opts ...Option) (*Tree, error) {
-	switch rdb.(type) {
-	case nil:
-		return nil, errors.New("tree: the client is nil: make one with redis.NewClient")
-	case *redis.Ring:
-		return nil, errors.New("tree: a redis.Ring hides that a shard is away: use a redis.ClusterClient, or a tree for each server")
+	if err := redisask.CheckClient("tree", rdb); err != nil {
+		return nil, err
 	}
 	t := &Tree{redis: rdb, prefix: "tree:", maxLeaves: 10_000, maxBytes: 64 << 20}
 	var errs []error
@@ -49,18 +45,17 @@ func New(rdb redis.UniversalClient, opts ...Option) (*Tree, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	redisask.WarnDeaf("tree", rdb)
 	for i, key := range []string{"leaves", "ends", "adds"} {
 		t.keys[i] = "{" + t.prefix + "}" + key
 	}
 	return t, nil
 }
 
-// Databases is databases by name, each of them one that a client has selected.
+// Databases has the databases by name, as clients that have selected them.
 type Databases map[string]redis.UniversalClient
 
-// Tree makes a tree over the database of a name, as New does. A name that none
-// has is ErrDatabase, and never another database in silence.
+// Tree makes a tree over the database of that name, as New does. An unknown name is
+// ErrDatabase.
 func (d Databases) Tree(name string, opts ...Option) (*Tree, error) {
 	rdb, ok := d[name]
 	if !ok {
@@ -107,8 +102,6 @@ func (t *Tree) number(ctx context.Context, verb string, s script, path []string,
 	return cmd.Val(), nil
 }
 
-var errAnswer = errors.New("the server's answer is none that the command has: see what stands between it and the client")
-
 func unexpected(verb string, path []string) error {
-	return fmt.Errorf("tree: %s %q: %w", verb, shortened(path), errAnswer)
+	return fmt.Errorf("tree: %s %q: %w", verb, shortened(path), redisask.ErrAnswer)
 }

@@ -36,7 +36,7 @@ func encodeValue(v reflect.Value) (json.RawMessage, error) {
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), nil
 }
 
-// replaced tells whether the encoder has put the replacement character where it
+// replaced reports whether the encoder has put the replacement character where it
 // found no UTF-8: it escapes that one, and writes those that were there as they
 // are.
 func replaced(text []byte) bool {
@@ -78,7 +78,7 @@ func decodeValue(text string) (any, error) {
 	return numbers(value), nil
 }
 
-// plain tells whether JSON is a text without anything escaped.
+// plain reports whether JSON is a text without anything escaped.
 func plain(text string) bool {
 	if len(text) < 2 || text[0] != '"' || text[len(text)-1] != '"' {
 		return false

@@ -13,16 +13,15 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-// Set stores a value in place of whatever is at the path and below it, also of a
-// value above it: of that there is a node then, with this below it. A map whose
-// keys are text becomes a node with an element below it for each key, and so do a
-// struct and all else that has an object for its JSON; an empty map is a value. All
-// else is a leaf, as encoding/json writes it: a slice with all that is in it too.
-// A nil is a value, and so is a nil map.
+// Set replaces whatever is at the path and below it. It replaces a value above it too, by a
+// node with this value below it. A map whose keys are text becomes a node with an element
+// for each key, and so does a struct, or anything else whose JSON is an object; an empty
+// map is a value. Anything else, a slice too, is a leaf, as encoding/json writes it. A nil
+// is a value, and so is a nil map.
 //
-// The whole value is looked at before anything is sent: what can't be stored is
-// ErrValue, what is too much ErrTooLarge, as is a subtree of more than MaxLeaves in
-// whose place it would be; then nothing is changed. The value has no end, unless For says so, whatever had stood there.
+// Set checks the whole value before it sends anything. A value that can't be stored is
+// ErrValue; one that is too large, or would replace more leaves than MaxLeaves, is
+// ErrTooLarge. Nothing is changed then. The value has no end unless For gives it one.
 func (t *Tree) Set(ctx context.Context, path []string, value any, opts ...SetOption) error {
 	s := setting{keep: storage.Forever}
 	for _, o := range opts {
@@ -38,25 +37,23 @@ func (t *Tree) Set(ctx context.Context, path []string, value any, opts ...SetOpt
 	if err != nil {
 		return fmt.Errorf("tree: set %q: %w", shortened(path), err)
 	}
-	if ms(s.keep) == 0 {
+	if redisask.Milliseconds(s.keep) == 0 {
 		_, err := t.Delete(ctx, path)
 		return err
 	}
-	_, err = t.number(ctx, "set", setScript, path, append([]any{ms(s.keep)}, leaves...)...)
+	_, err = t.number(ctx, "set", setScript, path, append([]any{redisask.Milliseconds(s.keep)}, leaves...)...)
 	return err
 }
 
-// Delete drops what is at the path and below it, and tells whether there was
-// anything. A node whose last element goes is gone with it. Of more leaves than
-// MaxLeaves it is ErrTooLarge, and nothing is changed: see Large subtrees in the
-// documentation of the package.
+// Delete deletes what is at the path and below it, and reports whether there was anything.
+// A node goes with its last element. More leaves than MaxLeaves are ErrTooLarge, and
+// nothing is changed: see Large subtrees in the documentation of the package.
 func (t *Tree) Delete(ctx context.Context, path []string) (existed bool, err error) {
 	n, err := t.number(ctx, "delete", deleteScript, path)
 	return n == 1, err
 }
 
-// Clear drops the whole tree, of whatever size, also where somebody else has stored something of
-// another type under its keys.
+// Clear deletes the whole tree, of any size, and whatever else is stored under its keys.
 func (t *Tree) Clear(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("tree: clear: %w", err)
@@ -87,14 +84,13 @@ func (t *Tree) Add(ctx context.Context, path []string, n int64) (int64, error) {
 	return sum, nil
 }
 
-// Expire has what is at the path and all below it end after this time, and tells
-// whether there is anything: see For. storage.Forever takes the end away, zero or
-// less deletes. Of more leaves than MaxLeaves it is ErrTooLarge, and nothing is
-// changed.
+// Expire gives what is at the path and below it this time to live, and reports whether
+// there is anything: see For. storage.Forever removes the end, zero or less deletes. More
+// leaves than MaxLeaves are ErrTooLarge, and nothing is changed.
 func (t *Tree) Expire(ctx context.Context, path []string, keep time.Duration) (existed bool, err error) {
-	if ms(keep) == 0 {
+	if redisask.Milliseconds(keep) == 0 {
 		return t.Delete(ctx, path)
 	}
-	n, err := t.number(ctx, "expire", expireScript, path, ms(keep))
+	n, err := t.number(ctx, "expire", expireScript, path, redisask.Milliseconds(keep))
 	return n == 1, err
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package storage
+package snapshot
 
 // nonblock is nothing where there is no such thing.
 const nonblock = 0

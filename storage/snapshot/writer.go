@@ -1,4 +1,4 @@
-package storage
+package snapshot
 
 import (
 	"bufio"
@@ -14,19 +14,18 @@ import (
 )
 
 var (
-	errKeyCodec    = errors.New("the codec of keys does not give the key back: give one that does, in Snapshot.Keys")
-	errRecordLarge = errors.New("the record is too large to be read again: raise Snapshot.MaxRecord, of the reader too")
+	errKeyCodec    = errors.New("the codec of keys does not give the key back: give one that does, in Format.Keys")
+	errRecordLarge = errors.New("the record is too large to be read again: raise Format.MaxRecord, of the reader too")
 )
 
-// Write writes entries in the order in which they come, and says how many. The
-// end of the context, which is looked at before each, is an error, and then what
-// was written is a snapshot that is cut short. Entries that can't be written so
-// that they can be read are left out: with ErrSnapshotPartial the snapshot is
-// whole.
-func (s Snapshot[K, V]) Write(ctx context.Context, to io.Writer, entries iter.Seq2[K, *entry.Entry[V]]) (n int, err error) {
-	encode := s.encoder()
-	w := snapshotWriter{to: bufio.NewWriterSize(to, 64<<10)}
-	w.header(s.identity())
+// Write writes entries in their order, and returns how many. Entries that could not be
+// read again are left out; the error is ErrPartial then, and the snapshot is whole. Under
+// any other error, such as that of the context, which is looked at before each entry, the
+// snapshot is cut short.
+func (f Format[K, V]) Write(ctx context.Context, to io.Writer, entries iter.Seq2[K, *entry.Entry[V]]) (n int, err error) {
+	encode := f.encoder()
+	w := writer{to: bufio.NewWriterSize(to, 64<<10)}
+	w.header(f.identity())
 	var left leftOut
 	for key, e := range entries {
 		if err := ctx.Err(); err != nil {
@@ -38,7 +37,7 @@ func (s Snapshot[K, V]) Write(ctx context.Context, to io.Writer, entries iter.Se
 			continue
 		}
 		if err := w.record(encoded, record); err != nil {
-			return n, fmt.Errorf("storage: the snapshot can't be written: %w", err)
+			return n, fmt.Errorf("snapshot: it can't be written: %w", err)
 		}
 		n++
 	}
@@ -46,14 +45,14 @@ func (s Snapshot[K, V]) Write(ctx context.Context, to io.Writer, entries iter.Se
 		return n, err
 	}
 	if err := w.end(); err != nil {
-		return n, fmt.Errorf("storage: the snapshot can't be written: %w", err)
+		return n, fmt.Errorf("snapshot: it can't be written: %w", err)
 	}
 	return n, left.err()
 }
 
-// encoder makes the parts of records, which can be read again.
-func (s Snapshot[K, V]) encoder() func(key K, e *entry.Entry[V]) (encoded, record []byte, err error) {
-	keys, entries, limit := s.keys(), s.entries(), s.maxRecord()
+// encoder returns a function that makes the parts of a record, and reads the key again.
+func (f Format[K, V]) encoder() func(key K, e *entry.Entry[V]) (encoded, record []byte, err error) {
+	keys, entries, limit := f.keys(), f.entries(), f.maxRecord()
 	return func(key K, e *entry.Entry[V]) (encoded, record []byte, err error) {
 		if encoded, err = keys.Encode(key); err != nil {
 			return nil, nil, err
@@ -71,42 +70,42 @@ func (s Snapshot[K, V]) encoder() func(key K, e *entry.Entry[V]) (encoded, recor
 	}
 }
 
-// snapshotWriter writes the frame. An error stays with the bufio.Writer.
-type snapshotWriter struct {
+// writer writes the frame. An error stays with the bufio.Writer.
+type writer struct {
 	to  *bufio.Writer
 	crc uint32
 }
 
-func (w *snapshotWriter) put(data []byte) {
+func (w *writer) put(data []byte) {
 	w.crc = crc32.Update(w.crc, castagnoli, data)
 	_, _ = w.to.Write(data) // checksum returns the error
 }
 
-func (w *snapshotWriter) checksum() error {
+func (w *writer) checksum() error {
 	_, err := w.to.Write(binary.BigEndian.AppendUint32(nil, w.crc))
 	return err
 }
 
-func (w *snapshotWriter) header(identity string) {
-	header := append([]byte(snapshotMagic), snapshotVersion)
+func (w *writer) header(identity string) {
+	header := append([]byte(magic), version)
 	header = binary.BigEndian.AppendUint16(header, uint16(len(identity)))
 	w.put(append(header, identity...))
 	_ = w.checksum() // the next one returns the error
 }
 
-func (w *snapshotWriter) record(key, record []byte) error {
+func (w *writer) record(key, record []byte) error {
 	w.lengths(uint32(len(key)), uint32(len(record)))
 	w.put(key)
 	w.put(record)
 	return w.checksum()
 }
 
-func (w *snapshotWriter) end() error {
-	w.lengths(snapshotEnd, snapshotEnd)
+func (w *writer) end() error {
+	w.lengths(end, end)
 	_ = w.checksum() // as Flush does
 	return w.to.Flush()
 }
 
-func (w *snapshotWriter) lengths(key, record uint32) {
+func (w *writer) lengths(key, record uint32) {
 	w.put(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(make([]byte, 0, 8), key), record))
 }

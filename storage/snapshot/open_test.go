@@ -1,6 +1,6 @@
 //go:build unix
 
-package storage_test
+package snapshot_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/perennial-go/perennial/entry"
-	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/snapshot"
 )
 
 // TestSnapshotsAreRegularFiles: what else a path may name is neither waited for nor
@@ -38,16 +38,16 @@ func TestSnapshotsAreRegularFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, ctx := range []context.Context{ctx, t.Context()} {
-			var s storage.Snapshot[string, int]
+			var s snapshot.Format[string, int]
 			n, err := s.ReadFile(ctx, path, func(string, *entry.Entry[int]) bool { return true })
-			if !errors.Is(err, storage.ErrNotRegular) || n != 0 {
+			if !errors.Is(err, snapshot.ErrNotRegular) || n != 0 {
 				t.Errorf("%s: ReadFile returns %d, %v", path, n, err)
 			}
 			if filepath.Dir(path) != dir {
 				continue // who breaks this is to break no machine
 			}
 			n, err = s.WriteFile(ctx, path, func(func(string, *entry.Entry[int]) bool) {})
-			if !errors.Is(err, storage.ErrNotRegular) || n != 0 {
+			if !errors.Is(err, snapshot.ErrNotRegular) || n != 0 {
 				t.Errorf("%s: WriteFile returns %d, %v", path, n, err)
 			}
 		}
@@ -55,14 +55,14 @@ func TestSnapshotsAreRegularFiles(t *testing.T) {
 			t.Errorf("%s was %v and is %v, %v", path, before, after, err)
 		}
 	}
-	if _, err := storage.OpenNow(fifo); !errors.Is(err, storage.ErrNotRegular) { // it has taken the file's place
+	if _, err := snapshot.OpenNow(fifo); !errors.Is(err, snapshot.ErrNotRegular) { // it has taken the file's place
 		t.Errorf("a FIFO that was a file: %v", err)
 	}
 	left, err := os.ReadDir(dir)
 	if err != nil || len(left) != 4 {
 		t.Errorf("there are %v, %v", left, err)
 	}
-	var s storage.Snapshot[string, int]
+	var s snapshot.Format[string, int]
 	if _, err := s.ReadFile(t.Context(), filepath.Join(dir, "none"), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of no file ReadFile returns %v", err)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// A client that does not look at deadlines is warned of, and no other.
-func TestWarnDeaf(t *testing.T) {
+// CheckClient warns of a client that ignores deadlines, and of no other.
+func TestCheckClientWarns(t *testing.T) {
 	for name, c := range map[string]struct {
 		client redis.UniversalClient
 		warns  bool
@@ -24,7 +24,9 @@ func TestWarnDeaf(t *testing.T) {
 		var log bytes.Buffer
 		was := slog.Default()
 		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-		WarnDeaf("redisstore", c.client)
+		if err := CheckClient("redisstore", c.client); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		slog.SetDefault(was)
 		if warns := strings.Contains(log.String(), "ContextTimeoutEnabled"); warns != c.warns {
 			t.Errorf("%s: the log says %q", name, log.String())

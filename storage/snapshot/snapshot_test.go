@@ -1,4 +1,4 @@
-package storage_test
+package snapshot_test
 
 import (
 	"bytes"
@@ -26,9 +26,12 @@ import (
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/serde"
 	"github.com/perennial-go/perennial/storage"
+	"github.com/perennial-go/perennial/storage/snapshot"
 )
 
-type texts = storage.Snapshot[string, string]
+var errStub = errors.New("stub")
+
+type texts = snapshot.Format[string, string]
 
 // kept is an entry as a test compares it.
 type kept struct {
@@ -61,7 +64,7 @@ func into(got *[]kept) func(string, *entry.Entry[string]) bool {
 	}
 }
 
-func snapshot(t testing.TB, s texts, entries []kept) []byte {
+func written(t testing.TB, s texts, entries []kept) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	if n, err := s.Write(t.Context(), &b, all(entries)); err != nil || n != len(entries) {
@@ -88,7 +91,7 @@ func TestSnapshotKeepsTextOrLeavesItOut(t *testing.T) {
 		if !utf8.ValidString(value) {
 			want = want[:1]
 		}
-		if partial := errors.Is(err, storage.ErrSnapshotPartial); partial == utf8.ValidString(value) || n != len(want) || readErr != nil || !slices.Equal(got, want) {
+		if partial := errors.Is(err, snapshot.ErrPartial); partial == utf8.ValidString(value) || n != len(want) || readErr != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %d are written, %v, and read %q, %v", value, n, err, got, readErr)
 		}
 	}
@@ -101,11 +104,11 @@ func TestSnapshotKeepsTextOrLeavesItOut(t *testing.T) {
 			}
 		}
 	}
-	n, err := storage.Snapshot[pair, int]{}.Write(t.Context(), &b, entries)
-	if n != 1 || !errors.Is(err, storage.ErrSnapshotPartial) || !strings.Contains(err.Error(), "UTF-8") {
+	n, err := snapshot.Format[pair, int]{}.Write(t.Context(), &b, entries)
+	if n != 1 || !errors.Is(err, snapshot.ErrPartial) || !strings.Contains(err.Error(), "UTF-8") {
 		t.Errorf("of two keys %d are written, %v", n, err)
 	}
-	_, err = storage.Snapshot[pair, int]{}.Read(t.Context(), &b, func(key pair, e *entry.Entry[int]) bool {
+	_, err = snapshot.Format[pair, int]{}.Read(t.Context(), &b, func(key pair, e *entry.Entry[int]) bool {
 		if key != (pair{"a", "\ufffd"}) || e.Value != 1 {
 			t.Errorf("%q has %d", key, e.Value)
 		}
@@ -118,7 +121,7 @@ func TestSnapshotKeepsTextOrLeavesItOut(t *testing.T) {
 
 func TestSnapshotKeepsOrderAndLife(t *testing.T) {
 	for _, entries := range [][]kept{nil, some[:1], some} {
-		got, err := read(texts{}, snapshot(t, texts{}, entries))
+		got, err := read(texts{}, written(t, texts{}, entries))
 		if err != nil || !slices.Equal(got, entries) {
 			t.Errorf("read %v, %v; want %v", got, err, entries)
 		}
@@ -133,7 +136,7 @@ func TestSnapshotFormatIsFixed(t *testing.T) {
 		"e1008546000000000000000100000000000000010000000000000002155bcc9f" + "227622" + "ae8970a9" +
 		"ffffffffffffffff" + "12e27104"
 	entries := []kept{{"k", "v", 1, 2, 3}}
-	if got := fmt.Sprintf("%x", snapshot(t, texts{Of: "f"}, entries)); got != want {
+	if got := fmt.Sprintf("%x", written(t, texts{Of: "f"}, entries)); got != want {
 		t.Errorf("it is\n%s, want\n%s", got, want)
 	}
 	data, err := hex.DecodeString(want)
@@ -148,11 +151,11 @@ func TestSnapshotFormatIsFixed(t *testing.T) {
 // Cut at any byte, a snapshot gives whole records from its beginning, as many as
 // are whole, and says that it is cut.
 func TestSnapshotCutAnywhere(t *testing.T) {
-	data := snapshot(t, texts{}, some)
+	data := written(t, texts{}, some)
 	ends := make([]int, 0, len(some)) // where each record ends
 	for i := range some {
 		const endMark = 12
-		ends = append(ends, len(snapshot(t, texts{}, some[:i+1]))-endMark)
+		ends = append(ends, len(written(t, texts{}, some[:i+1]))-endMark)
 	}
 	for size := range len(data) {
 		got, err := read(texts{}, data[:size])
@@ -163,10 +166,10 @@ func TestSnapshotCutAnywhere(t *testing.T) {
 		if !slices.Equal(got, some[:whole]) {
 			t.Fatalf("cut at %d of %d: read %v, want the first %d", size, len(data), got, whole)
 		}
-		var where *storage.SnapshotError
+		var where *snapshot.Error
 		switch {
-		case errors.Is(err, storage.ErrSnapshotForeign) && size < 8:
-		case !errors.Is(err, storage.ErrSnapshotCorrupt) || !errors.As(err, &where):
+		case errors.Is(err, snapshot.ErrForeign) && size < 8:
+		case !errors.Is(err, snapshot.ErrCorrupt) || !errors.As(err, &where):
 			t.Fatalf("cut at %d: %v", size, err)
 		case where.Records != whole || whole > 0 && where.Offset != int64(ends[whole-1]):
 			t.Fatalf("cut at %d: it says %d records and offset %d, want %d and %d", size, where.Records, where.Offset, whole, ends[whole-1])
@@ -176,7 +179,7 @@ func TestSnapshotCutAnywhere(t *testing.T) {
 
 // Any flipped bit is found, and what stands before it is read.
 func TestSnapshotFlippedBits(t *testing.T) {
-	data := snapshot(t, texts{}, some)
+	data := written(t, texts{}, some)
 	for bit := range 8 * len(data) {
 		damaged := bytes.Clone(data)
 		damaged[bit/8] ^= 1 << (bit % 8)
@@ -187,7 +190,7 @@ func TestSnapshotFlippedBits(t *testing.T) {
 		if len(got) > len(some) || !slices.Equal(got, some[:len(got)]) {
 			t.Fatalf("bit %d of byte %d: read %v", bit%8, bit/8, got)
 		}
-		if errors.Is(err, storage.ErrSnapshotForeign) && len(got) > 0 {
+		if errors.Is(err, snapshot.ErrForeign) && len(got) > 0 {
 			t.Fatalf("bit %d of byte %d: read %v of a foreign snapshot", bit%8, bit/8, got)
 		}
 	}
@@ -195,24 +198,24 @@ func TestSnapshotFlippedBits(t *testing.T) {
 
 // Whole records of another snapshot, or in another place, are damage.
 func TestSnapshotSplicedRecords(t *testing.T) {
-	one, two := snapshot(t, texts{}, some[:1]), snapshot(t, texts{}, some[1:2])
-	head := len(snapshot(t, texts{}, nil)) - 12
+	one, two := written(t, texts{}, some[:1]), written(t, texts{}, some[1:2])
+	head := len(written(t, texts{}, nil)) - 12
 	record := two[head : len(two)-12]
 	spliced := slices.Concat(one[:len(one)-12], record, one[len(one)-12:])
-	if got, err := read(texts{}, spliced); !errors.Is(err, storage.ErrSnapshotCorrupt) || !slices.Equal(got, some[:1]) {
+	if got, err := read(texts{}, spliced); !errors.Is(err, snapshot.ErrCorrupt) || !slices.Equal(got, some[:1]) {
 		t.Errorf("read %v, %v", got, err)
 	}
 }
 
 func TestSnapshotThatIsForeign(t *testing.T) {
-	data := snapshot(t, texts{Of: "users"}, some)
+	data := written(t, texts{Of: "users"}, some)
 	gob, err := serde.Gob[string]()
 	if err != nil {
 		t.Fatal(err)
 	}
 	nothing := func(t *testing.T, n int, err error) {
 		t.Helper()
-		if n != 0 || !errors.Is(err, storage.ErrSnapshotForeign) {
+		if n != 0 || !errors.Is(err, snapshot.ErrForeign) {
 			t.Errorf("read %d entries: %v", n, err)
 		}
 	}
@@ -230,18 +233,18 @@ func TestSnapshotThatIsForeign(t *testing.T) {
 	}
 	t.Run("codec in the envelope", func(t *testing.T) { // the type of both is the same
 		json := texts{Entries: serde.Envelope(serde.JSON[string]())}
-		got, err := read(texts{Entries: serde.Envelope(gob)}, snapshot(t, json, some))
+		got, err := read(texts{Entries: serde.Envelope(gob)}, written(t, json, some))
 		nothing(t, len(got), err)
 		if !errors.Is(err, serde.ErrCodec) {
 			t.Errorf("%v", err)
 		}
 	})
 	t.Run("type of values", func(t *testing.T) {
-		n, err := storage.Snapshot[string, any]{Of: "users"}.Read(t.Context(), bytes.NewReader(data), func(string, *entry.Entry[any]) bool { return true })
+		n, err := snapshot.Format[string, any]{Of: "users"}.Read(t.Context(), bytes.NewReader(data), func(string, *entry.Entry[any]) bool { return true })
 		nothing(t, n, err)
 	})
 	t.Run("type of keys", func(t *testing.T) {
-		n, err := storage.Snapshot[any, string]{Of: "users"}.Read(t.Context(), bytes.NewReader(data), func(any, *entry.Entry[string]) bool { return true })
+		n, err := snapshot.Format[any, string]{Of: "users"}.Read(t.Context(), bytes.NewReader(data), func(any, *entry.Entry[string]) bool { return true })
 		nothing(t, n, err)
 	})
 	for says, at := range map[string]int{"does not begin as one": 0, "version is 2": 8} {
@@ -264,7 +267,7 @@ func TestSnapshotThatIsForeign(t *testing.T) {
 
 // A length that lies takes no room.
 func TestSnapshotHostileLength(t *testing.T) {
-	head := snapshot(t, texts{}, nil)
+	head := written(t, texts{}, nil)
 	head = head[:len(head)-12]
 	for name, c := range map[string]struct {
 		lengths string
@@ -280,7 +283,7 @@ func TestSnapshotHostileLength(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			got, err := read(texts{MaxRecord: c.limit}, slices.Concat(head, []byte(c.lengths), []byte("abc")))
 			runtime.ReadMemStats(&after)
-			if len(got) > 0 || !errors.Is(err, storage.ErrSnapshotCorrupt) {
+			if len(got) > 0 || !errors.Is(err, snapshot.ErrCorrupt) {
 				t.Errorf("read %v, %v", got, err)
 			}
 			if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
@@ -292,10 +295,10 @@ func TestSnapshotHostileLength(t *testing.T) {
 
 func TestSnapshotLimits(t *testing.T) {
 	big := []kept{{"k", strings.Repeat("x", 100), 1, 2, 3}}
-	if n, err := (texts{MaxRecord: 100}).Write(t.Context(), io.Discard, all(big)); n != 0 || !errors.Is(err, storage.ErrSnapshotPartial) || !strings.Contains(err.Error(), "MaxRecord") {
+	if n, err := (texts{MaxRecord: 100}).Write(t.Context(), io.Discard, all(big)); n != 0 || !errors.Is(err, snapshot.ErrPartial) || !strings.Contains(err.Error(), "MaxRecord") {
 		t.Errorf("wrote %d: %v", n, err)
 	}
-	if got, err := read(texts{MaxRecord: 100}, snapshot(t, texts{}, big)); len(got) > 0 || !errors.Is(err, storage.ErrSnapshotCorrupt) {
+	if got, err := read(texts{MaxRecord: 100}, written(t, texts{}, big)); len(got) > 0 || !errors.Is(err, snapshot.ErrCorrupt) {
 		t.Errorf("read %v: %v", got, err)
 	}
 }
@@ -308,24 +311,24 @@ func TestSnapshotKeysThatAreLost(t *testing.T) {
 	entries := func(yield func(pair, *entry.Entry[string]) bool) {
 		yield(pair{1, 2}, entry.Restore("v", 1, 2, 3))
 	}
-	n, err := storage.Snapshot[pair, string]{}.Write(t.Context(), io.Discard, entries)
-	if n != 0 || !errors.Is(err, storage.ErrSnapshotPartial) || !strings.Contains(err.Error(), "Snapshot.Keys") {
+	n, err := snapshot.Format[pair, string]{}.Write(t.Context(), io.Discard, entries)
+	if n != 0 || !errors.Is(err, snapshot.ErrPartial) || !strings.Contains(err.Error(), "Format.Keys") {
 		t.Errorf("wrote %d: %v", n, err)
 	}
 	anys := func(yield func(any, *entry.Entry[string]) bool) { yield(1, entry.Restore("v", 1, 2, 3)) }
-	if n, err := (storage.Snapshot[any, string]{}).Write(t.Context(), io.Discard, anys); n != 0 || err == nil {
+	if n, err := (snapshot.Format[any, string]{}).Write(t.Context(), io.Discard, anys); n != 0 || err == nil {
 		t.Errorf("an int that comes back as a float64: wrote %d", n)
 	}
 }
 
 // A value that can't be written keeps no other from being saved, in a file too.
 func TestSnapshotLeavesOutWhatCannotBeWritten(t *testing.T) {
-	type numbers = storage.Snapshot[string, float64]
+	type numbers = snapshot.Format[string, float64]
 	entries := func(yield func(string, *entry.Entry[float64]) bool) {
 		_ = yield("a", entry.Restore(1.0, 1, 2, 3)) && yield("bad", entry.Restore(math.NaN(), 1, 2, 3)) && yield("b", entry.Restore(2.0, 1, 2, 3))
 	}
 	path := filepath.Join(t.TempDir(), "cache")
-	if n, err := (numbers{}).WriteFile(t.Context(), path, entries); n != 2 || !errors.Is(err, storage.ErrSnapshotPartial) || !errors.Is(err, serde.ErrValue) {
+	if n, err := (numbers{}).WriteFile(t.Context(), path, entries); n != 2 || !errors.Is(err, snapshot.ErrPartial) || !errors.Is(err, serde.ErrValue) {
 		t.Errorf("wrote %d: %v", n, err)
 	}
 	var got []string
@@ -351,12 +354,12 @@ func (p picky) Deserialize(data []byte) (*entry.Entry[string], error) {
 
 func TestSnapshotLeavesOutWhatCannotBeRead(t *testing.T) {
 	s := texts{Entries: picky{serde.Envelope(serde.JSON[string]())}}
-	got, err := read(s, snapshot(t, s, some))
-	if !slices.Equal(got, slices.Delete(slices.Clone(some), 1, 2)) || !errors.Is(err, storage.ErrSnapshotPartial) {
+	got, err := read(s, written(t, s, some))
+	if !slices.Equal(got, slices.Delete(slices.Clone(some), 1, 2)) || !errors.Is(err, snapshot.ErrPartial) {
 		t.Errorf("read %v, %v", got, err)
 	}
-	data := snapshot(t, s, some)
-	if _, err := read(s, data[:len(data)-1]); !errors.Is(err, storage.ErrSnapshotPartial) || !errors.Is(err, storage.ErrSnapshotCorrupt) {
+	data := written(t, s, some)
+	if _, err := read(s, data[:len(data)-1]); !errors.Is(err, snapshot.ErrPartial) || !errors.Is(err, snapshot.ErrCorrupt) {
 		t.Errorf("of a damaged one it says %v", err)
 	}
 }
@@ -364,7 +367,7 @@ func TestSnapshotLeavesOutWhatCannotBeRead(t *testing.T) {
 // Keys may be any bytes.
 func TestSnapshotKeysThatAreNoText(t *testing.T) {
 	entries := []kept{{"\xff\xfe\x00", "v", 1, 2, 3}, {"\xff\xfd", "w", 1, 2, 3}}
-	if got, err := read(texts{}, snapshot(t, texts{}, entries)); err != nil || !slices.Equal(got, entries) {
+	if got, err := read(texts{}, written(t, texts{}, entries)); err != nil || !slices.Equal(got, entries) {
 		t.Errorf("read %v, %v", got, err)
 	}
 }
@@ -372,10 +375,10 @@ func TestSnapshotKeysThatAreNoText(t *testing.T) {
 // The errors of a reader and a writer come out, and what was read stays read.
 func TestSnapshotFailingStreams(t *testing.T) {
 	away := errors.New("away")
-	data := snapshot(t, texts{}, some)
+	data := written(t, texts{}, some)
 	var got []kept
 	n, err := texts{}.Read(t.Context(), io.MultiReader(bytes.NewReader(data[:len(data)-1]), iotest.ErrReader(away)), into(&got))
-	if !errors.Is(err, away) || errors.Is(err, storage.ErrSnapshotCorrupt) || n != len(some) || !slices.Equal(got, some) {
+	if !errors.Is(err, away) || errors.Is(err, snapshot.ErrCorrupt) || n != len(some) || !slices.Equal(got, some) {
 		t.Errorf("read %d, %v", n, err)
 	}
 	if _, err := (texts{}).Write(t.Context(), failing{away}, all(some)); !errors.Is(err, away) {
@@ -393,7 +396,7 @@ func (w failing) Write([]byte) (int, error) { return 0, w.err }
 
 func TestSnapshotContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	data := snapshot(t, texts{}, some)
+	data := written(t, texts{}, some)
 	n, err := texts{}.Read(ctx, bytes.NewReader(data), func(string, *entry.Entry[string]) bool {
 		cancel()
 		return true
@@ -404,7 +407,7 @@ func TestSnapshotContext(t *testing.T) {
 }
 
 func TestSnapshotReadStopsWhenTold(t *testing.T) {
-	n, err := texts{}.Read(t.Context(), bytes.NewReader(snapshot(t, texts{}, some)), func(key string, _ *entry.Entry[string]) bool {
+	n, err := texts{}.Read(t.Context(), bytes.NewReader(written(t, texts{}, some)), func(key string, _ *entry.Entry[string]) bool {
 		return key != some[1].key
 	})
 	if n != 2 || err != nil {
@@ -603,25 +606,25 @@ func TestSnapshotOfAStorageInUse(t *testing.T) {
 // Whatever is read, there is no panic, every entry given is one that was written
 // whole, and an end without an error is the snapshot's.
 func FuzzSnapshot(f *testing.F) {
-	data := snapshot(f, texts{}, some)
+	data := written(f, texts{}, some)
 	f.Add(data)
 	f.Add(data[:len(data)/2])
-	f.Add(snapshot(f, texts{}, nil))
+	f.Add(written(f, texts{}, nil))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := read(texts{}, data)
 		if err != nil {
-			var where *storage.SnapshotError
+			var where *snapshot.Error
 			if errors.As(err, &where) && (where.Records != len(got) || where.Offset > int64(len(data))) {
 				t.Fatalf("%d records read: %+v", len(got), where)
 			}
-			if where == nil && !errors.Is(err, storage.ErrSnapshotForeign) {
+			if where == nil && !errors.Is(err, snapshot.ErrForeign) {
 				t.Fatal(err)
 			}
 			return
 		}
 		var again []kept // what was read can be written, and read again
-		again, err = read(texts{}, snapshot(t, texts{}, got))
+		again, err = read(texts{}, written(t, texts{}, got))
 		if err != nil || !slices.Equal(got, again) {
 			t.Fatalf("%v, and again %v, %v", got, again, err)
 		}
@@ -654,7 +657,7 @@ var errLost = errors.New("lost")
 // are left out.
 func TestSnapshotKeysByACodec(t *testing.T) {
 	s := texts{Keys: keyCodec{}}
-	data := snapshot(t, s, some)
+	data := written(t, s, some)
 	if !bytes.Contains(data, []byte("mark c")) {
 		t.Error("the codec has not written the keys")
 	}
@@ -663,12 +666,12 @@ func TestSnapshotKeysByACodec(t *testing.T) {
 	}
 	without := slices.DeleteFunc(slices.Clone(some), func(k kept) bool { return k.key == "a" })
 	got, err := read(texts{Keys: keyCodec{noDecode: "a"}}, data)
-	if !slices.Equal(got, without) || !errors.Is(err, storage.ErrSnapshotPartial) || !errors.Is(err, errLost) || !errors.Is(err, serde.ErrValue) {
+	if !slices.Equal(got, without) || !errors.Is(err, snapshot.ErrPartial) || !errors.Is(err, errLost) || !errors.Is(err, serde.ErrValue) {
 		t.Errorf("with a key that can't be read: %v, %v", got, err)
 	}
 	var b bytes.Buffer
 	n, err := (texts{Keys: keyCodec{noEncode: "a"}}).Write(t.Context(), &b, all(some))
-	if n != len(without) || !errors.Is(err, storage.ErrSnapshotPartial) || !errors.Is(err, errStub) {
+	if n != len(without) || !errors.Is(err, snapshot.ErrPartial) || !errors.Is(err, errStub) {
 		t.Errorf("with a key that can't be written: %d, %v", n, err)
 	}
 	if got, err := read(s, b.Bytes()); err != nil || !slices.Equal(got, without) {
@@ -686,11 +689,11 @@ func TestSnapshotMaxRecord(t *testing.T) {
 	} else if _, err := fmt.Sscan(text, &size); err != nil || size <= 100 {
 		t.Fatalf("it says that a record has %s", text)
 	}
-	data := snapshot(t, texts{MaxRecord: size}, big)
+	data := written(t, texts{MaxRecord: size}, big)
 	if got, err := read(texts{MaxRecord: size}, data); err != nil || len(got) != 1 {
 		t.Errorf("of as many bytes as may be: %v, %v", got, err)
 	}
-	if n, err := (texts{MaxRecord: size - 1}).Write(t.Context(), io.Discard, all(big)); n != 0 || !errors.Is(err, storage.ErrSnapshotPartial) {
+	if n, err := (texts{MaxRecord: size - 1}).Write(t.Context(), io.Discard, all(big)); n != 0 || !errors.Is(err, snapshot.ErrPartial) {
 		t.Errorf("wrote %d of a byte more than may be: %v", n, err)
 	}
 	got, err := read(texts{MaxRecord: size - 1}, data)
@@ -703,16 +706,16 @@ func TestSnapshotMaxRecord(t *testing.T) {
 // their types.
 func TestSnapshotIdentity(t *testing.T) {
 	long := strings.Repeat("x", 1024)
-	if got, err := read(texts{Of: long + "b"}, snapshot(t, texts{Of: long + "a"}, some)); err != nil || len(got) != len(some) {
+	if got, err := read(texts{Of: long + "b"}, written(t, texts{Of: long + "a"}, some)); err != nil || len(got) != len(some) {
 		t.Errorf("read %d: %v; want all, for what differs comes later", len(got), err)
 	}
-	if _, err := read(texts{Of: long[1:] + "b"}, snapshot(t, texts{Of: long}, some)); !errors.Is(err, storage.ErrSnapshotForeign) {
-		t.Errorf("it says %v, want ErrSnapshotForeign", err)
+	if _, err := read(texts{Of: long[1:] + "b"}, written(t, texts{Of: long}, some)); !errors.Is(err, snapshot.ErrForeign) {
+		t.Errorf("it says %v, want ErrForeign", err)
 	}
 	type other struct{ serde.SerDe[string] }
 	json := serde.Envelope(serde.JSON[string]())
-	if _, err := read(texts{Entries: other{json}}, snapshot(t, texts{Entries: picky{json}}, nil)); !errors.Is(err, storage.ErrSnapshotForeign) {
-		t.Errorf("by another type it says %v, want ErrSnapshotForeign", err)
+	if _, err := read(texts{Entries: other{json}}, written(t, texts{Entries: picky{json}}, nil)); !errors.Is(err, snapshot.ErrForeign) {
+		t.Errorf("by another type it says %v, want ErrForeign", err)
 	}
 }
 
@@ -733,8 +736,8 @@ func (r refusing) Deserialize(data []byte) (*entry.Entry[string], error) {
 // A read says how many it has given, however it ends.
 func TestSnapshotSaysHowMany(t *testing.T) {
 	s := texts{Entries: refusing{picky{serde.Envelope(serde.JSON[string]())}, serde.ErrVersion}}
-	data := snapshot(t, s, some)
-	if n, err := s.Read(t.Context(), bytes.NewReader(data), into(new([]kept))); n != 1 || !errors.Is(err, storage.ErrSnapshotForeign) {
+	data := written(t, s, some)
+	if n, err := s.Read(t.Context(), bytes.NewReader(data), into(new([]kept))); n != 1 || !errors.Is(err, snapshot.ErrForeign) {
 		t.Errorf("of another version after the first: %d, %v", n, err)
 	}
 	s.Entries = refusing{picky{serde.Envelope(serde.JSON[string]())}, serde.ErrCorrupt}
@@ -744,7 +747,7 @@ func TestSnapshotSaysHowMany(t *testing.T) {
 	}
 	given := 0
 	n, err = s.Read(t.Context(), bytes.NewReader(data), func(string, *entry.Entry[string]) bool { given++; return given < 2 })
-	if n != 2 || !errors.Is(err, storage.ErrSnapshotPartial) {
+	if n != 2 || !errors.Is(err, snapshot.ErrPartial) {
 		t.Errorf("stopped after one was left out: %d, %v", n, err)
 	}
 }
@@ -784,12 +787,12 @@ func (f *failsOnce) Read([]byte) (int, error) {
 
 // Wherever a reader fails, its error is returned, with how far it came.
 func TestSnapshotFailingReader(t *testing.T) {
-	data := snapshot(t, texts{}, some)
-	empty := len(snapshot(t, texts{}, nil)) - 12 // the end's lengths and checksum
+	data := written(t, texts{}, some)
+	empty := len(written(t, texts{}, nil)) - 12 // the end's lengths and checksum
 	for at := range data {
 		var got []kept
 		n, err := texts{}.Read(t.Context(), io.MultiReader(bytes.NewReader(data[:at]), new(failsOnce), bytes.NewReader(data[at:])), into(&got))
-		var where *storage.SnapshotError
+		var where *snapshot.Error
 		if !errors.Is(err, errStub) || !errors.As(err, &where) || where.Records != n || n != len(got) {
 			t.Fatalf("at byte %d: %v; want the reader's error and %d records", at, err, len(got))
 		}
@@ -801,19 +804,19 @@ func TestSnapshotFailingReader(t *testing.T) {
 		}
 	}
 	_, err := read(texts{}, data[:empty-5])
-	if where := (*storage.SnapshotError)(nil); !errors.As(err, &where) || where.Offset != 0 || !errors.Is(err, storage.ErrSnapshotCorrupt) {
+	if where := (*snapshot.Error)(nil); !errors.As(err, &where) || where.Offset != 0 || !errors.Is(err, snapshot.ErrCorrupt) {
 		t.Errorf("cut in its header it says %v", err)
 	}
 }
 
 // Half an end is none, whatever its checksum says.
 func TestSnapshotHalfAnEnd(t *testing.T) {
-	head := snapshot(t, texts{}, nil)
+	head := written(t, texts{}, nil)
 	head = head[:len(head)-12]
 	for _, lengths := range []string{"\xff\xff\xff\xff\x00\x00\x00\x00", "\x00\x00\x00\x00\xff\xff\xff\xff"} {
 		sum := crc32.Checksum(append(slices.Clone(head[:len(head)-4]), lengths...), crc32.MakeTable(crc32.Castagnoli))
 		data := binary.BigEndian.AppendUint32(append(slices.Clone(head), lengths...), sum)
-		if _, err := read(texts{}, data); !errors.Is(err, storage.ErrSnapshotCorrupt) {
+		if _, err := read(texts{}, data); !errors.Is(err, snapshot.ErrCorrupt) {
 			t.Errorf("of %x it says %v", lengths, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package storage
+package snapshot
 
 import (
 	"errors"
@@ -7,12 +7,12 @@ import (
 	"os"
 )
 
-// ErrNotRegular says that a path for a snapshot names a directory, a FIFO, a
-// device or a socket: reading one may never end, and it is not to be replaced.
-var ErrNotRegular = errors.New("storage: a snapshot is a regular file, and this is none: give another path")
+// ErrNotRegular marks the error of a path that names a directory, a FIFO, a device or a
+// socket: reading one may never end, and it must not be replaced.
+var ErrNotRegular = errors.New("snapshot: it is kept in a regular file, and this is none: give another path")
 
-// openRegular opens a regular file to read it. Anything else is not opened, and
-// where it takes the file's place meanwhile, opening it does not wait.
+// openRegular opens a regular file to read it, and nothing else. If something else takes
+// the file's place meanwhile, opening it does not wait.
 func openRegular(path string) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -40,7 +40,7 @@ func openNow(path string) (*os.File, error) {
 	return f, nil
 }
 
-// replaceable is an error where a path names something that is no regular file.
+// replaceable returns an error where a path names something that is no regular file.
 func replaceable(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

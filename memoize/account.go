@@ -1,10 +1,12 @@
 package memoize
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
 )
 
 // What a plan's strategy is told. Its panics are errors.
@@ -128,4 +130,57 @@ func (h *lastReported[K]) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.entries = nil
+}
+
+// account tells the strategy of what was stored.
+func (s *stores[A, K, V]) account(ctx context.Context, p *plan[A, K, V], key K, w *writeResult[K, V], old *entry.Meta) (err error) {
+	if p.sweeps {
+		s.sweeper.Arm(w.entry.ExpiresAfter())
+	}
+	if account := s.accountOf(p); account != nil {
+		if w.victim, w.named, err = account.written(key, &w.entry.Meta, old); err != nil {
+			return s.panicked(ctx, err)
+		}
+	}
+	return nil
+}
+
+// accountWeighed is account for a strategy that goes by what entries cost. A
+// value that weighs too much alone is reported. It stands apart to keep the frames
+// of a load small.
+//
+//go:noinline
+func (s *stores[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], key K, w *writeResult[K, V], old *entry.Meta) (err error) {
+	if p.sweeps {
+		s.sweeper.Arm(w.entry.ExpiresAfter())
+	}
+	account := s.accountOf(p)
+	if account == nil {
+		return nil
+	}
+	if w.victim, w.named, err = account.weighed(key, &w.entry.Meta, old, w.cost); err != nil {
+		return s.panicked(ctx, err)
+	}
+	if b, ok := account.settings.Eviction.(eviction.Bounded); ok {
+		if most := b.Capacity(); 0 < most && most < w.cost.weight {
+			s.tooHeavy(ctx, key, w.cost.weight, most)
+		}
+	}
+	return nil
+}
+
+// accountOf is the plan whose strategy keeps account of a plan's storage, or
+// nil. A load that ends after the configuration has changed may write to a
+// storage that another strategy sees to now, or that is out of force while its
+// strategy is not.
+func (s *stores[A, K, V]) accountOf(p *plan[A, K, V]) *plan[A, K, V] {
+	now := s.plans.current.Load()
+	switch {
+	case now == p:
+	case now.sameStorage(p):
+		return now
+	case now.sameStrategy(p):
+		return nil
+	}
+	return p
 }

@@ -226,12 +226,14 @@ func TestRestoreIntoLessRoom(t *testing.T) {
 // Room is for what lives.
 func TestRestoreGivesNoRoomToWhatHasExpired(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		f := savable(t, config.Builder(entry.LifeOf[string](func(value string) entry.Life {
-			if value == loaded("brief") {
-				return entry.Life{ExpireAfter: time.Minute}
-			}
-			return entry.Life{ExpireAfter: time.Hour}
-		})))
+		f := memoize.Must(memoize.New(func(_ context.Context, arg string) (string, error) { return loaded(arg), nil }, config.Name("savable"),
+			config.Builder(entry.LifeOf[string](func(value string) entry.Life {
+				if value == loaded("brief") {
+					return entry.Life{ExpireAfter: time.Minute}
+				}
+				return entry.Life{ExpireAfter: time.Hour}
+			}))))
+		defer func() { _ = f.Close(context.Background()) }()
 		ask(t, f, "a", "b", "c", "brief")
 		data := saved(t, f)
 		time.Sleep(5 * time.Minute)

@@ -83,9 +83,9 @@ func (s *Settings[A, K, V]) applyEviction(d *draft) {
 	case d.capacity != nil && canResize:
 		s.resize = d.capacity
 	case d.capacity != nil:
-		s.Eviction, s.resize = eviction.LeastRecentlyUpdated[K](*d.capacity), nil
+		s.Eviction, s.resize = eviction.TinyLFU[K](*d.capacity), nil
 	case s.Eviction == nil:
-		s.Eviction, s.unbounded = eviction.LeastRecentlyUpdated[K](DefaultCapacity), true
+		s.Eviction, s.unbounded = eviction.TinyLFU[K](DefaultCapacity), true
 	}
 	if s.Weigh != nil && s.unbounded {
 		d.fault("Weigh is given without Capacity, whose default of %d is a count of values: give Capacity the most that all may weigh together", DefaultCapacity)

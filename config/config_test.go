@@ -42,7 +42,7 @@ func lives(t *testing.T, s *config.Settings[string, string, int]) entry.Life {
 	return entry.Life{UpdateAfter: e.UpdateAfter().Sub(0), ExpireAfter: e.ExpiresAfter().Sub(0)}
 }
 
-// The defaults are the seed's.
+// The defaults are the seed's, but for the strategy.
 func TestDefaults(t *testing.T) {
 	c := made()
 	if c.Err() != nil {
@@ -50,7 +50,7 @@ func TestDefaults(t *testing.T) {
 	}
 	s := c.Snapshot()
 	want := "Settings[configured=true, method_timeout=2m0s, entry_builder=LifeSpan[update after 10m0s, expire after 30m0s], " +
-		"key_extractor=Identity, storage=InMemory[0 entries], eviction_strategy=LeastRecentlyUpdated[capacity 4096], " +
+		"key_extractor=Identity, storage=InMemory[0 entries], eviction_strategy=TinyLFU[capacity 4096], " +
 		"postprocessing=NoPostprocessing, bypass=false]"
 	if got := s.String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -221,7 +221,7 @@ func TestApply(t *testing.T) {
 	if after == before || before.MethodTimeout != config.DefaultMethodTimeout || !before.Configured {
 		t.Error("a snapshot was changed that had been given out")
 	}
-	if after.MethodTimeout != time.Second || after.Configured || !after.Bypass || !strings.Contains(after.String(), "LeastRecentlyUpdated[capacity 4096] resized to 7,") {
+	if after.MethodTimeout != time.Second || after.Configured || !after.Bypass || !strings.Contains(after.String(), "TinyLFU[capacity 4096] resized to 7,") {
 		t.Errorf("got %v", after)
 	}
 	if after.Storage != before.Storage || after.Builder != before.Builder || after.Keys != before.Keys {
@@ -314,7 +314,7 @@ func TestChanges(t *testing.T) {
 		"jitter":        {nil, []config.Option{config.Jitter(0.5)}, "Builder LifeSpan[update after 10m0s, expire after 30m0s] to Jittered[LifeSpan[update after 10m0s, expire after 30m0s], 0.5]"},
 		"several":       {nil, []config.Option{config.Bypass(true), config.MethodTimeout(time.Second), config.MaxRunaway(3)}, "Bypass false to true, MethodTimeout 2m0s to 1s, MaxRunaway 64 to 3"},
 		"a capacity":    {[]config.Option{config.Capacity(5)}, []config.Option{config.Capacity(7)}, "Capacity 5 to 7"},
-		"a strategy":    {nil, []config.Option{config.Evict(eviction.LeastFrequentlyUsed[string](9))}, "Eviction LeastRecentlyUpdated[capacity 4096] to LeastFrequentlyUsed[capacity 9]"},
+		"a strategy":    {nil, []config.Option{config.Evict(eviction.LeastFrequentlyUsed[string](9))}, "Eviction TinyLFU[capacity 4096] to LeastFrequentlyUsed[capacity 9]"},
 		"another alike": {[]config.Option{config.Evict(eviction.LeastFrequentlyUsed[string](9))}, []config.Option{config.Evict(eviction.LeastFrequentlyUsed[string](9))}, "Eviction LeastFrequentlyUsed[capacity 9] to another"},
 		"weights":       {[]config.Option{config.Capacity(9)}, []config.Option{config.Weigh(func(string, int) int { return 1 })}, "Weigh none to func(string, int) int"},
 	} {

@@ -25,12 +25,14 @@ type Fixed[A any, K comparable, V any] struct {
 }
 
 // InMemory is the default configuration, changed by options: values live 30
-// minutes and are refreshed after 10, at most 4096 of them, the least recently
-// updated goes first, a load may take 2 minutes. Its storage is its own, so one
-// configuration serves one function. What is wrong with the options is reported
-// by memoize.Memoize and by Err.
+// minutes and are refreshed after 10, at most 4096 are kept, as eviction.TinyLFU
+// chooses, a load may take 2 minutes. Its storage is its own, so one configuration
+// serves one function. What is wrong with the options is reported by memoize.Memoize
+// and by Err.
 //
-// It is py-memoize's DefaultInMemoryCacheConfiguration.
+// It is py-memoize's DefaultInMemoryCacheConfiguration, except that there the value
+// that was updated longest ago goes first: for that, give
+// Evict(eviction.LeastRecentlyUpdated[K](4096)).
 func InMemory[K comparable, V any](opts ...Option) *Fixed[K, K, V] {
 	return InMemoryKeyed[K, K, V](Identity[K](), opts...)
 }

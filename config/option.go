@@ -96,15 +96,16 @@ func Builder[K comparable, V any](b entry.Builder[K, V]) Option {
 }
 
 // Capacity is how many values are kept, or how much they may weigh together: see
-// Weigh. The least recently updated goes first; with Evict, the strategy is given
-// its capacity itself. Zero keeps none and still makes callers who come together
-// share a load. Default 4096. A value is released after those who waited for the
-// load that pushed it out have been answered, so for a moment there may be a few
-// more.
+// Weigh. When there are too many, eviction.TinyLFU chooses which one goes: it keeps
+// what is asked for often or comes back soon, so that a scan of new keys does not push
+// out what is popular. With Evict, another strategy chooses, and is given its capacity
+// itself. Zero keeps none and still makes callers who come together share a load.
+// Default 4096. A value is released after those who waited for the load that pushed it
+// out have been answered, so for a moment there may be a few more.
 //
 // Applied to a Live, it gives the strategy in force another capacity, if that is
 // an eviction.Resizer as all of this project's but None are, and releases at once
-// what is too much. Others give way to the least recently updated.
+// what is too much. Others give way to eviction.TinyLFU.
 func Capacity(n int) Option {
 	return setting("Capacity", func(dr *draft) { dr.capacity = &n })
 }
@@ -120,7 +121,9 @@ func Evict[K comparable](s eviction.Strategy[K]) Option {
 // stored, concurrently and with no lock held, and must return more than zero: else,
 // or if it panics, the load or the Set fails with an error that names the key. One
 // that weighs more than the whole capacity is returned and not kept, which an
-// observe.TooHeavy tells. The strategy has to be an eviction.Weigher. Keys, and the
+// observe.TooHeavy tells. Where there is no room, eviction.TinyLFU, the default, keeps
+// a value that weighs more than a hundredth of the capacity or so only if its key is
+// loaded a second or third time. The strategy has to be an eviction.Weigher. Keys, and the
 // 100 bytes or so that an entry takes itself, count only if the function counts
 // them.
 func Weigh[K comparable, V any](weigh func(key K, value V) int) Option {

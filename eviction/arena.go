@@ -128,6 +128,19 @@ func (a *arena[K, X]) append(r *row, place uint32) {
 	r.weight += a.weightOf(place)
 }
 
+// prepend puts a place that is in no row at the front of one.
+func (a *arena[K, X]) prepend(r *row, place uint32) {
+	c := a.at(place)
+	c.prev, c.next = 0, r.first
+	if r.first != 0 {
+		a.at(r.first).prev = place
+	} else {
+		r.last = place
+	}
+	r.first = place
+	r.weight += a.weightOf(place)
+}
+
 // unlink takes a place out of its row.
 func (a *arena[K, X]) unlink(r *row, place uint32) {
 	c := a.at(place)

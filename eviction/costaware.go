@@ -77,11 +77,6 @@ func (s *costAware[K]) drop(place uint32) {
 	s.shelf.settle(s.note(place).in)
 }
 
-func (s *costAware[K]) enterWindow(place uint32) {
-	s.note(place).in = inWindow
-	s.keys.append(&s.window, place)
-}
-
 // enterMain puts a place that is in no row at the end of that of its price.
 func (s *costAware[K]) enterMain(place uint32) {
 	in := 1 + rowOfPrice(s.price(place))
@@ -112,6 +107,7 @@ func (s *costAware[K]) add(place uint32, e *entry.Meta) {
 		s.enterMain(place)
 		return
 	}
+	n.in = inWindow
 	s.enterWindow(place)
 	s.settle()
 }

@@ -60,6 +60,9 @@ func (m *costAwareModel) widen(by float64) {
 	m.share = min(0.8, max(0, m.share+by*min(0.002, one)))
 }
 func (m *costAwareModel) renew(key int) {
+	if slices.Contains(m.window, key) && m.weights[key] > m.windowMax() {
+		m.window = slices.Insert(without(m.window, key), 0, key)
+	}
 	if m.took >= 0 {
 		m.steps[key] = uint8((3*int(m.steps[key]) + int(m.costs.step(m.took)) + 2) / 4)
 	}
@@ -113,7 +116,11 @@ func (m *costAwareModel) add(key int) {
 		m.enterMain(key)
 		return
 	}
-	m.window = append(m.window, key)
+	if m.weights[key] > m.windowMax() {
+		m.window = slices.Insert(m.window, 0, key)
+	} else {
+		m.window = append(m.window, key)
+	}
 	for m.sum(m.window) > m.windowMax() && m.mainWeight()+m.weights[m.window[0]] <= m.capacity-m.windowMax() {
 		first := m.window[0]
 		m.window = m.window[1:]
@@ -143,7 +150,7 @@ func (m *costAwareModel) cameBack(key, away int) bool {
 func (m *costAwareModel) next() int {
 	for m.sum(m.window) > m.windowMax() {
 		key := m.window[0]
-		if m.wasRead(key) {
+		if m.wasRead(key) && m.weights[key] <= m.windowMax() {
 			m.window = append(m.window[1:], key)
 			continue
 		}

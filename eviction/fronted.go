@@ -120,6 +120,29 @@ func (s *fronted[K]) widen(by float64) {
 	s.share = min(mostShare, max(0, s.share+by*min(mostStep, one)))
 }
 
+// isHeavy tells whether a place weighs more than the window may.
+func (s *fronted[K]) isHeavy(place uint32) bool { return s.keys.weightOf(place) > s.windowMax() }
+
+// enterWindow puts a place that is in no row into the window: at its end, or if it is
+// too heavy for it at its front, where it is judged at once and pushes nothing else
+// out of the window.
+func (s *fronted[K]) enterWindow(place uint32) {
+	if s.isHeavy(place) {
+		s.keys.prepend(&s.window, place)
+	} else {
+		s.keys.append(&s.window, place)
+	}
+}
+
+// renew lets a place that has become too heavy for the window be judged next.
+func (s *fronted[K]) renew(place uint32, e *entry.Meta) {
+	s.marking.renew(place, e)
+	if s.note(place).in == inWindow && s.isHeavy(place) {
+		s.keys.unlink(&s.window, place)
+		s.keys.prepend(&s.window, place)
+	}
+}
+
 // settle lets what is too much in the window go into the main part while that has
 // room.
 func (s *fronted[K]) settle() {
@@ -136,7 +159,7 @@ func (s *fronted[K]) next() uint32 {
 	s.looks = 0
 	for s.window.weight > s.windowMax() {
 		candidate := s.window.first
-		if s.wasRead(candidate) {
+		if s.wasRead(candidate) && !s.isHeavy(candidate) {
 			s.keys.toEnd(&s.window, candidate)
 			continue
 		}

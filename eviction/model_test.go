@@ -370,7 +370,11 @@ func (m *windowedModel) protectedMax() int {
 	}
 	return int(0.8 * float64(m.capacity-m.windowMax()))
 }
-func (m *windowedModel) renew(int) {}
+func (m *windowedModel) renew(key int) {
+	if slices.Contains(m.window, key) && m.weights[key] > m.windowMax() {
+		m.window = slices.Insert(without(m.window, key), 0, key)
+	}
+}
 func (m *windowedModel) drop(key int) {
 	m.window, m.probation, m.protected = without(m.window, key), without(m.probation, key), without(m.protected, key)
 }
@@ -406,15 +410,7 @@ func (m *windowedModel) victim() (key int, ok bool) {
 		m.widen(-0.05 / 2 * float64(m.capacity) / float64(m.sum(from)))
 		m.drop(key)
 		m.protected = append(m.protected, key)
-		for m.sum(m.protected) > m.protectedMax() {
-			key := m.protected[0]
-			m.protected = m.protected[1:]
-			if m.wasRead(key) {
-				m.protected = append(m.protected, key)
-			} else {
-				m.probation = append(m.probation, key)
-			}
-		}
+		m.demote()
 	}
 }
 func (m *windowedModel) add(key int) {
@@ -423,10 +419,14 @@ func (m *windowedModel) add(key int) {
 	away, count, known := m.gone.recall(maphash.Comparable(m.seed, key), uint32(m.now))
 	m.counts[key] = min(15, int(count)+1)
 	if known && m.cameBack(int(away)) {
-		m.probation = append(m.probation, key)
+		m.enterMain(key)
 		return
 	}
-	m.window = append(m.window, key)
+	if m.weights[key] > m.windowMax() {
+		m.window = slices.Insert(m.window, 0, key)
+	} else {
+		m.window = append(m.window, key)
+	}
 	m.settle()
 }
 func (m *windowedModel) cameBack(away int) bool {
@@ -437,12 +437,26 @@ func (m *windowedModel) cameBack(away int) bool {
 		return false
 	}
 	victim, ok := m.victim()
-	if !ok || away >= m.now-m.used[victim] {
+	if !ok || 2*(m.now-m.used[victim]) <= 3*away && !m.endsProtection(away) {
 		return false
 	}
 	if float64(away)*float64(m.step()) <= (m.share+0.05)*float64(m.capacity) {
 		m.widen(1)
 	}
+	return true
+}
+
+// endsProtection makes what is protected, and was idle for three times as long as a
+// key was away, the next victim.
+func (m *windowedModel) endsProtection(away int) bool {
+	for len(m.protected) > 0 && m.wasRead(m.protected[0]) {
+		m.protected = append(m.protected[1:], m.protected[0])
+	}
+	if len(m.protected) == 0 || m.now-m.used[m.protected[0]] <= 3*away {
+		return false
+	}
+	m.probation = slices.Insert(m.probation, 0, m.protected[0])
+	m.protected = m.protected[1:]
 	return true
 }
 func (m *windowedModel) settle() {
@@ -452,6 +466,25 @@ func (m *windowedModel) settle() {
 		if m.wasRead(key) {
 			m.window = append(m.window, key)
 		} else {
+			m.enterMain(key)
+		}
+	}
+}
+func (m *windowedModel) enterMain(key int) {
+	if w := m.weights[key]; m.total() > m.capacity && w > m.windowMax() && w > m.sum(m.probation) {
+		m.protected = append(m.protected, key)
+		m.demote()
+	} else {
+		m.probation = append(m.probation, key)
+	}
+}
+func (m *windowedModel) demote() {
+	for m.sum(m.protected) > m.protectedMax() {
+		key := m.protected[0]
+		m.protected = m.protected[1:]
+		if m.wasRead(key) {
+			m.protected = append(m.protected, key)
+		} else {
 			m.probation = append(m.probation, key)
 		}
 	}
@@ -459,7 +492,7 @@ func (m *windowedModel) settle() {
 func (m *windowedModel) next() int {
 	for m.sum(m.window) > m.windowMax() {
 		key := m.window[0]
-		if m.wasRead(key) {
+		if m.wasRead(key) && m.weights[key] <= m.windowMax() {
 			m.window = append(m.window[1:], key)
 			continue
 		}
@@ -475,7 +508,7 @@ func (m *windowedModel) next() int {
 			return m.evict(key)
 		}
 		m.window = m.window[1:]
-		m.probation = append(m.probation, key)
+		m.enterMain(key)
 		return m.evict(victim)
 	}
 	if victim, ok := m.victim(); ok {

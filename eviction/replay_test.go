@@ -66,6 +66,7 @@ func workloads(seed uint64) map[string][]int {
 	random := rand.New(rand.NewPCG(seed, 1))
 	popular := rand.NewZipf(random, 1.1, 1, 20_000)
 	w := map[string][]int{}
+	repeated := repeatedScans(random, popular.Uint64)
 	for i := range n {
 		w["popular"] = append(w["popular"], int(popular.Uint64()))
 		w["loop"] = append(w["loop"], i%1500)
@@ -75,10 +76,39 @@ func workloads(seed uint64) map[string][]int {
 		} else {
 			w["scanned"] = append(w["scanned"], int(popular.Uint64()))
 		}
+		w["repeated scans"] = append(w["repeated scans"], repeated(i))
 		recent := i/4 - int(random.ExpFloat64()*300)
 		w["recent"] = append(w["recent"], max(0, recent))
 	}
 	return w
+}
+
+// repeatedScans are scans of a hundred keys that come back after one to three
+// thousand requests, three times in four, mixed with popular keys.
+func repeatedScans(random *rand.Rand, popular func() uint64) func(i int) int {
+	type scan struct{ first, due int }
+	var waiting []scan
+	next, current, left := 1_000_000, scan{}, 0
+	return func(i int) int {
+		if random.IntN(10) == 0 {
+			return int(popular())
+		}
+		if left == 0 {
+			if current.first != 0 && random.IntN(4) != 0 {
+				current.due = i + 1000 + random.IntN(2000)
+				waiting = append(waiting, current)
+				slices.SortFunc(waiting, func(a, b scan) int { return a.due - b.due })
+			}
+			if len(waiting) > 0 && waiting[0].due <= i {
+				current, waiting = waiting[0], waiting[1:]
+			} else {
+				current, next = scan{first: next}, next+100
+			}
+			left = 100
+		}
+		left--
+		return current.first + 99 - left
+	}
 }
 
 func TestLeastRecentlyUsedIsNearlyExact(t *testing.T) {
@@ -129,12 +159,14 @@ func TestPoliciesAreGoodAtWhatTheyAreFor(t *testing.T) {
 		{"LIRS", "changing", eviction.LIRS[int], lru("changing") - 2},
 		{"TinyLFU", "changing", eviction.TinyLFU[int], lru("changing") - 6},
 		{"LeastFrequentlyUsed", "changing", eviction.LeastFrequentlyUsed[int], lru("changing") - 4},
+		{"LIRS", "repeated scans", eviction.LIRS[int], lru("repeated scans") + 18},
+		{"TinyLFU", "repeated scans", eviction.TinyLFU[int], lru("repeated scans") + 15},
 		{"LeastRecentlyUsed", "recent", eviction.LeastRecentlyUsed[int], 70},
 		{"LIRS", "recent", eviction.LIRS[int], lru("recent") - 8},
 		{"TinyLFU", "recent", eviction.TinyLFU[int], lru("recent") - 8},
 	} {
 		got := ratio(c.make, c.workload)
-		t.Logf("%-20s %-9s %5.2f %% (LRU %5.2f %%)", c.name, c.workload, got, lru(c.workload))
+		t.Logf("%-20s %-14s %5.2f %% (LRU %5.2f %%)", c.name, c.workload, got, lru(c.workload))
 		if got < c.least {
 			t.Errorf("%s, %s: %.2f %%, want %.2f %% or more", c.name, c.workload, got, c.least)
 		}

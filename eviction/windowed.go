@@ -66,10 +66,11 @@ func (s *windowed[K]) add(place uint32, e *entry.Meta) {
 	away, count, known := s.gone.recall(s.hash(place), n.used)
 	n.count = min(mostCount, count+1)
 	if known && !s.isAll() && s.cameBack(place, away) {
-		s.put(place, onProbation)
+		s.enterMain(place)
 		return
 	}
-	s.put(place, inWindow)
+	n.in = inWindow
+	s.enterWindow(place)
 	s.settle()
 }
 
@@ -107,14 +108,49 @@ func (s *windowed[K]) demote() {
 	}
 }
 
-// prefers tells whether a key is back sooner than the victim was idle for.
-func (s *windowed[K]) prefers(_, away, victim uint32) bool { return away < s.idle(victim) }
+// prefers tells whether the victim was idle for more than one and a half times as
+// long as the key was away. A key that is back only a little sooner says nothing:
+// where everything comes back after about the same time, say in long scans that are
+// repeated, the entry that has been idle longest is also the one that is due next.
+//
+// What is protected stays until it was idle for three times as long; then it is the
+// next victim.
+func (s *windowed[K]) prefers(_, away, victim uint32) bool {
+	if 2*s.idle(victim) > 3*away {
+		return true
+	}
+	for s.protected.first != 0 && s.wasRead(s.protected.first) {
+		s.keys.toEnd(&s.protected, s.protected.first)
+	}
+	place := s.protected.first
+	if place == 0 || s.idle(place) <= 3*away {
+		return false
+	}
+	s.keys.unlink(&s.protected, place)
+	s.note(place).in = onProbation
+	s.keys.prepend(&s.probation, place)
+	return true
+}
 
 func (s *windowed[K]) outweighs(candidate, victim uint32) bool {
 	return s.frequency && s.note(candidate).count > s.note(victim).count+1
 }
 
-func (s *windowed[K]) promote(place uint32) { s.move(place, onProbation) }
+func (s *windowed[K]) promote(place uint32) {
+	s.drop(place)
+	s.enterMain(place)
+}
+
+// enterMain puts a place that is in no row on probation. One that weighs more than
+// everything there would be its own victim: others lose their protection for it.
+func (s *windowed[K]) enterMain(place uint32) {
+	if s.keys.weight > s.capacity && s.isHeavy(place) && s.keys.weightOf(place) > s.probation.weight {
+		s.put(place, isProtected)
+		s.demote()
+		return
+	}
+	s.put(place, onProbation)
+}
 
 func (s *windowed[K]) clear() {
 	s.fronted.clear()

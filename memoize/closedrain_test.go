@@ -11,6 +11,7 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/memoize"
 )
 
@@ -123,7 +124,7 @@ func TestPostprocessingOnEveryReturn(t *testing.T) {
 func TestEvictionOfAKeyThatIsBeingUpdated(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		source := returning[string](1)
-		f := memoize.Must(memoize.New(source.load, with(config.Capacity(1))...))
+		f := memoize.Must(memoize.New(source.load, with(config.Evict(eviction.LeastRecentlyUpdated[string](1)))...))
 		wants(t, 1)(f.Call(t.Context(), "a"))
 		time.Sleep(2 * time.Minute)
 		open := source.holds()

@@ -244,7 +244,7 @@ func TestCapacityHoldsAcrossASwapOfTheStorage(t *testing.T) {
 	})
 	t.Run("learns", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			live := mutable(with(config.Capacity(2))...)
+			live := mutable(with(config.Evict(eviction.LeastRecentlyUpdated[string](2)))...)
 			f := memoize.Must(memoize.Memoize(returning[string](1).load, live))
 			next := &kept{storage.NewInMemory[string, int]()}
 			for i := range 5 {

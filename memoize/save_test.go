@@ -248,7 +248,7 @@ func TestRestoreGivesNoRoomToWhatHasExpired(t *testing.T) {
 // Where something is stored already, the newer stays, and the capacity holds.
 func TestRestoreKeepsWhatIsNewer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := savable(t, config.Capacity(3))
+		g := savable(t, config.Evict(eviction.LeastRecentlyUpdated[string](3)))
 		if err := g.Set(t.Context(), "b", "older"); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/config"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/invalidation"
 	"github.com/perennial-go/perennial/memoize"
 	"github.com/perennial-go/perennial/storage"
@@ -218,7 +219,7 @@ func TestSeed18CapacityTwo(t *testing.T) {
 		text := func(a args) string { return fmt.Sprintf("('%s', '%s')", a.arg, a.kwarg) }
 		store := storage.NewInMemory[string, int]()
 		source := returning[args](0)
-		f := memoize.Must(memoize.NewKeyed(source.load, text, config.Capacity(2), config.Storage(store)))
+		f := memoize.Must(memoize.NewKeyed(source.load, text, config.Evict(eviction.LeastRecentlyUpdated[string](2)), config.Storage(store)))
 		for i := 1; i <= 4; i++ {
 			wants(t, 0)(f.Call(t.Context(), args{fmt.Sprintf("test%d", i), fmt.Sprintf("args%d", i)}))
 		}

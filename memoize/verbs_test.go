@@ -11,6 +11,7 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/memoize"
 	"github.com/perennial-go/perennial/storage"
 )
@@ -89,7 +90,7 @@ func TestWhatGoesTakesItsDelayAlong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				source := returning[string](1)
-				f := memoize.Must(memoize.New(source.load, with(config.Logger(discardLog), config.Capacity(1))...))
+				f := memoize.Must(memoize.New(source.load, with(config.Logger(discardLog), config.Evict(eviction.LeastRecentlyUpdated[string](1)))...))
 				each(t, f, "key")
 				var saved strings.Builder
 				if _, err := f.Save(t.Context(), &saved); err != nil {

@@ -20,12 +20,17 @@ import (
 // and weigh their length.
 func ofLength(t *testing.T, opts ...config.Option) *memoize.Func[string, string] {
 	t.Helper()
+	return boundedBy(t, config.Capacity(10), opts...)
+}
+
+func boundedBy(t *testing.T, bound config.Option, opts ...config.Option) *memoize.Func[string, string] {
+	t.Helper()
 	load := func(_ context.Context, arg string) (string, error) {
 		var n int
 		_, err := fmt.Sscanf(arg, "%d", &n)
 		return strings.Repeat("x", n), err
 	}
-	opts = append([]config.Option{config.Capacity(10), config.Logger(quiet), config.Name("lengths"), config.Weigh(lengthOf)}, opts...)
+	opts = append([]config.Option{bound, config.Logger(quiet), config.Name("lengths"), config.Weigh(lengthOf)}, opts...)
 	f, err := memoize.New(load, opts...)
 	return must(t, f, err)
 }
@@ -49,7 +54,7 @@ func holds(t *testing.T, f *memoize.Func[string, string], args ...string) {
 
 func TestG11CapacityIsAWeight(t *testing.T) {
 	ctx := t.Context()
-	f := ofLength(t)
+	f := boundedBy(t, config.Evict(eviction.LeastRecentlyUpdated[string](10)))
 	for _, arg := range []string{"3a", "3b", "3c"} {
 		must(t, f, err2(f.Call(ctx, arg)))
 	}

@@ -58,7 +58,7 @@ func run(ctx context.Context, w io.Writer) error {
 	// region options
 	byOptions, err := memoize.NewKeyed(search, query.canonical,
 		config.UpdateAfter(2*time.Minute), config.ExpireAfter(5*time.Minute),
-		config.Capacity(2),
+		config.Evict(eviction.LeastRecentlyUpdated[string](2)),
 		config.MethodTimeout(time.Second),
 		config.Postprocess(config.DeepCopy[[]string]()),
 		config.Name("search"))

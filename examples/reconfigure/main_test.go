@@ -25,7 +25,7 @@ bob: version 2, ["new"] (stale)
 level=INFO msg="configuration changed" func=profiles changes="Builder LifeSpan[update after 100ms, expire after 1h0m0s] to LifeSpan[update after 1m0s, expire after 1h0m0s]"
 # strategy
 5 entries
-level=INFO msg="configuration changed" func=profiles changes="Eviction LeastRecentlyUpdated[capacity 4096] to LeastRecentlyUpdated[capacity 2]"
+level=INFO msg="configuration changed" func=profiles changes="Eviction TinyLFU[capacity 4096] to LeastRecentlyUpdated[capacity 2]"
 2 entries
 # postprocessing
 ann: version 7, ["changed by a caller"] (hit)

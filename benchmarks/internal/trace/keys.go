@@ -3,6 +3,7 @@ package trace
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sort"
 )
 
@@ -47,6 +48,49 @@ func scanKeys(p params, r *rand.Rand) func() uint64 {
 			return fresh
 		}
 		return popular()
+	}
+}
+
+// run is consecutive keys, which come back.
+type run struct {
+	first, length uint64
+	due           int // the request from which they may come back
+}
+
+// runKeys asks nine times in ten for the next key of a run. When a run ends, the
+// one that is due for longest comes back, or else one that has not come before, as long as
+// there is one. The popular keys are a tenth of all.
+func runKeys(p params, r *rand.Rand) func() uint64 {
+	keys, cache := uint64(p["keys"]), int(p["cache"])
+	popular := max(1, keys/10)
+	rank := zipf(r, int(popular), p["s"])
+	var waiting []run // in the order of due
+	now, next, current, at := 0, popular, run{}, uint64(0)
+	follow := func() {
+		if current.length > 0 && (next >= keys || r.Float64() >= 1/p["times"]) {
+			current.due = now + cache + r.IntN(2*cache+1)
+			i := sort.Search(len(waiting), func(i int) bool { return waiting[i].due > current.due })
+			waiting = slices.Insert(waiting, i, current)
+		}
+		at = 0
+		if len(waiting) > 0 && (waiting[0].due <= now || next >= keys) {
+			current, waiting = waiting[0], waiting[1:]
+			return
+		}
+		length := max(1, uint64(p["length"])/2+r.Uint64N(uint64(p["length"])+1))
+		current = run{first: next, length: min(length, max(next+1, keys)-next)}
+		next += current.length
+	}
+	return func() uint64 {
+		now++
+		if r.IntN(10) == 0 {
+			return rank()
+		}
+		if at == current.length {
+			follow()
+		}
+		at++
+		return current.first + at - 1
 	}
 }
 

@@ -38,6 +38,9 @@ var workloads = []workload{
 	{"loop", "the same keys in the same order, over and over", []param{requests, distinct}, loopKeys},
 	{"scan", "a Zipf distribution, and every so often a scan of keys that never come again",
 		[]param{requests, distinct, skew, {"every", 10_000, "requests from one scan to the next"}, {"length", 3_000, "keys of a scan"}}, scanKeys},
+	{"runs", "long sequential runs that come back after one to three times as many requests as a cache holds, mixed with a tenth by a Zipf distribution",
+		[]param{requests, distinct, skew, {"length", 1_000, "keys of a run, half as many to half as many again"},
+			{"cache", 6_000, "entries of the cache"}, {"times", 4, "how often a run comes, on average"}}, runKeys},
 	{"shift", "a Zipf distribution whose popularity moves on from key to key",
 		[]param{requests, distinct, skew, {"every", 10_000, "requests from one move to the next"}, {"by", 1_000, "keys that it moves on"}}, shiftKeys},
 }

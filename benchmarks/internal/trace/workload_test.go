@@ -75,6 +75,52 @@ func TestLoop(t *testing.T) {
 	}
 }
 
+func TestRunsComeBack(t *testing.T) {
+	const keys, cache, length, n = 10_000, 1_000, 50, 30_000
+	all := requestsOf(drawn(t, "runs:n=30000:keys=10000:cache=1000:length=50", 1))
+	number := map[uint64]int{}
+	for k := range keys {
+		number[mix(uint64(k))] = k
+	}
+	last, visits, popular, following, early, late, before := map[int]int{}, map[int]int{}, 0, 0, 0, 0, 0
+	for i, r := range all {
+		k, known := number[r.Key]
+		if !known {
+			t.Fatalf("request %d is of none of the keys", i)
+		}
+		if k < keys/10 {
+			popular++
+			continue
+		}
+		if k == before+1 {
+			following++
+		}
+		before = k
+		if at, again := last[k]; again {
+			switch away := i - at; {
+			case away < cache:
+				early++
+			case away > 3*cache+4*length:
+				late++
+			}
+		}
+		last[k] = i
+		visits[k]++
+	}
+	if share := float64(popular) / n; share < 0.09 || share > 0.11 {
+		t.Errorf("%.3f of all requests are of popular keys", share)
+	}
+	if share := float64(following) / float64(n-popular); share < 0.95 {
+		t.Errorf("only %.3f of the keys of runs follow one another", share)
+	}
+	if early+late > n/50 {
+		t.Errorf("keys come back %d times too early and %d times too late", early, late)
+	}
+	if mean := float64(n-popular) / float64(len(visits)); mean < 3 || mean > 4.5 {
+		t.Errorf("a key comes %.1f times", mean)
+	}
+}
+
 func TestScanHasKeysThatNeverComeAgain(t *testing.T) {
 	all := requestsOf(drawn(t, "scan:n=1000:keys=50:every=100:length=50", 1))
 	_, fresh := counts(all, 50)

@@ -30,7 +30,7 @@ func TestConformanceOnMiniredis(t *testing.T) {
 		t.Skip("its scripts are interpreted, which takes ten times as long; what is ours is run against real servers")
 	}
 	const (
-		ofStrings = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Prober | storagetest.Lister | storagetest.KeyLimit
+		ofStrings = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Lister | storagetest.KeyLimit
 		ofFields  = ofStrings &^ storagetest.Toucher
 		ofEntries = ofStrings | storagetest.Fenced
 	)

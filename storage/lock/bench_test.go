@@ -64,8 +64,8 @@ func BenchmarkHandOver(b *testing.B) {
 	b.ReportMetric(float64(handed.Nanoseconds())/float64(b.N), "ns/hand-over")
 }
 
-func (e *listener) waits(tree string) int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(e.waiters[tree])
+func (l *listener) waits(tree string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.waiters[tree])
 }

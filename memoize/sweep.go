@@ -27,6 +27,7 @@ func (v *evictor[A, K, V]) sweep() {
 	}
 	defer v.plans.unuse(p)
 	if !p.sweeps || p.off == ErrClosed {
+		v.stores.sweeper.End(0, 0, entry.Never)
 		return
 	}
 	began, now := v.time.Steady(), v.time.Now()

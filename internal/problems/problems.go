@@ -2,6 +2,7 @@
 package problems
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
@@ -38,7 +39,7 @@ func (t *Problems) Meet(k observe.Kind, now entry.Instant) (count int) {
 	s.last.Store(int64(now))
 	s.count.Add(1)
 	told := s.told.Load()
-	if told != 0 && now.Sub(entry.Instant(told)) < Interval || !s.told.CompareAndSwap(told, max(1, int64(now))) {
+	if told != 0 && now.Sub(entry.Instant(told)) < Interval || !s.told.CompareAndSwap(told, cmp.Or(int64(now), 1)) {
 		return 0
 	}
 	t.any.Store(true)

@@ -140,7 +140,7 @@ func (l *Runs) due(r *Run, now, deadline entry.Instant) {
 		if r.own != nil {
 			r.own.Stop()
 		}
-		r.own = time.AfterFunc(deadline.Sub(now), l.Expire)
+		r.own = time.AfterFunc(deadline.Sub(now), func() { l.expireOwn(r) })
 	}
 }
 
@@ -159,25 +159,21 @@ func (l *Runs) arm(now, at entry.Instant) {
 // Expire tells the runners whose deadline has passed. It is what the timer does.
 func (l *Runs) Expire() {
 	now := l.time.Steady()
-	elsewhere := l.time.ElsewhereAt(now)
 	var late []*Run
 	l.mu.Lock()
 	nearest := entry.Never
 	for r := l.first; r != nil; r = r.next {
-		if elsewhere != (r.own != nil) {
+		if r.own != nil {
 			continue // its time is another
 		}
 		if r.deadline <= now {
 			late = append(late, r)
-			r.deadline, r.expired = entry.Never, true
-			r.expiring++
+			r.expire()
 		}
 		nearest = min(nearest, r.deadline)
 	}
-	if !elsewhere {
-		l.armed = entry.Never
-		l.arm(now, nearest)
-	}
+	l.armed = entry.Never
+	l.arm(now, nearest)
 	l.mu.Unlock()
 	for i, r := range late {
 		if i < len(late)-1 { // nobody waits for the user code of another
@@ -186,6 +182,27 @@ func (l *Runs) Expire() {
 			l.timeout(r)
 		}
 	}
+}
+
+// expireOwn tells the runner of a run with a timer of its own. Runs of other bubbles
+// have deadlines that mean nothing in this one.
+func (l *Runs) expireOwn(r *Run) {
+	now := l.time.Steady()
+	l.mu.Lock()
+	late := !r.over && r.deadline <= now
+	if late {
+		r.expire()
+	}
+	l.mu.Unlock()
+	if late {
+		l.timeout(r)
+	}
+}
+
+// expire marks a run whose deadline has passed. The lock is held.
+func (r *Run) expire() {
+	r.deadline, r.expired = entry.Never, true
+	r.expiring++
 }
 
 // timeout tells a run's runner that its time is over. The run may come back meanwhile:

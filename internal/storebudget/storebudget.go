@@ -13,7 +13,9 @@ import (
 	"github.com/perennial-go/perennial/internal/timeline"
 )
 
-// MaxOverdue bounds the goroutines that a storage can keep by not returning.
+// MaxOverdue is how many operations may have exceeded their budget and still run: then
+// no other one begins. So goroutines do not pile up behind a storage that never returns.
+// Operations that are within their budget are not counted, however many they are.
 const MaxOverdue = 64
 
 var (

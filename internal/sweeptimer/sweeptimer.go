@@ -26,10 +26,11 @@ type Timer struct {
 	time  *timeline.Timeline
 	sweep func()
 
-	at       atomic.Int64 // what it is armed for, Never while it is not
+	at       atomic.Int64 // what it is armed for, or is to be after the sweep that runs; Never if for nothing
 	mu       sync.Mutex
 	timer    *clock.Timer
 	earliest entry.Instant // no sweep before this
+	sweeping bool          // a sweep runs: no other one begins
 	stopped  bool
 }
 
@@ -59,16 +60,21 @@ func (s *Timer) arm(end entry.Instant) {
 		return // what is stored there is over as soon as it is looked at outside
 	}
 	s.at.Store(int64(end))
+	if s.sweeping {
+		return // End looks at it
+	}
 	if s.timer != nil {
 		s.timer.Stop()
 	}
 	s.timer = s.time.Clock.AfterFunc(max(0, end.Sub(s.time.Now())), s.sweep)
 }
 
-// Begin is called when a sweep begins: writes arm for the next one from now on.
+// Begin is called when a sweep begins: writes arm for the next one from now on, which
+// begins after End.
 func (s *Timer) Begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.sweeping = true
 	s.at.Store(int64(entry.Never))
 }
 
@@ -78,6 +84,9 @@ func (s *Timer) End(took time.Duration, idle float64, nearest entry.Instant) {
 	wait := max(took, time.Duration(min(share*idle*float64(took), math.MaxInt64/2)))
 	s.mu.Lock()
 	s.earliest = s.time.Now().Add(wait)
+	s.sweeping = false
+	nearest = min(nearest, entry.Instant(s.at.Load())) // of what was written meanwhile
+	s.at.Store(int64(entry.Never))
 	s.mu.Unlock()
 	s.Arm(nearest)
 }

@@ -36,7 +36,7 @@ func Adaptive[K comparable](capacity int) Strategy[K] {
 }
 
 type adaptive[K comparable] struct {
-	windowed[K]
+	segmented[K]
 	way      way
 	sample   sample
 	reads    reads  // of keys in the sample
@@ -89,12 +89,12 @@ func (s *adaptive[K]) add(place uint32, e *entry.Meta) {
 		s.follow(w)
 	}
 	s.change()
-	s.windowed.add(place, e)
+	s.segmented.add(place, e)
 	s.tag(place)
 }
 
 func (s *adaptive[K]) renew(place uint32, e *entry.Meta) {
-	s.windowed.renew(place, e)
+	s.segmented.renew(place, e)
 	s.tag(place)
 }
 
@@ -176,7 +176,7 @@ func (s *adaptive[K]) SetCapacity(capacity int) {
 }
 
 func (s *adaptive[K]) clear() {
-	s.windowed.clear()
+	s.segmented.clear()
 	s.sample, s.untagged = sample{}, 0
 }
 

@@ -73,7 +73,7 @@ func (s *sample) resize(capacity int) {
 
 // shadow is a cache without values, of hashes for keys.
 type shadow struct {
-	windowed[uint64]
+	segmented[uint64]
 	held  map[uint64]*entry.Meta
 	spare *entry.Meta // of a key that is gone, for one that comes
 }

@@ -39,7 +39,7 @@ func CostAware[K comparable](capacity int) Strategy[K] {
 }
 
 type costAware[K comparable] struct {
-	fronted[K]
+	windowFront[K]
 	telling sync.Mutex // comes before the lock of bounded
 	took    time.Duration
 	costs   costs
@@ -61,7 +61,7 @@ func (s *costAware[K]) MarkLoaded(key K, e, old *entry.Meta, weight int, took ti
 	s.telling.Lock()
 	defer s.telling.Unlock()
 	s.took = took
-	s.fronted.MarkWeighed(key, e, old, weight)
+	s.windowFront.MarkWeighed(key, e, old, weight)
 }
 
 // rowOf is by the entry's note: the window's or, from 1 on, the one of a price.
@@ -114,7 +114,7 @@ func (s *costAware[K]) add(place uint32, e *entry.Meta) {
 
 // renew notes what the new load took, which may be another row's price.
 func (s *costAware[K]) renew(place uint32, e *entry.Meta) {
-	s.fronted.renew(place, e)
+	s.windowFront.renew(place, e)
 	s.costs.blend(place, s.took)
 	if in := s.note(place).in; in != inWindow && in != 1+rowOfPrice(s.price(place)) {
 		s.promote(place)
@@ -122,6 +122,6 @@ func (s *costAware[K]) renew(place uint32, e *entry.Meta) {
 }
 
 func (s *costAware[K]) clear() {
-	s.fronted.clear()
+	s.windowFront.clear()
 	s.shelf = shelf{}
 }

@@ -22,4 +22,4 @@ func LIRS[K comparable](capacity int) Strategy[K] {
 	return s
 }
 
-type lirs[K comparable] struct{ windowed[K] }
+type lirs[K comparable] struct{ segmented[K] }

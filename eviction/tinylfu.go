@@ -32,4 +32,4 @@ func TinyLFU[K comparable](capacity int) Strategy[K] {
 	return s
 }
 
-type tinyLFU[K comparable] struct{ windowed[K] }
+type tinyLFU[K comparable] struct{ segmented[K] }

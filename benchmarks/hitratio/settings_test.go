@@ -54,7 +54,7 @@ func TestParse(t *testing.T) {
 	if got := strings.Join(names, " "); got != "OPT LRU otter" {
 		t.Errorf("%s take part, want OPT LRU otter", got)
 	}
-	if all := parsed(t); len(all.policies) != len(policies()) || all.sizes != nil || len(all.traces) != 4 {
+	if all := parsed(t); len(all.policies) != len(policies()) || all.sizes != nil || len(all.traces) != 5 {
 		t.Errorf("without flags there are %d policies, sizes %v, traces %q", len(all.policies), all.sizes, all.traces)
 	}
 }

@@ -2,11 +2,11 @@ package eviction
 
 import "github.com/perennial-go/perennial/entry"
 
-// windowed is what LIRS and TinyLFU share: their main part. All its rows are in the
+// segmented is what LIRS and TinyLFU share: their main part. All its rows are in the
 // order in which entries were looked at last; at the end of one an entry that was
 // read since starts again.
-type windowed[K comparable] struct {
-	fronted[K]
+type segmented[K comparable] struct {
+	windowFront[K]
 	probation row     // of the main part; its next victim is here
 	protected row     // of the main part: what was read while on probation
 	protects  float64 // of the main part that may be protected
@@ -21,20 +21,20 @@ const (
 
 const mostProtected = 0.8 // of the main part, where any of it is
 
-func (s *windowed[K]) init(name string, capacity int, p policy) {
-	s.fronted.init(name, capacity, p, s)
+func (s *segmented[K]) init(name string, capacity int, p policy) {
+	s.windowFront.init(name, capacity, p, s)
 	s.time.most = 1
 }
 
 // isAll tells whether everything belongs into the window: what the main part still
 // has goes first, or moves there when it is read.
-func (s *windowed[K]) isAll() bool { return s.extra >= 1 }
+func (s *segmented[K]) isAll() bool { return s.extra >= 1 }
 
-func (s *windowed[K]) protectedMax() int {
+func (s *segmented[K]) protectedMax() int {
 	return int(s.protects * float64(max(0, s.capacity-s.windowMax())))
 }
 
-func (s *windowed[K]) rowOf(place uint32) *row {
+func (s *segmented[K]) rowOf(place uint32) *row {
 	switch s.note(place).in {
 	case inWindow:
 		return &s.window
@@ -44,21 +44,21 @@ func (s *windowed[K]) rowOf(place uint32) *row {
 	return &s.protected
 }
 
-func (s *windowed[K]) drop(place uint32) { s.keys.unlink(s.rowOf(place), place) }
+func (s *segmented[K]) drop(place uint32) { s.keys.unlink(s.rowOf(place), place) }
 
 // put puts a place that is in no row at the end of one.
-func (s *windowed[K]) put(place uint32, in uint8) {
+func (s *segmented[K]) put(place uint32, in uint8) {
 	s.note(place).in = in
 	s.keys.append(s.rowOf(place), place)
 }
 
 // move puts a place at the end of a row.
-func (s *windowed[K]) move(place uint32, in uint8) {
+func (s *segmented[K]) move(place uint32, in uint8) {
 	s.drop(place)
 	s.put(place, in)
 }
 
-func (s *windowed[K]) add(place uint32, e *entry.Meta) {
+func (s *segmented[K]) add(place uint32, e *entry.Meta) {
 	s.looks = 0
 	n := s.enter(place, e)
 	s.time.pass(s.keys.weightOf(place), s.capacity, windowedTicks)
@@ -75,7 +75,7 @@ func (s *windowed[K]) add(place uint32, e *entry.Meta) {
 }
 
 // victim is what the main part would release next, 0 if it is empty.
-func (s *windowed[K]) victim() uint32 {
+func (s *segmented[K]) victim() uint32 {
 	for {
 		place := s.probation.first
 		if place == 0 {
@@ -98,7 +98,7 @@ func (s *windowed[K]) victim() uint32 {
 }
 
 // demote puts back on probation what is too much to be protected.
-func (s *windowed[K]) demote() {
+func (s *segmented[K]) demote() {
 	for s.protected.weight > s.protectedMax() {
 		if place := s.protected.first; s.wasRead(place) {
 			s.keys.toEnd(&s.protected, place)
@@ -115,7 +115,7 @@ func (s *windowed[K]) demote() {
 //
 // What is protected stays until it was idle for three times as long; then it is the
 // next victim.
-func (s *windowed[K]) prefers(_, away, victim uint32) bool {
+func (s *segmented[K]) prefers(_, away, victim uint32) bool {
 	if 2*s.idle(victim) > 3*away {
 		return true
 	}
@@ -132,18 +132,18 @@ func (s *windowed[K]) prefers(_, away, victim uint32) bool {
 	return true
 }
 
-func (s *windowed[K]) outweighs(candidate, victim uint32) bool {
+func (s *segmented[K]) outweighs(candidate, victim uint32) bool {
 	return s.frequency && s.note(candidate).count > s.note(victim).count+1
 }
 
-func (s *windowed[K]) promote(place uint32) {
+func (s *segmented[K]) promote(place uint32) {
 	s.drop(place)
 	s.enterMain(place)
 }
 
 // enterMain puts a place that is in no row on probation. One that weighs more than
 // everything there would be its own victim: others lose their protection for it.
-func (s *windowed[K]) enterMain(place uint32) {
+func (s *segmented[K]) enterMain(place uint32) {
 	if s.keys.weight > s.capacity && s.isHeavy(place) && s.keys.weightOf(place) > s.probation.weight {
 		s.put(place, isProtected)
 		s.demote()
@@ -152,7 +152,7 @@ func (s *windowed[K]) enterMain(place uint32) {
 	s.put(place, onProbation)
 }
 
-func (s *windowed[K]) clear() {
-	s.fronted.clear()
+func (s *segmented[K]) clear() {
+	s.windowFront.clear()
 	s.probation, s.protected = row{}, row{}
 }

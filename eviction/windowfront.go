@@ -6,7 +6,7 @@ import (
 	"github.com/perennial-go/perennial/entry"
 )
 
-// fronted is what LIRS, TinyLFU and CostAware share. Keys come into a window. What
+// windowFront is what LIRS, TinyLFU and CostAware share. Keys come into a window. What
 // leaves it enters the main part only where that has room or where it is admitted in
 // place of the main part's own next victim. Of a key that goes it is remembered
 // when it was used last: if it comes back while it is better to keep than that
@@ -17,7 +17,7 @@ import (
 // shrinks as entries are read that the main part would lose to it.
 //
 // Time passes as keys come in.
-type fronted[K comparable] struct {
+type windowFront[K comparable] struct {
 	marking[K]
 	main   mainPart
 	window row
@@ -60,12 +60,12 @@ const (
 	mostTime        = math.MaxUint32 / readsMarked // after which it starts again
 )
 
-func (s *fronted[K]) init(name string, capacity int, p policy, main mainPart) {
+func (s *windowFront[K]) init(name string, capacity int, p policy, main mainPart) {
 	s.marking.init(name, capacity, p)
 	s.main, s.share, s.limit = main, firstShare, mostTime
 }
 
-func (s *fronted[K]) Mark(e *entry.Meta) {
+func (s *windowFront[K]) Mark(e *entry.Meta) {
 	mark := e.Mark()
 	was := mark.Load()
 	if is := s.time.now.Load()*readsMarked + min(was%readsMarked+1, s.time.most); is != was {
@@ -73,7 +73,7 @@ func (s *fronted[K]) Mark(e *entry.Meta) {
 	}
 }
 
-func (s *fronted[K]) windowMax() int {
+func (s *windowFront[K]) windowMax() int {
 	share := s.share + s.extra
 	if share >= 1 {
 		return max(1, s.capacity)
@@ -82,15 +82,15 @@ func (s *fronted[K]) windowMax() int {
 }
 
 // mainWeight is what is in the main part.
-func (s *fronted[K]) mainWeight() int { return s.keys.weight - s.window.weight }
+func (s *windowFront[K]) mainWeight() int { return s.keys.weight - s.window.weight }
 
-func (s *fronted[K]) roomFor(place uint32) bool {
+func (s *windowFront[K]) roomFor(place uint32) bool {
 	return s.mainWeight()+s.keys.weightOf(place) <= s.capacity-s.windowMax()
 }
 
 // cameBack tells whether a key that was not used for so many ticks has its place
 // in the main part, and lets the window grow if it would have kept the key.
-func (s *fronted[K]) cameBack(place, away uint32) bool {
+func (s *windowFront[K]) cameBack(place, away uint32) bool {
 	if s.keys.weight <= s.capacity {
 		return true
 	}
@@ -109,24 +109,24 @@ func (s *fronted[K]) cameBack(place, away uint32) bool {
 }
 
 // idle is for how many ticks a place was not used, as far as is known.
-func (s *fronted[K]) idle(place uint32) uint32 {
+func (s *windowFront[K]) idle(place uint32) uint32 {
 	return (s.time.now.Load() - s.note(place).used) & mostTime
 }
 
 // widen gives the window room for so many entries more, in a small cache for
 // less.
-func (s *fronted[K]) widen(by float64) {
+func (s *windowFront[K]) widen(by float64) {
 	one := float64(s.keys.weight) / float64(s.keys.count) / float64(s.capacity)
 	s.share = min(mostShare, max(0, s.share+by*min(mostStep, one)))
 }
 
 // isHeavy tells whether a place weighs more than the window may.
-func (s *fronted[K]) isHeavy(place uint32) bool { return s.keys.weightOf(place) > s.windowMax() }
+func (s *windowFront[K]) isHeavy(place uint32) bool { return s.keys.weightOf(place) > s.windowMax() }
 
 // enterWindow puts a place that is in no row into the window: at its end, or if it is
 // too heavy for it at its front, where it is judged at once and pushes nothing else
 // out of the window.
-func (s *fronted[K]) enterWindow(place uint32) {
+func (s *windowFront[K]) enterWindow(place uint32) {
 	if s.isHeavy(place) {
 		s.keys.prepend(&s.window, place)
 	} else {
@@ -135,7 +135,7 @@ func (s *fronted[K]) enterWindow(place uint32) {
 }
 
 // renew lets a place that has become too heavy for the window be judged next.
-func (s *fronted[K]) renew(place uint32, e *entry.Meta) {
+func (s *windowFront[K]) renew(place uint32, e *entry.Meta) {
 	s.marking.renew(place, e)
 	if s.note(place).in == inWindow && s.isHeavy(place) {
 		s.keys.unlink(&s.window, place)
@@ -145,7 +145,7 @@ func (s *fronted[K]) renew(place uint32, e *entry.Meta) {
 
 // settle lets what is too much in the window go into the main part while that has
 // room.
-func (s *fronted[K]) settle() {
+func (s *windowFront[K]) settle() {
 	for s.window.weight > s.windowMax() && s.roomFor(s.window.first) {
 		if place := s.window.first; s.wasRead(place) {
 			s.keys.toEnd(&s.window, place)
@@ -155,7 +155,7 @@ func (s *fronted[K]) settle() {
 	}
 }
 
-func (s *fronted[K]) next() uint32 {
+func (s *windowFront[K]) next() uint32 {
 	s.looks = 0
 	for s.window.weight > s.windowMax() {
 		candidate := s.window.first
@@ -178,7 +178,7 @@ func (s *fronted[K]) next() uint32 {
 
 // wasRead tells whether an entry that it spares was read since it was looked at
 // last, and notes when and how often.
-func (s *fronted[K]) wasRead(place uint32) bool {
+func (s *windowFront[K]) wasRead(place uint32) bool {
 	n := s.note(place)
 	mark := s.takeMark(n)
 	if mark == 0 {
@@ -190,7 +190,7 @@ func (s *fronted[K]) wasRead(place uint32) bool {
 }
 
 // admits tells whether a candidate takes the place of a victim.
-func (s *fronted[K]) admits(candidate, victim uint32) bool {
+func (s *windowFront[K]) admits(candidate, victim uint32) bool {
 	switch {
 	case s.expired(s.note(victim).entry):
 		return true
@@ -201,7 +201,7 @@ func (s *fronted[K]) admits(candidate, victim uint32) bool {
 }
 
 // evict takes a place out of its row and remembers its key.
-func (s *fronted[K]) evict(place uint32) uint32 {
+func (s *windowFront[K]) evict(place uint32) uint32 {
 	s.policy.drop(place)
 	n := s.note(place)
 	s.gone.fit(remembered * s.keys.count)
@@ -211,6 +211,6 @@ func (s *fronted[K]) evict(place uint32) uint32 {
 	return place
 }
 
-func (s *fronted[K]) clear() {
+func (s *windowFront[K]) clear() {
 	s.window, s.gone, s.share = row{}, history{}, firstShare
 }

@@ -145,12 +145,13 @@ type directLoad[A any, K comparable, V any] struct {
 func (d *direct[A, K, V]) launch(ctx context.Context, p *plan[A, K, V], args []A) *directLoad[A, K, V] {
 	l := &directLoad[A, K, V]{run: new(runs.Run), direct: d, plan: d.plans.use(p), args: args, late: make(chan struct{}), result: make(chan []answer[V], 1)}
 	l.run.Runner, l.run.Context.Context = l, runs.ValuesOf(ctx)
-	if !d.runs.Begin(l.run, l.plan.timeout, true) {
+	work := d.runs.Begin(l.run, l.plan.timeout, true)
+	if work == nil {
 		d.plans.unuse(l.plan)
 		return nil
 	}
 	d.counters.loads.Add(1)
-	go d.runs.Work()()
+	go work()
 	return l
 }
 

@@ -68,8 +68,8 @@ func (l *load[A, K, V]) start(ctx context.Context) {
 	r.Runner, r.Slot = l, e.slots.Slot()
 	r.Context.Context, r.Context.Apart = l.values(ctx), l.Refresh()
 	r.Context.Events.Hold(true)
-	work := e.runs.Work() // another goroutine may run the load to its end before this one goes on
-	if !e.runs.Begin(r, l.plan.timeout, !l.jobs[0].queued) {
+	work := e.runs.Begin(r, l.plan.timeout, !l.jobs[0].queued) // another goroutine may run the load to its end before this one goes on
+	if work == nil {
 		for i := range l.jobs {
 			l.end(&l.jobs[i], statuses.Outcome[V]{Err: newLoadError(e.name, e.show(l.jobs[i].key), Failed, ErrClosed)})
 		}

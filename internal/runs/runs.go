@@ -61,11 +61,13 @@ func (l *Runs) ReserveOver() { l.background.Add(1) }
 // Unreserve gives a place back.
 func (l *Runs) Unreserve() { l.background.Add(-1) }
 
-// Begin lists a run that lasts for a time at most, or until Limit says. It is false
-// once Close was called. Work is to be called then, on a goroutine of its own. All that
-// a run is made of is in place before, for the goroutine of another may take it at
-// once.
-func (l *Runs) Begin(r *Run, most time.Duration, limited bool) bool {
+// Begin lists a run that lasts for a time at most, or until Limit says. work is to be
+// called on a goroutine of its own, and is nil once Close was called. There is one work
+// for all runs, which takes any, so that they need no closures that say which: the
+// goroutine of another may take the run at once, and all that it is made of is in place
+// before. A run in a bubble that the function was not made in has a work of its own, for
+// no goroutine of another bubble may run it.
+func (l *Runs) Begin(r *Run, most time.Duration, limited bool) (work func()) {
 	r.Context.run, r.Context.deadline = r, timeline.Never
 	now, deadline := l.time.Steady(), entry.Never
 	if limited {
@@ -75,21 +77,21 @@ func (l *Runs) Begin(r *Run, most time.Duration, limited bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return false
+		return nil
 	}
 	if r.next = l.first; r.next != nil {
 		r.next.prev = r
 	}
 	l.first = r
-	r.fresh, l.fresh = l.fresh, r
 	l.due(r, now, deadline)
-	return true
+	if l.time.ElsewhereAt(now) {
+		return r.Runner.Run
+	}
+	r.fresh, l.fresh = l.fresh, r
+	return l.work
 }
 
-// Work is the goroutine of a run. There is one for each that was begun, which takes
-// any: so the runs need no closures that say which.
-func (l *Runs) Work() func() { return l.work }
-
+// runFresh runs one of those that have no goroutine yet.
 func (l *Runs) runFresh() {
 	l.mu.Lock()
 	r := l.fresh

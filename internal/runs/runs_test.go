@@ -102,7 +102,7 @@ func (l *timed) begin(t *testing.T, most time.Duration) *fake {
 
 func (l *timed) start(t *testing.T, f *fake, most time.Duration) {
 	t.Helper()
-	if !l.Begin(&f.r, most, most != 0) {
+	if l.Begin(&f.r, most, most != 0) == nil {
 		t.Error("no run can begin")
 	}
 }
@@ -147,7 +147,7 @@ func TestDeadlines(t *testing.T) {
 							}
 						}
 						time.Sleep(time.Second - 1)
-						time.Sleep(1)
+						time.Sleep(time.Nanosecond)
 					}
 				})
 			})
@@ -243,7 +243,7 @@ func TestClose(t *testing.T) {
 				l.Close()
 				l.Close() // changes nothing
 				f := newFake(t.Context())
-				if l.Begin(&f.r, time.Second, true) {
+				if l.Begin(&f.r, time.Second, true) != nil {
 					t.Error("a run begins once closed")
 				}
 				if inTime, _ := l.Counts(); inTime != len(all) && !test.ends {
@@ -288,7 +288,7 @@ func TestQueue(t *testing.T) {
 		}
 		time.Sleep(time.Hour - 1)
 		f.wasLate(t, "while it runs")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		f.wasLate(t, "after all", time.Hour+time.Minute-1)
 		l.End(&f.r)
@@ -604,13 +604,14 @@ func TestWorkRunsEach(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := newRuns(nil)
 		ran := make([]int, 5)
+		var works []func()
 		for i := range ran {
 			f := newFake(t.Context())
 			f.run = func() { ran[i]++; l.End(&f.r) }
-			l.start(t, f, time.Second)
+			works = append(works, l.Begin(&f.r, time.Second, true))
 		}
-		for range ran {
-			l.Work()()
+		for _, work := range works {
+			work()
 		}
 		if !slices.Equal(ran, []int{1, 1, 1, 1, 1}) {
 			t.Errorf("they ran %v times", ran)
@@ -651,8 +652,7 @@ func TestManyRuns(t *testing.T) {
 			go func() {
 				time.Sleep(begins)
 				f.began = time.Now()
-				l.start(t, f, most)
-				go l.Work()()
+				go l.Begin(&f.r, most, true)()
 				_, _ = l.Counts()
 			}()
 		}
@@ -761,4 +761,31 @@ func TestRunsInTwoBubbles(t *testing.T) {
 			l.End(&f.r)
 		})
 	})
+}
+
+// No goroutine of real time or of another bubble runs a run that begins in a bubble, nor
+// the other way round, though both have begun before either goroutine takes one.
+func TestRunsElsewhereAreRunThere(t *testing.T) {
+	t.Parallel()
+	l := newRuns(nil)
+	var ran []string
+	run := func(name string) *fake {
+		f := newFake(t.Context())
+		f.run = func() { ran = append(ran, name) }
+		return f
+	}
+	home := run("home")
+	work := l.Begin(&home.r, time.Hour, true)
+	synctest.Test(t, func(t *testing.T) {
+		away := run("away")
+		there := l.Begin(&away.r, time.Hour, true)
+		work()
+		there()
+		l.End(&away.r)
+	})
+	if !slices.Equal(ran, []string{"home", "away"}) {
+		t.Errorf("%v were run", ran)
+	}
+	l.End(&home.r)
+	l.Close()
 }

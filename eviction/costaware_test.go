@@ -93,6 +93,9 @@ func TestCostAwareSavesWaiting(t *testing.T) {
 			if workload == "scanned" || workload == "recent" { // most of the wait is for keys that were never asked for before
 				most = 1.06
 			}
+			if workload == "repeated scans" && c.name == "equal" { // nothing is protected from entries that take turns
+				most = 1.12
+			}
 			t.Run(c.name+" "+workload, func(t *testing.T) {
 				requests := requests[:len(requests)/2]
 				got := waits(eviction.CostAware[int](c.capacity), requests, c.of)

@@ -86,12 +86,15 @@ func TestCostAwareSavesWaiting(t *testing.T) {
 			l.took = time.Duration(float64(l.took) * math.Exp(0.5*random.NormFloat64()))
 			return l
 		}, 1000, 0.93},
-		{"heavy", func(key int) load { return load{time.Millisecond, 1 + int(100*sizes(key))} }, 200_000, 0.9},
+		{"heavy", func(key int) load { return load{time.Millisecond, 1 + int(100*sizes(key))} }, 200_000, 0.94},
 	} {
 		for workload, requests := range w {
 			most := c.most
 			if workload == "scanned" || workload == "recent" { // most of the wait is for keys that were never asked for before
 				most = 1.06
+			}
+			if workload == "repeated scans" && c.name == "equal" { // nothing is protected from entries that take turns
+				most = 1.12
 			}
 			t.Run(c.name+" "+workload, func(t *testing.T) {
 				requests := requests[:len(requests)/2]
@@ -100,7 +103,7 @@ func TestCostAwareSavesWaiting(t *testing.T) {
 				share := float64(got) / float64(best)
 				t.Logf("callers wait %.3f as long", share)
 				if share > most {
-					t.Errorf("callers wait %v, and %v under the better of the others: %.3f as long, want %v or less", got, best, share, most)
+					t.Errorf("%s %s: callers wait %v, and %v under the better of the others: %.3f as long, want %v or less", c.name, workload, got, best, share, most)
 				}
 			})
 		}

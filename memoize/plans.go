@@ -129,19 +129,18 @@ func (s *plans[A, K, V]) replace(next *plan[A, K, V], wanted *config.Settings[A,
 	return last, true
 }
 
-// close puts a plan in force that refuses calls. It is false if that was done before.
-func (s *plans[A, K, V]) close(dynamicKeys bool) bool {
+// close puts a plan in force that refuses calls.
+func (s *plans[A, K, V]) close(dynamicKeys bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return false
+		return
 	}
 	s.closed = true
 	last := s.current.Load()
 	end := newPlan(last.settings, dynamicKeys)
 	end.off, end.doubt, end.reported = ErrClosed, last.doubt, last.reported // for loads that still end
 	s.put(last, end)
-	return true
 }
 
 // put puts next in force. The lock is held.

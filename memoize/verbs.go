@@ -173,10 +173,9 @@ func (e *engine[A, K, V]) waitLoads(ctx context.Context) error {
 
 // close lets nothing begin any more and waits for what runs, late loads too.
 func (e *engine[A, K, V]) close(ctx context.Context) error {
-	if e.plans.close(e.dynamicKeys) {
-		e.stores.sweeper.Stop()
-		e.runs.Close()
-	}
+	e.plans.close(e.dynamicKeys)
+	e.stores.sweeper.Stop()
+	e.runs.Close() // by each who closes: none may look for what runs before nothing begins any more
 	e.cleanup.run()
 	e.plans.dropUnused()
 	err := e.runs.Wait(ctx, e.runs.Others(ctx), true)

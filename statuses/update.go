@@ -156,13 +156,7 @@ func (u *update[K, V]) End(end Outcome[V]) {
 	if u.timer != nil {
 		u.timer.Stop()
 	}
-	end.Fenced = u.fenced
-	u.release(end)
-	if u.put && published {
-		rec.answer(u, end)
-	}
-	rec.forget(u)
-	if u.loads {
+	if u.loads { // before anybody is woken, who may come with a key of another shard
 		rec.running--
 		if u.late {
 			rec.late--
@@ -172,6 +166,12 @@ func (u *update[K, V]) End(end Outcome[V]) {
 			u.registry.superseded.Add(-1)
 		}
 	}
+	end.Fenced = u.fenced
+	u.release(end)
+	if u.put && published {
+		rec.answer(u, end)
+	}
+	rec.forget(u)
 	rec.detach(u)
 	if rec.next == u {
 		rec.next = nil
@@ -190,15 +190,15 @@ func (u *update[K, V]) Late(err error) bool {
 	if u.timer != nil {
 		u.timer.Stop()
 	}
-	u.release(Outcome[V]{Err: err, Fenced: u.fenced})
 	u.late = true
-	if u.loads {
+	if u.loads { // before anybody is woken, as in End
 		rec.late++
 		u.registry.late.Add(1)
 		if !u.fenced {
 			u.registry.superseded.Add(1)
 		}
 	}
+	u.release(Outcome[V]{Err: err, Fenced: u.fenced})
 	switch u {
 	case rec.current:
 		rec.detach(u)

@@ -443,3 +443,32 @@ func TestNothingIsKeptOfAnEndedUpdate(t *testing.T) {
 	}
 	runtime.KeepAlive(r)
 }
+
+// Whoever is told that a load is late finds it counted, whatever key it comes with next.
+func TestLateIsCountedBeforeItIsTold(t *testing.T) {
+	t.Parallel()
+	for range 5_000 {
+		r := statuses.NewInMemory[int, int](0, nil)
+		u, _ := r.Begin(1, statuses.Need)
+		if _, err := u.Start(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		told := make(chan error)
+		go func() {
+			_, _ = u.Wait(context.Background())
+			for key := 2; ; key++ { // of another part of the registry
+				other, _ := r.Begin(key, statuses.Need)
+				_, err := other.Start(context.Background(), 1)
+				if finish(other, nil, err); key == 20 || err == nil {
+					told <- err
+					return
+				}
+			}
+		}()
+		u.Late(errors.New("it is late"))
+		if err := <-told; !errors.Is(err, statuses.ErrRunaway) {
+			t.Fatalf("beside a late load, of which one may run, another begins: %v", err)
+		}
+		finish(u, nil, nil)
+	}
+}

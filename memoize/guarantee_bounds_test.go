@@ -251,11 +251,12 @@ func TestG10SwapsOfTheStrategy(t *testing.T) {
 	}
 }
 
-// TestG11CapacityUnderFire changes strategy and capacity at random while
-// callers run, and holds the bound to what is in force when all is quiet.
+// TestG11CapacityUnderFire changes storage and capacity while callers run, and holds
+// the bound to what is in force when all is quiet. Its strategy is one that keeps no key
+// for having been asked for often: new keys push out all that it knows.
 func TestG11CapacityUnderFire(t *testing.T) {
 	ctx := context.Background()
-	live := config.Mutable(config.InMemory[int, int](config.Capacity(50)))
+	live := config.Mutable(config.InMemory[int, int](config.Evict(eviction.LeastRecentlyUpdated[int](50))))
 	f, err := memoize.Memoize(func(_ context.Context, k int) (int, error) { return k, nil }, live, config.Logger(quiet))
 	must(t, f, err)
 	var wg sync.WaitGroup

@@ -57,7 +57,7 @@ func TestReaderOfACommit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.readers.giveBack(r); err != nil {
+	if err := s.readers.putBack(r); err != nil {
 		t.Fatal(err)
 	}
 	if rec := get(t, s, "a"); string(rec.Value) != "new" {

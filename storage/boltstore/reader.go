@@ -40,7 +40,7 @@ func (s *Store) view(ctx context.Context, f func(records *bbolt.Cursor) error) (
 		return err
 	}
 	err = f(r.records)
-	return errors.Join(err, s.readers.giveBack(r))
+	return errors.Join(err, s.readers.putBack(r))
 }
 
 func (rs *readers) take(db *bbolt.DB) (*reader, error) {
@@ -60,7 +60,8 @@ func (rs *readers) take(db *bbolt.DB) (*reader, error) {
 	return &reader{tx, tx.Bucket(recordBucket).Cursor(), commits}, nil
 }
 
-func (rs *readers) giveBack(r *reader) error {
+// putBack lets another take the reader, or closes it if it is out of date.
+func (rs *readers) putBack(r *reader) error {
 	rs.mu.Lock()
 	keep := !rs.closed && r.commits == rs.commits && len(rs.idle) < maxIdle
 	if keep {

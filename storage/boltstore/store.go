@@ -73,7 +73,7 @@ func (s *Store) Get(ctx context.Context, key string) (rec storage.Record, err er
 		return rec, err
 	}
 	rec, err = read(r.records, key, s.options.Clock.Now())
-	return rec, errors.Join(err, s.readers.giveBack(r))
+	return rec, errors.Join(err, s.readers.putBack(r))
 }
 
 // find is what the file has for a key; ok is false where that is nothing. The

@@ -88,7 +88,7 @@ func (s *sender) send(ctx context.Context, p *pending) error {
 			continue // with what has come meanwhile
 		}
 		if old {
-			s.giveUp(j, false)
+			s.abandon(j, false)
 		}
 		look = true
 	}
@@ -160,15 +160,15 @@ func (s *sender) mayResend(ctx context.Context, j job) (ok, old bool, _ error) {
 		return false, false, err
 	}
 	if !found.Found {
-		s.giveUp(j, true)
+		s.abandon(j, true)
 	}
 	return found.Found, found.Version != j.sent.change.Was, nil
 }
 
-// giveUp takes a change out of the outbox of which nobody knows whether it was made. If
+// abandon takes a change out of the outbox of which nobody knows whether it was made. If
 // it deletes and the record is absent, it is done, else it is dropped. A set or deletion
 // alone, if there is another record, is left: it is a conflict.
-func (s *sender) giveUp(j job, absent bool) {
+func (s *sender) abandon(j job, absent bool) {
 	s.lock()
 	defer s.unlock()
 	p := j.pending

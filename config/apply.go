@@ -37,13 +37,20 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 		}
 	}
 	d.plausible()
-	s.applyLife(&d)
+	guarded := s.Guard != nil
+	if assign(&s.Guard, d.guard); d.guard != nil && s.Guard != nil { // it takes their place
+		s.Limits.MaxLoads, s.Limits.QueueTimeout = 0, 0
+	}
+	s.applyLife(&d, guarded != (s.Guard != nil))
 	if d.capacity != nil && d.eviction != nil {
 		d.fault("Capacity and Evict exclude each other: give the strategy its capacity")
 	}
 	s.applyEviction(&d)
 	fit(&d, "Keys", d.keys, &s.Keys)
 	s.applyStorage(&d)
+	if d.tags != nil {
+		fit(&d, "Tags", d.tags, &s.Tags)
+	}
 	fit(&d, "Postprocess", d.postprocessing, &s.Postprocessing)
 	assign(&s.Configured, d.configured)
 	assign(&s.Bypass, d.bypass)
@@ -51,7 +58,12 @@ func (s *Settings[A, K, V]) apply(opts []Option) error {
 	if d.contextValues != nil {
 		fit(&d, "ContextValues", d.contextValues, &s.ContextValues)
 	}
+	if d.onRelease != nil {
+		fit(&d, "OnRelease", d.onRelease, &s.OnRelease)
+	}
 	assign(&s.MethodTimeout, d.methodTimeout)
+	s.applyAnswers(&d)
+	assign(&s.Gather, d.gather)
 	positive(&d, "MaxLoads", &s.Limits.MaxLoads, d.maxLoads)
 	positive(&d, "QueueTimeout", &s.Limits.QueueTimeout, d.queueTimeout)
 	positive(&d, "MaxBackground", &s.Limits.MaxBackground, d.maxBackground)
@@ -93,7 +105,7 @@ func (s *Settings[A, K, V]) applyEviction(d *draft) {
 }
 
 // applyLife makes the builder, if options say anything of it.
-func (s *Settings[A, K, V]) applyLife(d *draft) {
+func (s *Settings[A, K, V]) applyLife(d *draft, guardChanges bool) {
 	lifetimes := d.updateAfter != s.life.updateAfter || d.expireAfter != s.life.expireAfter
 	ownBuilder := !same(s.Builder, s.spans)
 	switch {
@@ -112,7 +124,7 @@ func (s *Settings[A, K, V]) applyLife(d *draft) {
 			d.errs = append(d.errs, err)
 		}
 		s.plain = b
-	case d.jitter == s.life.jitter:
+	case d.jitter == s.life.jitter && !guardChanges:
 		return
 	}
 	s.life, s.Builder = d.life, s.plain
@@ -123,13 +135,11 @@ func (s *Settings[A, K, V]) applyLife(d *draft) {
 }
 
 func (s *Settings[A, K, V]) applyJitter(d *draft) {
-	if d.jitter == nil {
-		return
-	}
-	share := *d.jitter
+	share := s.jitterShare(d.jitter)
 	switch {
 	case !(share >= 0 && share < 1):
 		d.fault("Jitter is %v: give a share of the life, at least 0 and below 1", share)
+	case isNil(s.plain) && d.jitter == nil:
 	case isNil(s.plain):
 		d.fault("Jitter has no Builder to shorten the lives of: give one, or UpdateAfter")
 	case share > 0:
@@ -177,10 +187,20 @@ func (d *draft) plausible() {
 	}{
 		{"ExpireAfter", d.expireAfter}, {"MethodTimeout", d.methodTimeout}, {"QueueTimeout", d.queueTimeout},
 		{"StoreBudget for reads", d.storeRead}, {"StoreBudget for writes", d.storeWrite},
+		{"StaleIfError", d.staleIfError}, {"SoftTimeout", d.softTimeout}, {"Gather", d.gather},
 	} {
-		if given.d != nil && *given.d > 0 && *given.d < time.Microsecond {
-			d.fault("%s is %v, less than a microsecond: a number without a unit is nanoseconds; write it as %d*time.Second, say", given.name, *given.d, *given.d)
+		if given.d != nil {
+			d.plausibleOne(given.name, *given.d)
 		}
+	}
+	for _, r := range d.remember {
+		d.plausibleOne("Remember", r.For)
+	}
+}
+
+func (d *draft) plausibleOne(name string, given time.Duration) {
+	if given > 0 && given < time.Microsecond {
+		d.fault("%s is %v, less than a microsecond: a number without a unit is nanoseconds; write it as %d*time.Second, say", name, given, given)
 	}
 }
 

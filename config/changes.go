@@ -35,8 +35,12 @@ func (s *Settings[A, K, V]) Changes(old *Settings[A, K, V]) string {
 		{"Eviction", old.Eviction, s.Eviction},
 		{"Capacity", old.capacity(), s.capacity()},
 		{"Weigh", old.Weigh, s.Weigh},
+		{"Tags", old.Tags, s.Tags},
 		{"Postprocess", old.Postprocessing, s.Postprocessing},
 		{"ContextValues", old.ContextValues, s.ContextValues},
+		{"Guard", old.Guard, s.Guard},
+		{"Gather", old.Gather, s.Gather},
+		{"OnRelease", old.OnRelease, s.OnRelease},
 	} {
 		if c.setting == "Capacity" && !same(old.Eviction, s.Eviction) {
 			continue // the strategies say it
@@ -45,6 +49,7 @@ func (s *Settings[A, K, V]) Changes(old *Settings[A, K, V]) string {
 			differ(c.setting, c.was, c.is)
 		}
 	}
+	s.answersDiffer(old, differ)
 	was, is := reflect.ValueOf(old.Limits.WithDefaults()), reflect.ValueOf(s.Limits.WithDefaults())
 	for i := range is.NumField() {
 		if from, to := was.Field(i).Interface(), is.Field(i).Interface(); from != to {

@@ -1,35 +1,40 @@
-// Package config says how a function is memoized. Options are grouped by the
-// question they answer.
+// Package config has the options that say how a function is memoized. Options are grouped
+// by the question they answer.
 //
 // How fresh?
 //
 //	UpdateAfter, ExpireAfter, Jitter, Builder
 //
-// How much memory?
+// How much is kept?
 //
-//	Capacity, Evict, Storage
+//	Capacity, Weigh, Evict, OnRelease
 //
-// How long may it take, and how much may run?
+// Where is it kept?
+//
+//	Store, Storage, SerDe, Codec, Schema, StoreBudget, FailOnStoreError
+//
+// How long may a load take, and how much may run?
 //
 //	MethodTimeout, MaxLoads, QueueTimeout, MaxBackground, MaxRunaway, MaxBatch,
-//	StoreBudget
+//	Gather, Guard
 //
-// Who shares a value?
+// What if the source fails, or says "none"?
 //
-//	Keys, ScopedKeys, IdentityKeys, Postprocess
+//	Remember, RememberIf, Gone, RememberNothing, StaleIfError, SoftTimeout,
+//	StaleWhen
 //
-// What does a load see of its caller?
+// Who shares a value, and what does a load see of its caller?
 //
-//	ContextValues
+//	Keys, Postprocess, Tags, ContextValues
 //
-// What of an outage, or a switch?
+// Switches:
 //
-//	Configured, Bypass, FailOnStoreError
+//	Configured, Bypass
 //
 // The function itself, fixed once it is made:
 //
 //	Name, Clock, ExactClock, Observe, Logger, HideKeys, PlainErrors,
-//	InvalidatedBy, UpdateStatuses
+//	IdentityKeys, InvalidatedBy, UpdateStatuses
 //
 // Options are values without type parameters, so that nothing has to be spelled
 // out; a typed part that does not fit the function is an error from memoize.New

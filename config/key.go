@@ -43,6 +43,9 @@ type Scoped[K comparable] struct {
 	Key   K
 }
 
+// InScope returns the scope.
+func (s Scoped[K]) InScope(module.Only) string { return s.Scope }
+
 // ScopedKeys puts the scope that the call's context is in before every key of
 // inner: calls in different scopes never share a value. It is for configuration
 // objects; memoize.NewScoped does it for a function of one argument.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/guard"
 	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/internal/wiring"
 	"github.com/perennial-go/perennial/invalidation"
@@ -33,20 +34,22 @@ func (o Option) String() string { return "config." + o.name }
 type draft struct {
 	life
 	capacity                                         *int
-	weigh                                            any
+	weigh, tags                                      any
 	configured, bypass                               *bool
 	methodTimeout                                    *time.Duration
 	builder, keys, storage, eviction, postprocessing any
 	maxLoads, maxBackground, maxRunaway, maxBatch    *int
-	queueTimeout                                     *time.Duration
+	queueTimeout, gather                             *time.Duration
 	storeRead, storeWrite                            *time.Duration
 	store                                            *storage.Store
 	serde                                            any
 	schema                                           *int
 	failOnStoreError                                 *bool
-	contextValues                                    any
-	wiring                                           wiring.Wiring
-	errs                                             []error
+	contextValues, onRelease                         any
+	answers
+	guard  **guard.Guard
+	wiring wiring.Wiring
+	errs   []error
 }
 
 // life is what options have said of lifetimes.
@@ -77,8 +80,8 @@ func ExpireAfter(d time.Duration) Option {
 }
 
 // Jitter shortens each life by up to the given share, at least 0 and below 1,
-// so that values of one birth do not all fall due at once. It only makes lives
-// shorter; how much is a fixed function of the key. Default 0.
+// so that values that were loaded together do not expire together. It only makes lives
+// shorter; how much is a fixed function of the key. Default 0; 0.1 with a Guard.
 func Jitter(share float64) Option {
 	return setting("Jitter", func(dr *draft) { dr.jitter = &share })
 }
@@ -116,18 +119,38 @@ func Evict[K comparable](s eviction.Strategy[K]) Option {
 	return setting("Evict", func(dr *draft) { dr.eviction = part(s) })
 }
 
-// Weigh makes the capacity a limit of what the values weigh together: say their
-// bytes, for a Capacity in bytes, which has to be given: the default is a count. It is called for each value that is about to be
-// stored, concurrently and with no lock held, and must return more than zero: else,
-// or if it panics, the load or the Set fails with an error that names the key. One
-// that weighs more than the whole capacity is returned and not kept, which an
-// observe.TooHeavy tells. Where there is no room, eviction.TinyLFU, the default, keeps
-// a value that weighs more than a hundredth of the capacity or so only if its key is
-// loaded a second or third time. The strategy has to be an eviction.Weigher. Keys, and the
-// 100 bytes or so that an entry takes itself, count only if the function counts
-// them.
+// Weigh makes the capacity a limit of what the values weigh together, say of their bytes.
+// Capacity has to be given with it, in the same unit: the default is a count. It is called
+// for each value that is about to be stored, concurrently and with no lock held, and must
+// return more than zero: else, or if it panics, the load or the Set fails with an error
+// that names the key. A value that weighs more than the whole capacity is returned but not
+// cached, and reported as observe.TooHeavy. If there is no room, eviction.TinyLFU, the
+// default, keeps a value that weighs more than a hundredth of the capacity or so only if
+// its key is loaded a second or third time. The strategy has to be an eviction.Weigher.
+// Keys, and the 100 bytes or so that an entry takes itself, count only if the function
+// counts them.
 func Weigh[K comparable, V any](weigh func(key K, value V) int) Option {
 	return setting("Weigh", func(dr *draft) { dr.weigh = part(weigh) })
+}
+
+// Tags names what each value belongs to, as the users in a list or the team of a user, so
+// that Func.InvalidateTag drops every value that carries a tag, whatever its key. A is the
+// type of the function's argument, V that of its value:
+//
+//	config.Tags(func(f Filter, us []User) []string { return teamsOf(us) })
+//
+// It is called once for each value that a load returns or a Set is given, on that
+// goroutine, concurrently, with no lock held and before anybody waits for the key; it must
+// not change the value. Nil or an empty slice is no tags. A tag that comes twice counts
+// once. More than 1,000 tags, an empty one or one of more than 1,024 bytes fails the load
+// or the Set with an error that matches memoize.ErrTags, and a panic with one that wraps a
+// *memoize.PanicError. It is not called on hits, which cost the same with it; a tag costs
+// some 30 bytes for each value that carries it.
+//
+// The storage has to be in memory: over any other it is an error. Applied to a Live, it
+// counts for loads and Sets that begin from then on: what is stored keeps its tags.
+func Tags[A, V any](tags func(arg A, value V) []string) Option {
+	return setting("Tags", func(dr *draft) { dr.tags = part(tags) })
 }
 
 // Storage keeps the values somewhere else than in a table of the function's own.
@@ -145,7 +168,8 @@ func Storage[K comparable, V any](s storage.Storage[K, V]) Option {
 // key, so one that has none of its own, as a closure, needs Name. The store
 // bounds itself: no eviction strategy is in force unless Capacity or Evict is
 // given beside it. What a store that fails or is away does to calls is nothing
-// but misses: see FailOnStoreError.
+// but misses: see FailOnStoreError. One of which nothing succeeds is asked once a second
+// only, but by Set, Touch, Update and Invalidate.
 func Store(s *storage.Store) Option {
 	return setting("Store", func(dr *draft) {
 		if dr.store = s; s == nil {
@@ -160,8 +184,7 @@ func SerDe[V any](sd serde.SerDe[V]) Option {
 	return setting("SerDe", func(dr *draft) { dr.serde = part(sd) })
 }
 
-// Codec is SerDe for one who has a codec of values alone: serde.Envelope puts
-// their life around it.
+// Codec is SerDe for a codec of values alone: serde.Envelope puts their life around it.
 func Codec[V any](c serde.Codec[V]) Option {
 	if isNil(c) {
 		return setting("Codec", func(dr *draft) { dr.serde = absent{} })
@@ -182,7 +205,8 @@ func Schema(n int) Option {
 
 // FailOnStoreError makes a call fail with memoize.ErrUnavailable where the
 // storage can't say what it holds, in place of asking the source: for sources
-// that would not bear all calls. That a value can't be written is no error to a
+// that would not bear all calls. Where nothing of the storage succeeds, calls fail at
+// once. That a value can't be written is no error to a
 // call in either case. Default false.
 func FailOnStoreError(yes bool) Option {
 	return setting("FailOnStoreError", func(dr *draft) { dr.failOnStoreError = &yes })
@@ -263,8 +287,9 @@ func Configured(yes bool) Option {
 
 // Bypass is the switch for an outage of the cache itself: while it is true
 // every call goes to the source, and neither reads nor writes the cache. Set and
-// Invalidate still do, so that it is not out of date when it is used again.
-// Default false.
+// Invalidate still do, so that it is not out of date when it is used again. With a
+// Guard each is a load of class guard.Miss, and may fail with memoize.ErrOverloaded: a
+// guard can be switched off too (guard.Off). Default false.
 func Bypass(yes bool) Option {
 	return setting("Bypass", func(dr *draft) { dr.bypass = &yes })
 }

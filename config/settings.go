@@ -10,7 +10,9 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/eviction"
+	"github.com/perennial-go/perennial/guard"
 	"github.com/perennial-go/perennial/internal/module"
+	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -35,6 +37,8 @@ type Settings[A any, K comparable, V any] struct {
 	// Weigh tells what a value weighs, in the unit of the strategy's capacity:
 	// see the option Weigh. Nil: each weighs 1.
 	Weigh func(key K, value V) int
+	// Tags names what a value belongs to: see the option Tags. Nil: it has no tags.
+	Tags func(arg A, value V) []string
 	// Postprocessing changes a value on its way to each caller.
 	Postprocessing Postprocessing[V]
 
@@ -46,6 +50,24 @@ type Settings[A any, K comparable, V any] struct {
 	// ContextValues makes the context whose values a load sees; nil shows all
 	// of the call's.
 	ContextValues func(call context.Context) context.Context
+	// Answers says which errors of the source are answers and no failures.
+	Answers Answers
+	// StaleIfError is for how long a value is kept after it has expired, to be served
+	// where its load fails. Zero: nothing is kept.
+	StaleIfError time.Duration
+	// SoftTimeout is how long a call waits where it can be given such a value. Zero:
+	// no such limit.
+	SoftTimeout time.Duration
+	// StaleWhen tells which failures are answered with such a value. Nil: all.
+	StaleWhen func(err error) bool
+	// OnRelease is told of values that leave a *storage.InMemory: see the option
+	// OnRelease. Nil: nobody is told.
+	OnRelease func(key K, value V, why observe.ReleaseCause)
+	// Gather is how long calls for single keys wait for others, for a source that
+	// takes many: see the option Gather. Zero gathers nothing.
+	Gather time.Duration
+	// Guard stands before the source: see the option Guard. Nil: nothing does.
+	Guard *guard.Guard
 	// Limits bounds what may run; fields that are zero have their defaults.
 	Limits Limits
 
@@ -143,8 +165,23 @@ func (s *Settings[A, K, V]) Validate() error {
 	if s.Weigh != nil && !isNil(s.Eviction) && !goesByWeight(s.Eviction) {
 		fault("Weigh is given, and the strategy %s does not go by weights: use one that is an eviction.Weigher, or leave Weigh out", name(s.Eviction))
 	}
+	if _, local := s.Storage.(storage.Local); s.Tags != nil && !isNil(s.Storage) && !local {
+		fault("Tags is given, and the storage %s is not in memory: what others store there, and what was there before, has no tags that this process knows; leave Tags out, or keep the values in memory", name(s.Storage))
+	}
 	if s.MethodTimeout < 0 || s.MethodTimeout == 0 && s.Configured {
 		fault("method timeout is %v: every load would fail; give more than zero", s.MethodTimeout)
+	}
+	if _, inMemory := s.Storage.(*storage.InMemory[K, V]); s.OnRelease != nil && !inMemory && !isNil(s.Storage) {
+		fault("OnRelease is given, and the storage %s is no *storage.InMemory: keep the values there, or leave OnRelease out", name(s.Storage))
+	}
+	if s.Guard != nil && s.Limits.MaxLoads > 0 {
+		fault("MaxLoads is %d beside the guard %s, which limits loads itself: leave MaxLoads out, or give guard.Between the ceiling", s.Limits.MaxLoads, s.Guard)
+	}
+	if s.Guard != nil && s.Limits.QueueTimeout > 0 {
+		fault("QueueTimeout is %v beside the guard %s, whose queue it is: give it to the guard", s.Limits.QueueTimeout, s.Guard)
+	}
+	if s.Gather < 0 {
+		fault("Gather is %v: give how long calls wait for others, or zero to gather nothing", s.Gather)
 	}
 	for _, limit := range []struct {
 		name  string
@@ -158,6 +195,7 @@ func (s *Settings[A, K, V]) Validate() error {
 			fault("limit %s is below zero: give more than zero, or zero for its default", limit.name)
 		}
 	}
+	s.validateAnswers(fault)
 	return errors.Join(errs...)
 }
 

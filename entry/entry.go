@@ -22,6 +22,14 @@ func (e *Entry[V]) Fill(value V, created, updateAfter, expiresAfter Instant) {
 	e.init(created, updateAfter, expiresAfter)
 }
 
+// FillFrom makes a copy of another entry where it stands, as Fill does.
+func (e *Entry[V]) FillFrom(from *Entry[V]) {
+	e.Fill(from.Value, from.created, from.updateAfter, from.expiresAfter)
+	if r := from.rest.Load(); r != nil {
+		e.rest.Store(&rest{math.MinInt64, r.keep, r.negative})
+	}
+}
+
 // New builds the entry of a value that was created at the given instant and
 // lives as life says. Use it in a Builder of your own.
 func New[V any](value V, created Instant, life Life) *Entry[V] {
@@ -53,14 +61,20 @@ func (e *Entry[V]) StateAt(now Instant) State {
 type Meta struct {
 	created, updateAfter, expiresAfter Instant
 
-	noRefreshBefore atomic.Int64
-	mark            atomic.Uint32
-	place           atomic.Uint32
+	rest  atomic.Pointer[rest] // nil for most
+	mark  atomic.Uint32
+	place atomic.Uint32
+}
+
+// rest is what few entries have. It does not change: another takes its place.
+type rest struct {
+	noRefreshBefore Instant
+	keep            *Keep
+	negative        *Negative
 }
 
 func (m *Meta) init(created, updateAfter, expiresAfter Instant) {
 	m.created, m.updateAfter, m.expiresAfter = created, updateAfter, expiresAfter
-	m.noRefreshBefore.Store(math.MinInt64)
 }
 
 // Created is when the source returned the value.
@@ -73,15 +87,26 @@ func (m *Meta) UpdateAfter() Instant { return m.updateAfter }
 func (m *Meta) ExpiresAfter() Instant { return m.expiresAfter }
 
 // KeepUntil is the instant until which a store holds the entry; from then on
-// it hides and drops it. It is expires-after.
-func (m *Meta) KeepUntil() Instant { return m.expiresAfter }
+// it hides and drops it. It is expires-after, or later: see Keep and Negative.
+func (m *Meta) KeepUntil() Instant {
+	switch r := m.rest.Load(); {
+	case r == nil:
+		return m.expiresAfter
+	case r.negative != nil:
+		return r.negative.ExpiresAfter
+	default:
+		return m.expiresAfter.Add(r.keep.For())
+	}
+}
 
 // StateAt is the state at now of the entry that this is the Meta of.
-func (m *Meta) StateAt(now Instant) State {
+func (m *Meta) StateAt(now Instant) State { return stateAt(m.updateAfter, m.expiresAfter, now) }
+
+func stateAt(updateAfter, expiresAfter, now Instant) State {
 	switch {
-	case m.expiresAfter <= now:
+	case expiresAfter <= now:
 		return Expired
-	case m.updateAfter <= now:
+	case updateAfter <= now:
 		return Stale
 	}
 	return Fresh
@@ -93,10 +118,29 @@ func (m *Meta) Age(now Instant) time.Duration { return max(0, now.Sub(m.created)
 // NoRefreshBefore is the instant before which nobody need try to refresh the entry: a
 // refresh runs, or one failed a short while ago. It is a hint that spares stale hits
 // the way to the registry of updates.
-func (m *Meta) NoRefreshBefore(module.Only) Instant { return Instant(m.noRefreshBefore.Load()) }
+func (m *Meta) NoRefreshBefore(module.Only) Instant {
+	if r := m.rest.Load(); r != nil {
+		return r.noRefreshBefore
+	}
+	return math.MinInt64
+}
 
 // DelayRefresh sets what NoRefreshBefore returns.
-func (m *Meta) DelayRefresh(_ module.Only, until Instant) { m.noRefreshBefore.Store(int64(until)) }
+func (m *Meta) DelayRefresh(_ module.Only, until Instant) {
+	var keep *Keep
+	var negative *Negative
+	if r := m.rest.Load(); r != nil {
+		keep, negative = r.keep, r.negative
+	}
+	switch {
+	case negative != nil || until != Never && until > m.updateAfter:
+		m.rest.Store(&rest{until, keep, negative})
+	case until == Never:
+		m.rest.Store(keep.refreshing())
+	default: // it is due by then
+		m.rest.Store(keep.resting())
+	}
+}
 
 // Mark is a word for the eviction strategy that the entry is under: what a
 // read leaves there costs neither a lock nor a look-up.

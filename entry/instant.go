@@ -8,7 +8,8 @@ import (
 // Instant is a point in time: nanoseconds since the Unix epoch on the clock of
 // the function that the entry belongs to. The real clock is the later of the
 // monotonic one and that of the wall: it goes on while the machine sleeps, jumps
-// forward where the wall clock does, and never back. Every value is a legal instant, zero too (a mock clock starts there): no value means "none".
+// forward where the wall clock does, and never back. Every value is a legal instant,
+// zero too (a mock clock starts there): no value means "none".
 type Instant int64
 
 // Never is the last instant there is.

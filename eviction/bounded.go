@@ -163,7 +163,8 @@ func (s *bounded[K, X]) nextRefused() (key K) {
 
 // expired tells whether an entry need not be kept in any case.
 func (s *bounded[K, X]) expired(e *entry.Meta) bool {
-	return s.clock != nil && e.ExpiresAfter() <= s.now
+	_, end := e.Ends() // whoever keeps it longer can do without it
+	return s.clock != nil && end <= s.now
 }
 
 func (s *bounded[K, X]) Victims(most int) []K {
@@ -203,6 +204,12 @@ func (s *bounded[K, X]) Capacity() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.given
+}
+
+func (s *bounded[K, X]) Weight() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys.weight
 }
 
 func (s *bounded[K, X]) String() string {

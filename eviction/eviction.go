@@ -58,6 +58,13 @@ type Bounded interface {
 	Capacity() int
 }
 
+// Weighted is a Strategy that knows what its keys weigh.
+type Weighted interface {
+	// Weight is what the keys that it lets live weigh together, in the unit of its
+	// capacity: how many they are where nobody weighs. It may be called at any time.
+	Weight() int
+}
+
 // Resizer is a Strategy whose capacity can change while it is in use.
 type Resizer interface {
 	// SetCapacity sets what Capacity returns, 0 for a negative one. Of a smaller

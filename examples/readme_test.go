@@ -1,5 +1,5 @@
 // Package examples_test keeps the Go code that the project's pages show equal to
-// the examples, which are compiled and tested.
+// programs and tests, which are compiled and run.
 //
 // A block of code names where it is from in the line before it: a file, or a
 // region of one, which stands between two comments of their own lines:
@@ -7,6 +7,9 @@
 //	<!-- examples/least/main.go -->        // region fresh
 //	<!-- examples/tour/main.go#fresh -->   ...
 //	                                       // endregion
+//
+// A block of text that a program prints names a file whose name ends in .txt, which
+// the program's test reads.
 package examples_test
 
 import (
@@ -16,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -28,45 +32,39 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // root is the project's directory.
 const root = ".."
 
-func TestREADMEShowsTheExamples(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Fatal("the project has no README.md, whose code this test compares with the examples")
+// TestPagesShowWhatIsCompiled looks at every page of the project.
+func TestPagesShowWhatIsCompiled(t *testing.T) {
+	pages := []string{filepath.Join(root, "README.md")} // which has to be there
+	for _, pattern := range []string{"*.md", "docs/*.md", "examples/*.md", "benchmarks/*.md"} {
+		more, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, more...)
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, fault := range check(string(text), os.DirFS(root), true) {
-		t.Errorf("README.md:%v", fault)
-	}
-}
-
-func TestDocsShowTheExamples(t *testing.T) {
-	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, page := range pages {
+	slices.Sort(pages)
+	for _, page := range slices.Compact(pages) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, fault := range check(string(text), os.DirFS(root), false) {
-			t.Errorf("docs/%s:%v", filepath.Base(page), fault)
+		name, _ := filepath.Rel(root, page)
+		for _, fault := range check(string(text), os.DirFS(root)) {
+			t.Errorf("%s:%v", name, fault)
 		}
 	}
 }
 
-// check says, each with its line, which blocks of Go code in a page differ from
-// the files that they name; where strict, which name none, too.
-func check(page string, files fs.FS, strict bool) []error {
+// check says, each with its line, which blocks of Go code in a page name no file, and
+// which blocks differ from the file that they name.
+func check(page string, files fs.FS) []error {
 	var faults []error
 	for _, b := range blocks(page) {
 		switch err := b.check(files); {
-		case b.from == "" && b.language == "go" && strict:
+		case b.from == "" && b.language == "go":
 			faults = append(faults, fmt.Errorf("%d: the code has no line <!-- examples/... --> before it that says where it is from", b.line))
-		case b.from != "" && b.language != "go":
-			faults = append(faults, fmt.Errorf("%d: %s is not followed by a block of Go code", b.line, b.from))
+		case b.from != "" && b.language != b.wants():
+			faults = append(faults, fmt.Errorf("%d: %s is not followed by a block of Go code, or of text", b.line, b.from))
 		case b.from != "" && err != nil:
 			faults = append(faults, fmt.Errorf("%d: %w", b.line, err))
 		}
@@ -82,8 +80,16 @@ type block struct {
 	code     string
 }
 
+// wants is the language of what the marker names.
+func (b block) wants() string {
+	if strings.HasSuffix(b.from, ".txt") {
+		return "text"
+	}
+	return "go"
+}
+
 var (
-	marker = regexp.MustCompile(`^<!-- (examples/\S+) -->\s*$`)
+	marker = regexp.MustCompile(`^<!-- ((?:[\w.-]+/)+[\w.-]+(?:#\w+)?) -->\s*$`)
 	fence  = regexp.MustCompile("^\\s*(```+|~~~+)\\s*([^`\\s]*)[^`]*$")
 )
 
@@ -185,6 +191,7 @@ func dedent(lines []string) string {
 func TestCheck(t *testing.T) {
 	files := fstest.MapFS{
 		"examples/a/main.go": {Data: []byte("package main\n\nfunc main() {}\n")},
+		"examples/a/out.txt": {Data: []byte("one\n")},
 		"examples/b/main.go": {Data: []byte(`package main
 
 func f() {
@@ -216,6 +223,9 @@ func f() {
 		{"region", code("<!-- examples/b/main.go#one -->", one), ""},
 		{"second region", code("<!-- examples/b/main.go#two -->", "h()\n"), ""},
 		{"region that differs", code("<!-- examples/b/main.go#one -->", strings.Replace(one, "\tg", "g", 1)), "differs from examples/b/main.go#one"},
+		{"text", "<!-- examples/a/out.txt -->\n```text\none\n```\n", ""},
+		{"text that differs", "<!-- examples/a/out.txt -->\n```text\ntwo\n```\n", "differs"},
+		{"text as code", code("<!-- examples/a/out.txt -->", "one\n"), "not followed by"},
 		{"region that is not there", code("<!-- examples/b/main.go#three -->", one), "there is no region three"},
 		{"region without end", code("<!-- examples/b/main.go#open -->", "}\n"), "region open has no // endregion"},
 		{"file that is not there", code("<!-- examples/c/main.go -->", one), "file does not exist"},
@@ -234,13 +244,10 @@ func f() {
 		{"fence never closed", "```go\nf()\n", "no line"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := errors.Join(check(test.page, files, true)...)
+			err := errors.Join(check(test.page, files)...)
 			if test.fault == "" && err != nil || test.fault != "" && (err == nil || !strings.Contains(err.Error(), test.fault)) {
 				t.Errorf("check returned %v, want a fault with %q", err, test.fault)
 			}
 		})
-	}
-	if faults := check("```go\nf()\n```\n", files, false); faults != nil {
-		t.Errorf("where code needs no marker, check returned %v", faults)
 	}
 }

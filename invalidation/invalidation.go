@@ -54,6 +54,16 @@ func (s *Support[A]) Invalidate(ctx context.Context, arg A) error {
 	return (*t).Invalidate(ctx, arg)
 }
 
+// InvalidateTag makes the function forget every value that carries the tag: see the
+// function's own InvalidateTag. Before the Support is bound it returns ErrNotBound.
+func (s *Support[A]) InvalidateTag(ctx context.Context, tag string) error {
+	t := s.target.Load()
+	if t == nil {
+		return ErrNotBound
+	}
+	return (*t).InvalidateTag(ctx, tag)
+}
+
 // InvalidateAll makes the function forget every value.
 func (s *Support[A]) InvalidateAll(ctx context.Context) error {
 	t := s.target.Load()

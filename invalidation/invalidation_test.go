@@ -29,6 +29,11 @@ func (t *target) InvalidateAll(context.Context) error {
 	return t.err
 }
 
+func (t *target) InvalidateTag(_ context.Context, tag string) error {
+	t.asked = append(t.asked, "tag "+tag)
+	return t.err
+}
+
 func TestSupportPassesOn(t *testing.T) {
 	var s invalidation.Support[int]
 	stub := errors.New("stub")
@@ -41,11 +46,14 @@ func TestSupportPassesOn(t *testing.T) {
 		if err := s.Invalidate(t.Context(), 42); err != want {
 			t.Errorf("Invalidate: %v, want %v", err, want)
 		}
+		if err := s.InvalidateTag(t.Context(), "red"); err != want {
+			t.Errorf("InvalidateTag: %v, want %v", err, want)
+		}
 		if err := s.InvalidateAll(t.Context()); err != want {
 			t.Errorf("InvalidateAll: %v, want %v", err, want)
 		}
 	}
-	if got := strings.Join(f.asked, " "); got != "42 all 42 all" {
+	if got := strings.Join(f.asked, " "); got != "42 tag red all 42 tag red all" {
 		t.Errorf("the function was asked %q", got)
 	}
 }
@@ -61,7 +69,7 @@ func TestSupportServesOneFunction(t *testing.T) {
 		t.Fatalf("got %v, want an error that names both functions", err)
 	}
 	s.Unbind(module.Only{})
-	for _, err := range []error{s.Invalidate(t.Context(), 1), s.InvalidateAll(t.Context())} {
+	for _, err := range []error{s.Invalidate(t.Context(), 1), s.InvalidateTag(t.Context(), "red"), s.InvalidateAll(t.Context())} {
 		if !errors.Is(err, invalidation.ErrNotBound) {
 			t.Errorf("after Unbind: %v, want ErrNotBound", err)
 		}

@@ -135,35 +135,32 @@ func (h *lastReported[K]) clear() {
 // account tells the strategy of what was stored.
 func (s *stores[A, K, V]) account(ctx context.Context, p *plan[A, K, V], key K, w *writeResult[K, V], old *entry.Meta) (err error) {
 	if p.sweeps {
-		s.sweeper.Arm(w.entry.ExpiresAfter())
+		s.sweeper.Arm(w.entry.KeepUntil())
 	}
 	if account := s.accountOf(p); account != nil {
 		if w.victim, w.named, err = account.written(key, &w.entry.Meta, old); err != nil {
-			return s.panicked(ctx, err)
+			return s.core.panicked(ctx, err)
 		}
 	}
 	return nil
 }
 
 // accountWeighed is account for a strategy that goes by what entries cost. A
-// value that weighs too much alone is reported. It stands apart to keep the frames
-// of a load small.
-//
-//go:noinline
+// value that weighs too much alone is reported.
 func (s *stores[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], key K, w *writeResult[K, V], old *entry.Meta) (err error) {
 	if p.sweeps {
-		s.sweeper.Arm(w.entry.ExpiresAfter())
+		s.sweeper.Arm(w.entry.KeepUntil())
 	}
 	account := s.accountOf(p)
 	if account == nil {
 		return nil
 	}
 	if w.victim, w.named, err = account.weighed(key, &w.entry.Meta, old, w.cost); err != nil {
-		return s.panicked(ctx, err)
+		return s.core.panicked(ctx, err)
 	}
 	if b, ok := account.settings.Eviction.(eviction.Bounded); ok {
 		if most := b.Capacity(); 0 < most && most < w.cost.weight {
-			s.tooHeavy(ctx, key, w.cost.weight, most)
+			s.core.tooHeavy(ctx, key, w.cost.weight, most)
 		}
 	}
 	return nil
@@ -174,7 +171,7 @@ func (s *stores[A, K, V]) accountWeighed(ctx context.Context, p *plan[A, K, V], 
 // storage that another strategy sees to now, or that is out of force while its
 // strategy is not.
 func (s *stores[A, K, V]) accountOf(p *plan[A, K, V]) *plan[A, K, V] {
-	now := s.plans.current.Load()
+	now := s.core.plans.current.Load()
 	switch {
 	case now == p:
 	case now.sameStorage(p):

@@ -3,8 +3,10 @@ package memoize
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/perennial-go/perennial/config"
+	"github.com/perennial-go/perennial/entry"
 )
 
 // None is the argument of a function that takes none.
@@ -119,6 +121,16 @@ func (f *Func0[V]) Name() string { return f.Args.Name() }
 // Stats is Func.Stats.
 func (f *Func0[V]) Stats() Stats { return f.Args.Stats() }
 
+// InvalidateTag is Func.InvalidateTag.
+func (f *Func0[V]) InvalidateTag(ctx context.Context, tag string) error {
+	return f.Args.InvalidateTag(ctx, tag)
+}
+
+// InvalidateScope is Func.InvalidateScope.
+func (f *Func0[V]) InvalidateScope(ctx context.Context, scope string) error {
+	return f.Args.InvalidateScope(ctx, scope)
+}
+
 // InvalidateAll is Func.InvalidateAll.
 func (f *Func0[V]) InvalidateAll(ctx context.Context) error { return f.Args.InvalidateAll(ctx) }
 
@@ -128,6 +140,16 @@ func (f *Func0[V]) Close(ctx context.Context) error { return f.Args.Close(ctx) }
 // Result is Func.Result.
 func (f *Func0[V]) Result(ctx context.Context) (Result[V], error) {
 	return f.Args.Result(ctx, None{})
+}
+
+// SetFor is Func.SetFor.
+func (f *Func0[V]) SetFor(ctx context.Context, value V, life entry.Life) error {
+	return f.Args.SetFor(ctx, None{}, value, life)
+}
+
+// Update is Func.Update.
+func (f *Func0[V]) Update(ctx context.Context, change func(old V, ok bool) (V, error)) (V, error) {
+	return f.Args.Update(ctx, None{}, change)
 }
 
 // Direct is Func.Direct.
@@ -153,6 +175,11 @@ func (f *Func0[V]) Key() (string, error) {
 // Len is Func.Len.
 func (f *Func0[V]) Len() int {
 	return f.Args.Len()
+}
+
+// Warm loads the value if it is not stored: see Func.Warm.
+func (f *Func0[V]) Warm(ctx context.Context) error {
+	return f.Args.Warm(ctx, slices.Values([]None{{}}))
 }
 
 // Wait is Func.Wait.
@@ -211,6 +238,16 @@ func (f *Func2[A, B, V]) Name() string { return f.Args.Name() }
 // Stats is Func.Stats.
 func (f *Func2[A, B, V]) Stats() Stats { return f.Args.Stats() }
 
+// InvalidateTag is Func.InvalidateTag.
+func (f *Func2[A, B, V]) InvalidateTag(ctx context.Context, tag string) error {
+	return f.Args.InvalidateTag(ctx, tag)
+}
+
+// InvalidateScope is Func.InvalidateScope.
+func (f *Func2[A, B, V]) InvalidateScope(ctx context.Context, scope string) error {
+	return f.Args.InvalidateScope(ctx, scope)
+}
+
 // InvalidateAll is Func.InvalidateAll.
 func (f *Func2[A, B, V]) InvalidateAll(ctx context.Context) error { return f.Args.InvalidateAll(ctx) }
 
@@ -220,6 +257,16 @@ func (f *Func2[A, B, V]) Close(ctx context.Context) error { return f.Args.Close(
 // Result is Func.Result.
 func (f *Func2[A, B, V]) Result(ctx context.Context, a A, b B) (Result[V], error) {
 	return f.Args.Result(ctx, Args2[A, B]{a, b})
+}
+
+// SetFor is Func.SetFor.
+func (f *Func2[A, B, V]) SetFor(ctx context.Context, a A, b B, value V, life entry.Life) error {
+	return f.Args.SetFor(ctx, Args2[A, B]{a, b}, value, life)
+}
+
+// Update is Func.Update.
+func (f *Func2[A, B, V]) Update(ctx context.Context, a A, b B, change func(old V, ok bool) (V, error)) (V, error) {
+	return f.Args.Update(ctx, Args2[A, B]{a, b}, change)
 }
 
 // Direct is Func.Direct.
@@ -338,6 +385,16 @@ func (f *Func3[A, B, C, V]) Name() string { return f.Args.Name() }
 // Stats is Func.Stats.
 func (f *Func3[A, B, C, V]) Stats() Stats { return f.Args.Stats() }
 
+// InvalidateTag is Func.InvalidateTag.
+func (f *Func3[A, B, C, V]) InvalidateTag(ctx context.Context, tag string) error {
+	return f.Args.InvalidateTag(ctx, tag)
+}
+
+// InvalidateScope is Func.InvalidateScope.
+func (f *Func3[A, B, C, V]) InvalidateScope(ctx context.Context, scope string) error {
+	return f.Args.InvalidateScope(ctx, scope)
+}
+
 // InvalidateAll is Func.InvalidateAll.
 func (f *Func3[A, B, C, V]) InvalidateAll(ctx context.Context) error {
 	return f.Args.InvalidateAll(ctx)
@@ -349,6 +406,16 @@ func (f *Func3[A, B, C, V]) Close(ctx context.Context) error { return f.Args.Clo
 // Result is Func.Result.
 func (f *Func3[A, B, C, V]) Result(ctx context.Context, a A, b B, c C) (Result[V], error) {
 	return f.Args.Result(ctx, Args3[A, B, C]{a, b, c})
+}
+
+// SetFor is Func.SetFor.
+func (f *Func3[A, B, C, V]) SetFor(ctx context.Context, a A, b B, c C, value V, life entry.Life) error {
+	return f.Args.SetFor(ctx, Args3[A, B, C]{a, b, c}, value, life)
+}
+
+// Update is Func.Update.
+func (f *Func3[A, B, C, V]) Update(ctx context.Context, a A, b B, c C, change func(old V, ok bool) (V, error)) (V, error) {
+	return f.Args.Update(ctx, Args3[A, B, C]{a, b, c}, change)
 }
 
 // Direct is Func.Direct.

@@ -21,15 +21,19 @@ func (c *changes[A, K, V]) clearMemory(next *plan[A, K, V]) {
 	if !ok || !next.local {
 		return
 	}
-	if err := safely(func() error { return clearer.Clear(c.life) }); err != nil {
-		c.tell(c.life, observe.Event{Kind: observe.StoreFault, Err: err})
+	if next.settings.OnRelease != nil {
+		c.stores.emptyMemory(next, observe.ReleaseCleared)
+		return
+	}
+	if err := safely(func() error { return clearer.Clear(c.core.life) }); err != nil {
+		c.core.tell(c.core.life, observe.Event{Kind: observe.StoreFault, Err: err})
 	}
 }
 
 // retell makes up for a change that has emptied parts which were in force already:
 // the strategy starts anew with what is held.
 func (c *changes[A, K, V]) retell(next *plan[A, K, V]) {
-	p := c.plans.current.Load()
+	p := c.core.plans.current.Load()
 	if p.sameStorage(next) || p.sameStrategy(next) {
 		c.forget(p)
 		c.feed(p)
@@ -42,22 +46,28 @@ func (c *changes[A, K, V]) arrange(last, next *plan[A, K, V]) {
 	if sameStrategy && !sameStorage {
 		c.forgetKeys(last)
 	}
+	if last != nil && !sameStorage && last.settings.OnRelease != nil && !c.core.plans.current.Load().sameStorage(last) {
+		c.stores.emptyMemory(last, observe.ReleaseCleared)
+	}
 	if !sameStrategy || !sameStorage || !last.settings.SameWeights(module.Only{}, next.settings) {
 		c.feed(next)
 	}
 	if s, ok := next.settings.Storage.(interface{ Loses() []string }); ok && !sameStorage && len(s.Loses()) > 0 {
 		lost := strings.Join(s.Loses(), ", ")
-		c.tell(c.life, observe.Event{Kind: observe.FieldsLost, Err: fmt.Errorf("memoize: the values' fields %s are not exported and not written: export them, give the type methods that write it, or choose another codec", lost)})
+		c.core.tell(c.core.life, observe.Event{Kind: observe.FieldsLost, Err: fmt.Errorf("memoize: the values' fields %s are not exported and not written: export them, give the type methods that write it, or choose another codec", lost)})
+	}
+	if last != nil && !sameStorage { // what carried tags is gone
+		c.core.tidyAll()
 	}
 	changes := ""
-	if last != nil && c.wants(observe.ConfigChanged) {
+	if last != nil && c.core.wants(observe.ConfigChanged) {
 		changes = next.settings.Changes(last.settings)
 	}
 	c.resize()
 	if last != nil {
 		c.rejected.Store(nil) // it is told again if it comes again
-		c.problems.End(observe.ConfigRejected)
-		c.tell(c.life, observe.Event{Kind: observe.ConfigChanged, Changes: changes})
+		c.core.problems.End(observe.ConfigRejected)
+		c.core.tell(c.core.life, observe.Event{Kind: observe.ConfigChanged, Changes: changes})
 	}
 }
 
@@ -66,10 +76,10 @@ func (c *changes[A, K, V]) arrange(last, next *plan[A, K, V]) {
 // it looks again.
 func (c *changes[A, K, V]) resize() {
 	for {
-		p := c.plans.current.Load()
+		p := c.core.plans.current.Load()
 		capacity, ok := p.settings.Resize(module.Only{})
 		r, can := p.settings.Eviction.(eviction.Resizer)
-		if !ok || !can || !c.plans.useCurrent(p) {
+		if !ok || !can || !c.core.plans.useCurrent(p) {
 			return
 		}
 		err := safely(func() error {
@@ -77,11 +87,11 @@ func (c *changes[A, K, V]) resize() {
 			return nil
 		})
 		if err != nil {
-			_ = c.panicked(c.life, err)
+			_ = c.core.panicked(c.core.life, err)
 		}
-		c.evictor.shrink(c.life, p)
-		c.plans.unuse(p)
-		if c.plans.current.Load() == p {
+		c.evictor.shrink(c.core.life, p)
+		c.core.plans.unuse(p)
+		if c.core.plans.current.Load() == p {
 			return
 		}
 	}
@@ -94,19 +104,19 @@ func (c *changes[A, K, V]) feed(next *plan[A, K, V]) {
 	if !ok || !next.local {
 		return
 	}
-	p := c.plans.current.Load()
-	for ; ; p = c.plans.current.Load() { // another change may have come, and left these parts in force
+	p := c.core.plans.current.Load()
+	for ; ; p = c.core.plans.current.Load() { // another change may have come, and left these parts in force
 		if !p.sameStorage(next) || !p.sameStrategy(next) {
 			return
 		}
-		if c.plans.useCurrent(p) {
+		if c.core.plans.useCurrent(p) {
 			break
 		}
 	}
-	defer c.plans.unuse(p)
+	defer c.core.plans.unuse(p)
 	var keys []K
 	var written []entry.Instant
-	for key, stored := range held.Range(c.life) {
+	for key, stored := range held.Range(c.core.life) {
 		keys = append(keys, key)
 		written = append(written, stored.Created())
 	}
@@ -128,12 +138,12 @@ func order(n int, compare func(i, j int) int) []int {
 }
 
 func (c *changes[A, K, V]) feedOne(p *plan[A, K, V], key K) {
-	ctx, events := postponed.Hold(c.life)
+	ctx, events := postponed.Hold(c.core.life)
 	victim, named := func() (victim K, named bool) {
-		if c.statuses.Hold(ctx, key, false) != nil {
+		if c.core.statuses.Hold(ctx, key, false) != nil {
 			return victim, false
 		}
-		defer c.statuses.Free(key, false)
+		defer c.core.statuses.Free(key, false)
 		stored, _ := c.stores.look(ctx, p, key)
 		account := c.stores.accountOf(p)
 		if stored == nil || account == nil || !account.sameStrategy(p) {
@@ -147,13 +157,13 @@ func (c *changes[A, K, V]) feedOne(p *plan[A, K, V], key K) {
 			victim, named, err = p.weighed(key, &stored.Meta, &stored.Meta, cost)
 		}
 		if err != nil {
-			_ = c.panicked(ctx, err)
+			_ = c.core.panicked(ctx, err)
 		}
 		return victim, named && err == nil
 	}()
 	events.Tell()
 	if named {
-		c.evictor.evict(c.life, p, victim)
+		c.evictor.evict(c.core.life, p, victim)
 	}
 }
 
@@ -178,7 +188,7 @@ func (c *changes[A, K, V]) forget(p *plan[A, K, V]) (can bool) {
 		return nil
 	})
 	if err != nil {
-		_ = c.panicked(c.life, err)
+		_ = c.core.panicked(c.core.life, err)
 	}
 	if p.reported != nil {
 		p.reported.clear()
@@ -194,13 +204,13 @@ func (c *changes[A, K, V]) forgetKeys(last *plan[A, K, V]) {
 	}
 	err := safely(func() error {
 		if held, ok := last.settings.Storage.(storage.Ranger[K, V]); ok && last.local {
-			for key, gone := range held.Range(c.life) {
+			for key, gone := range held.Range(c.core.life) {
 				last.settings.Eviction.MarkReleased(key, &gone.Meta)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		_ = c.panicked(c.life, err)
+		_ = c.core.panicked(c.core.life, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/perennial-go/perennial/config"
@@ -231,6 +232,7 @@ func TestBatchWhoseClaimsFindValues(t *testing.T) {
 			t.Errorf("CallMany: %v, %v", values, err)
 		}
 		asked.hears(t)
+		synctest.Wait()
 		if st := f.Stats(); st.Loads != 1 || st.LoadsRunning != 0 {
 			t.Errorf("%+v", st)
 		}

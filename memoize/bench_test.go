@@ -26,11 +26,11 @@ func BenchmarkHitAgainstFloor(b *testing.B) {
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			ctx, hold, loads := context.Background(), make(chan struct{}), atomic.Int32{}
-			f := memoize.Must(memoize.New(func(context.Context, string) (*int, error) {
+			f := memoize.Must(memoize.New(func(context.Context, string) (*user, error) {
 				if loads.Add(1) > 1 {
 					<-hold
 				}
-				return new(int), nil
+				return new(user), nil
 			}, c.opts...))
 			defer func() { close(hold); _ = f.Close(ctx) }()
 			key, other := fmt.Sprintf("%016d", 7), fmt.Sprintf("%016d", 7) // equal, and not the same
@@ -71,8 +71,7 @@ func BenchmarkHitAgainstFloor(b *testing.B) {
 // BenchmarkMiss is a load of a key that nobody has asked for, in a full cache.
 func BenchmarkMiss(b *testing.B) {
 	ctx := context.Background()
-	v := new(int)
-	f := memoize.Must(memoize.New(func(context.Context, int) (*int, error) { return v, nil }, config.Capacity(1000)))
+	f := memoize.Must(memoize.New(func(context.Context, int) (int, error) { return 1_000_000, nil }, config.Capacity(1000)))
 	b.ReportAllocs()
 	key := 0
 	for b.Loop() {
@@ -85,12 +84,12 @@ func BenchmarkMiss(b *testing.B) {
 // BenchmarkMissParallel has loads begin and end side by side.
 func BenchmarkMissParallel(b *testing.B) {
 	ctx := context.Background()
-	v := new(int)
-	f := memoize.Must(memoize.New(func(context.Context, int64) (*int, error) { return v, nil }, config.Capacity(1000)))
+	f := memoize.Must(memoize.New(func(_ context.Context, key int) (int, error) { return -key, nil }, config.Capacity(1000)))
 	var key atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if got, err := f.Call(ctx, key.Add(1)); got != v || err != nil {
+			key := int(key.Add(1))
+			if got, err := f.Call(ctx, key); got != -key || err != nil {
 				b.Fail()
 			}
 		}
@@ -101,8 +100,7 @@ func BenchmarkMissParallel(b *testing.B) {
 // BenchmarkRefresh is a stale hit with the refresh that it starts.
 func BenchmarkRefresh(b *testing.B) {
 	ctx := context.Background()
-	v := new(int)
-	f := memoize.Must(memoize.New(func(context.Context, int) (*int, error) { return v, nil }, config.UpdateAfter(0), config.ExpireAfter(time.Hour)))
+	f := memoize.Must(memoize.New(func(context.Context, int) (int, error) { return 1_000_000, nil }, config.UpdateAfter(0), config.ExpireAfter(time.Hour)))
 	_, _ = f.Call(ctx, 1)
 	b.ReportAllocs()
 	for b.Loop() {

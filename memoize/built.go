@@ -15,6 +15,10 @@ type built[V any] struct {
 	created, updateAfter, expiresAfter entry.Instant
 	made                               *entry.Entry[V] // by a builder that makes entries
 	cost                               *cost           // nil where nobody wants to know
+	keep                               *entry.Keep     // past expiresAfter
+	negative                           *entry.Negative // the answer, in the place of a value
+	tags                               []string
+	stays                              bool // the value is the one that is there
 }
 
 // build gives a value its life, and weighs it. A panic of the builder is not
@@ -25,6 +29,7 @@ func (p *plan[A, K, V]) build(b *built[V], key K, value V, now entry.Instant) (e
 			return err
 		}
 	}
+	b.keep = p.keep
 	if p.span != nil {
 		b.value, b.created = value, now
 		b.updateAfter, b.expiresAfter = p.span.Span(key, value, now)
@@ -35,6 +40,19 @@ func (p *plan[A, K, V]) build(b *built[V], key K, value V, now entry.Instant) (e
 		return errNilEntry
 	}
 	b.value, b.created, b.updateAfter, b.expiresAfter, b.made = e.Value, e.Created(), e.UpdateAfter(), e.ExpiresAfter(), e
+	return nil
+}
+
+// buildFor is build for a value whose life is known.
+func (p *plan[A, K, V]) buildFor(b *built[V], key K, value V, now entry.Instant, life entry.Life) (err error) {
+	if p.settings.Weigh != nil {
+		if b.cost, err = p.weigh(key, value); err != nil {
+			return err
+		}
+	}
+	b.keep = p.keep
+	e := entry.New(value, now, life)
+	b.value, b.created, b.updateAfter, b.expiresAfter, b.made = value, e.Created(), e.UpdateAfter(), e.ExpiresAfter(), e
 	return nil
 }
 
@@ -59,8 +77,24 @@ var errNilEntry = errors.New("memoize: the builder returned nil: return entry.Ne
 
 // entry is an entry of its own.
 func (b *built[V]) entry() *entry.Entry[V] {
-	if b.made != nil {
+	switch {
+	case b.negative != nil:
+		return entry.NewNegative[V](b.created, *b.negative)
+	case b.made != nil && b.keep == nil:
 		return b.made
 	}
-	return entry.Restore(b.value, b.created, b.updateAfter, b.expiresAfter)
+	e := entry.Restore(b.value, b.created, b.updateAfter, b.expiresAfter)
+	e.SetKeep(b.keep)
+	return e
+}
+
+// useless tells whether nobody could ever be given what was built, so that it takes the
+// place of what is stored as nothing.
+func (b *built[V]) useless(now entry.Instant) bool {
+	return b.expiresAfter.Add(b.keep.For()) <= now
+}
+
+// answers makes an error the answer.
+func (b *built[V]) answers(n *entry.Negative, now entry.Instant) {
+	b.negative, b.created, b.updateAfter, b.expiresAfter = n, now, n.UpdateAfter, n.ExpiresAfter
 }

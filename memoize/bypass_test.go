@@ -45,6 +45,7 @@ func TestBypassReturnsWhatTheSourceDoes(t *testing.T) {
 			t.Errorf("something is found, of %d that are stored", f.Len())
 		}
 		wants(t, false)(f.Touch(t.Context(), "abc"))
+		synctest.Wait()
 		if s := f.Stats(); s.Failed != 2 || s.Loaded != 5 || s.LoadsFailed != 2 || s.Loads != 7 || s.LoadsRunning != 0 {
 			t.Errorf("counted %+v", s)
 		}
@@ -93,6 +94,7 @@ func TestBypassLimitsRunaways(t *testing.T) {
 			synctest.Wait()
 			wants(t, 1)(f.Call(t.Context(), "key"))
 		}
+		synctest.Wait()
 		if s := f.Stats(); s.Late != 3 {
 			t.Errorf("%d loads were late, want 3", s.Late)
 		}

@@ -150,7 +150,7 @@ func newListed(keys ...string) *listed {
 	s := &listed{of: storage.NewInMemory[string, int]()}
 	for i, key := range keys {
 		now := entry.At(time.Now()).Add(-time.Duration(len(keys)-i) * time.Millisecond) // each is younger than those before
-		s.of.Put(key, 10+i, now, now.Add(time.Minute), now.Add(time.Hour))
+		s.of.Put(key, 10+i, now, now.Add(time.Minute), now.Add(time.Hour), nil)
 	}
 	return s
 }

@@ -30,7 +30,7 @@ func TestCloseDrainsOrCancels(t *testing.T) {
 	})
 	bubble(t, func(t *testing.T) {
 		f := memoize.Must(memoize.New(sleeping(time.Minute)))
-		finish := begin(1, func() (int, error) { return f.Call(t.Context(), args{}) })
+		finish := begin(1, func() (*user, error) { return f.Call(t.Context(), args{}) })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		var c *memoize.CloseError
@@ -47,10 +47,10 @@ func TestCloseDrainsOrCancels(t *testing.T) {
 // A nil is a value like any other.
 func TestNilValueIsCached(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		source := returning[string]((*int)(nil))
+		source := returning[string]((*user)(nil))
 		f := memoize.Must(memoize.New(source.load, minuteAndHour...))
 		for range 3 {
-			wants(t, (*int)(nil))(f.Call(t.Context(), "key"))
+			wants(t, (*user)(nil))(f.Call(t.Context(), "key"))
 		}
 		if v, ok := f.Peek(t.Context(), "key"); v != nil || !ok {
 			t.Fatalf("Peek: %v, %v; want nil, and that it is there", v, ok)
@@ -168,12 +168,13 @@ func TestCapacityZero(t *testing.T) {
 // return.
 func TestLifeFromTheValue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		source := returning[string](10 * time.Second)
+		source := returning[string](10)
 		source.takes = time.Minute
-		f := memoize.Must(memoize.New(source.load, config.Builder(entry.LifeOf[string](func(ttl time.Duration) entry.Life {
+		f := memoize.Must(memoize.New(source.load, config.Builder(entry.LifeOf[string](func(seconds int) entry.Life {
+			ttl := time.Duration(seconds) * time.Second
 			return entry.Life{UpdateAfter: ttl, ExpireAfter: ttl + ttl/10}
 		}))))
-		wants(t, 10*time.Second)(f.Call(t.Context(), "key"))
+		wants(t, 10)(f.Call(t.Context(), "key"))
 		for _, c := range []struct {
 			after time.Duration
 			state entry.State

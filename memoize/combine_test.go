@@ -2,8 +2,6 @@ package memoize_test
 
 import (
 	"context"
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,31 +24,32 @@ func tenantOf(ctx context.Context) (string, error) {
 // A batched source has scopes, which never share a value.
 func TestBatchesWithinScopes(t *testing.T) {
 	loads := 0
-	f, err := memoize.NewBatchedScoped(func(ctx context.Context, keys []int) (map[int]string, error) {
+	f, err := memoize.NewBatchedScoped(func(ctx context.Context, keys []string) (map[string]*user, error) {
 		loads++
 		tenant, _ := tenantOf(ctx)
-		values := map[int]string{}
+		values := map[string]*user{}
 		for _, key := range keys {
-			values[key] = fmt.Sprint(tenant, key)
+			values[key] = &user{Name: tenant + key}
 		}
 		return values, nil
 	}, tenantOf)
 	must(t, f, err)
 	for range 2 {
 		for _, tenant := range []string{"a", "b"} {
-			got, err := f.CallMany(inTenant(t.Context(), tenant), []int{1, 2})
-			if want := []string{tenant + "1", tenant + "2"}; err != nil || !slices.Equal(got, want) {
-				t.Errorf("got %v, %v; want %v", got, err, want)
+			got, err := f.CallMany(inTenant(t.Context(), tenant), []string{"1", "2"})
+			noError(t, err)
+			if got[0].Name != tenant+"1" || got[1].Name != tenant+"2" {
+				t.Errorf("%s gets %v and %v", tenant, got[0], got[1])
 			}
 		}
 	}
 	if loads != 2 {
 		t.Errorf("the source was asked %d times, want once for each scope", loads)
 	}
-	if _, err := memoize.NewBatchedScoped[int, int](nil, nil); err == nil || !strings.Contains(err.Error(), "nil scope") {
+	if _, err := memoize.NewBatchedScoped[string, *user](nil, nil); err == nil || !strings.Contains(err.Error(), "nil scope") {
 		t.Errorf("a nil scope: %v", err)
 	}
-	if _, err := memoize.NewBatchedScoped[int, int](nil, tenantOf); err == nil || !strings.Contains(err.Error(), "nil function") {
+	if _, err := memoize.NewBatchedScoped[string, *user](nil, tenantOf); err == nil || !strings.Contains(err.Error(), "nil function") {
 		t.Errorf("a nil source: %v", err)
 	}
 }
@@ -59,46 +58,50 @@ func TestBatchesWithinScopes(t *testing.T) {
 // scopes too.
 func TestConfigurationsOfOtherShapes(t *testing.T) {
 	ctx := t.Context()
-	none := config.Mutable(config.InMemory[memoize.None, string]())
-	f0, err := memoize.Memoize0(func(context.Context) (string, error) { return "0", nil }, none)
+	none := config.Mutable(config.InMemory[memoize.None, *user]())
+	f0, err := memoize.Memoize0(func(context.Context) (*user, error) { return &user{N: 7}, nil }, none)
 	must(t, f0, err)
-	wants(t, "0")(f0.Call(ctx))
+	wants(t, 7)(number(f0.Call(ctx)))
 
 	loads := 0
-	type two = memoize.Args2[int, string]
-	scoped := config.Mutable(config.InMemoryKeyed[two, config.Scoped[two], string](config.ScopedKeys(config.Identity[two](), tenantOf)))
-	f2, err := memoize.Memoize2(func(ctx context.Context, a int, b string) (string, error) {
+	scoped := config.Mutable(config.InMemoryKeyed[args, config.Scoped[args], *user](config.ScopedKeys(config.Identity[args](), tenantOf)))
+	f2, err := memoize.Memoize2(func(ctx context.Context, a, b string) (*user, error) {
 		loads++
 		tenant, _ := tenantOf(ctx)
-		return fmt.Sprint(tenant, a, b), nil
+		return &user{Name: tenant + a + b}, nil
 	}, scoped)
 	must(t, f2, err)
 	for range 2 {
-		wants(t, "a1x")(f2.Call(inTenant(ctx, "a"), 1, "x"))
-		wants(t, "b1x")(f2.Call(inTenant(ctx, "b"), 1, "x"))
+		for _, tenant := range []string{"a", "b"} {
+			u, err := f2.Call(inTenant(ctx, tenant), "1", "x")
+			noError(t, err)
+			if u.Name != tenant+"1x" {
+				t.Errorf("%s gets %v", tenant, u)
+			}
+		}
 	}
 	if loads != 2 {
 		t.Errorf("%d loads of one pair in two scopes", loads)
 	}
 	must(t, f2, scoped.Apply(config.Configured(false)))
-	if _, err := f2.Call(inTenant(ctx, "a"), 1, "x"); err == nil {
+	if _, err := f2.Call(inTenant(ctx, "a"), "1", "x"); err == nil {
 		t.Error("a change of the configuration is not seen")
 	}
 
-	f3, err := memoize.Memoize3(func(_ context.Context, a, b, c int) (int, error) { return a + b + c, nil },
-		config.InMemory[memoize.Args3[int, int, int], int](config.ExpireAfter(time.Hour)))
+	f3, err := memoize.Memoize3(func(_ context.Context, a, b, c string) (*user, error) { return joined(a, b, c) },
+		config.InMemory[memoize.Args3[string, string, string], *user](config.ExpireAfter(time.Hour)))
 	must(t, f3, err)
-	if got, err := f3.Call(ctx, 1, 2, 3); got != 6 || err != nil {
+	if got, err := number(f3.Call(ctx, "1", "2", "3")); got != 123 || err != nil {
 		t.Errorf("got %v, %v", got, err)
 	}
 	for name, err := range map[string]error{
-		"Memoize0": func() error { _, err := memoize.Memoize0[memoize.None, string](nil, none); return err }(),
+		"Memoize0": func() error { _, err := memoize.Memoize0[memoize.None, *user](nil, none); return err }(),
 		"Memoize2": func() error {
-			_, err := memoize.Memoize2[int, string, config.Scoped[two], string](nil, scoped)
+			_, err := memoize.Memoize2[string, string, config.Scoped[args], *user](nil, scoped)
 			return err
 		}(),
 		"Memoize3": func() error {
-			_, err := memoize.Memoize3[int, int, int, memoize.Args3[int, int, int], int](nil, config.InMemory[memoize.Args3[int, int, int], int]())
+			_, err := memoize.Memoize3[string, string, string, memoize.Args3[string, string, string], *user](nil, config.InMemory[memoize.Args3[string, string, string], *user]())
 			return err
 		}(),
 	} {

@@ -36,8 +36,9 @@
 //     its superseded load while that one is in its time, and fails with
 //     ErrRunaway when it is not.
 //   - G2: Never expired. A value at or past its expires-after is not served from
-//     the storage. The time is the later of the monotonic clock and the wall
-//     clock, and never goes back. So while the machine sleeps or a virtual machine
+//     the storage, except as a rescue, which config.StaleIfError allows (G14). The
+//     time is the later of the monotonic clock and the wall clock, and never goes
+//     back. So while the machine sleeps or a virtual machine
 //     is paused, entries age as soon as the wall clock shows it. A wall clock that
 //     is set forward looks the same, so it ages every entry by as much, and may
 //     empty a cache. One that is set back changes nothing: entries age on by the
@@ -65,7 +66,7 @@
 //     claims its key before it asks the source, and what it brings is refused
 //     once another process has invalidated or set the key. With another storage
 //     it holds for the loads of this process; docs/stores.md says it store by
-//     store. It is as durable as the storage's acknowledgement. One who joins a
+//     store. It is as durable as the storage's acknowledgement. A call that joins a
 //     load looks at the storage again where another process may have invalidated
 //     meanwhile; if the storage does not answer then, the value stands.
 //   - G5: Everyone keeps their own deadline. A caller leaves when its own context
@@ -90,14 +91,16 @@
 //     a caller's own goroutine, in a key function or a postprocessing, ends that
 //     goroutine and nothing else.
 //   - G8: Failure never replaces good. A failed load is not cached and leaves the
-//     current entry alone. Failed background refreshes of a key are delayed:
+//     current entry alone. An error that the configuration calls an answer is none
+//     (G15), and does replace it. Failed background refreshes of a key are delayed:
 //     first by a tenth of the stale window, at most a second, doubling to at
 //     most a quarter of the window, less up to a half by chance. A cold, expired
 //     or forced call always tries.
 //   - G9: The store cannot hurt. A slow, failing or corrupt storage reads as a
 //     miss within its own budget and is reported; a failed write costs no caller
-//     its value. config.MaxLoads keeps a dead storage from becoming a stampede on
-//     the source.
+//     its value. A storage of which nothing succeeds is asked once a second only,
+//     except by calls that change a key. Going around it leads to the source, through
+//     config.Guard or config.MaxLoads, which keep that from becoming a stampede.
 //   - G10: One call, one configuration. A call and the refresh it starts see one
 //     snapshot; a change is seen by the next call; invalidation reaches the
 //     storages of every snapshot still in use.
@@ -112,10 +115,31 @@
 //     channel or a time.Time are refused, with the remedy.
 //   - G13: A fresh hit allocates nothing, nor a stale one that starts no refresh,
 //     as far as the storage in memory, key function and postprocessing permit.
+//   - G14: Stale has a bound. No value is served later than stale-if-error past its
+//     expires-after, which counts from the success that made it: a load, a Set, a
+//     Touch, or a source that calls it unchanged. A failure never moves that instant.
+//     A rescue says so in Result, Stats and an event.
+//   - G15: An answer "none" is an answer. An error that config.Remember names reaches
+//     every caller as the source returned it (from a store that processes share, as
+//     the configuration names it), is invalidated, fenced, shared, evicted and expired
+//     like a value, replaces the value that was there, and is neither logged nor a
+//     reason to delay refreshes. What has to do with a context that has ended, with a
+//     panic, or with this package's own refusals is never remembered.
+//   - G16: Tags are final. G4 for all entries that carry a tag, also for loads that
+//     began before the invalidation and learn of the tag at their end. Memory for tags
+//     is bounded; what had to be forgotten counts as invalidated: where more than 65,536
+//     tags are invalidated while one load runs, the oldest of those count for every tag.
+//   - G19: The source is never drowned, with config.Guard. Loads in flight, those that
+//     were given up counted, stay under the guard's limit, but for one at a time that
+//     may show that a source which hangs works again. A load that somebody waits for
+//     with nothing else to be given goes before everything, refreshes are shed
+//     first, and one that somebody waits for is never shed as a background one.
+//     After a flush, a drop of the capacity or an outage the system returns by itself
+//     to where it was. A fresh hit never meets the guard.
 //
 // # Where user code runs
 //
-// No lock of the package's is held while the source, a builder, a key function,
+// No lock of the package's is held while the source, a builder, config.Tags, a key function,
 // a postprocessing, an observer, a strategy or a storage is called. Two steps
 // keep others from changing what is stored for the same key, not from reading
 // it: while a storage's Offer or Release runs for a key, and while the strategy
@@ -126,6 +150,11 @@
 // too: what happens in a load is told once the load has ended and those who wait have
 // been answered. The start of a load is told before the source is asked, and only
 // there a call for the same key waits for the observer itself.
+//
+// The function that Update is given runs on its caller's goroutine under no lock: the key
+// may be changed meanwhile, in other processes too, and then it runs again.
+// config.OnRelease is told of values that have left once the key is free, as observers
+// are of a load's events.
 //
 // A source gets a context with the values of the call that started the load, which
 // serves other callers too and may outlast it. A value that is one caller's alone, such

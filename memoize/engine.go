@@ -32,6 +32,8 @@ type engine[A any, K comparable, V any] struct {
 	stores      stores[A, K, V]
 	evictor     evictor[A, K, V]
 	changes     changes[A, K, V]
+	gatherer    gatherer[A, K, V]
+	editor      editor[A, K, V]
 	direct      direct[A, K, V]
 	snapshots   snapshots[A, K, V]
 	clearing    atomic.Int64 // storages that are being cleared
@@ -71,6 +73,9 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	}
 	settings, err := settingsOf(c)
 	errs = append(errs, err)
+	if err == nil {
+		errs = append(errs, canGather(settings.Gather, src.many != nil, e.name))
+	}
 	e.dynamicKeys, err = checkType(reflect.TypeFor[K](), w.IdentityKeys)
 	if err != nil {
 		errs = append(errs, fmt.Errorf("memoize: %s can't have keys of type %v: %w", e.name, reflect.TypeFor[K](), err))
@@ -92,6 +97,7 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 		return nil, err
 	}
 
+	e.fails = failures[V]()
 	e.observing.time, e.observing.counters = &e.time, &e.counters
 	e.observing.init(w)
 	e.time.Init(w.Clock, w.ExactClock, e.clockWentBack)
@@ -101,7 +107,9 @@ func newEngine[A any, K comparable, V any](src source[A, V], fn any, c config.Ca
 	e.stores.core = &e.core
 	e.stores.budget.Init(&e.time, safely, &PanicError{Value: ErrGoexit})
 	e.evictor = evictor[A, K, V]{core: &e.core, stores: &e.stores}
-	e.changes = changes[A, K, V]{core: &e.core, stores: &e.stores, evictor: &e.evictor, configuration: c, polled: !fixed && !live, ambiguous: ambiguous}
+	e.changes = changes[A, K, V]{core: &e.core, stores: &e.stores, evictor: &e.evictor, configuration: c, polled: !fixed && !live, batched: src.many != nil, ambiguous: ambiguous}
+	e.gatherer.core = &e.core
+	e.editor = editor[A, K, V]{core: &e.core, stores: &e.stores, evictor: &e.evictor, changes: &e.changes}
 	e.direct = direct[A, K, V]{core: &e.core, source: src, plainErrors: w.PlainErrors}
 	e.snapshots = snapshots[A, K, V]{core: &e.core, stores: &e.stores, evictor: &e.evictor, changes: &e.changes, invalidate: e.invalidateKey, named: named}
 	self := weak.Make(e)

@@ -18,8 +18,8 @@ var (
 	ErrClosed = errors.New("memoize: the function is closed: make a new one")
 	// ErrKey says that an argument gives no usable key.
 	ErrKey = errors.New("memoize: the argument gives no usable key")
-	// ErrRecursion says that a load would wait for itself.
-	ErrRecursion = errors.New("memoize: the source asks for the key that it is loading and would wait for itself: call the source directly there")
+	// ErrRecursion says that a load would wait for itself, or an Update for itself.
+	ErrRecursion = errors.New("memoize: the call would wait for itself, for it is made by the source of the key that is loading, or within the Update of the key: call the source directly there, or return the value from the Update")
 )
 
 // A load that failed. Errors of calls that waited for one are *LoadError and
@@ -35,6 +35,9 @@ var (
 	ErrRunaway = statuses.ErrRunaway
 	// ErrWeight says that a value is not stored because it weighs nothing, or less.
 	ErrWeight = errors.New("memoize: the weight of a value is not above zero: mend the function that config.Weigh is given")
+	// ErrTags says that a value is returned to nobody because what config.Tags says of it
+	// can't be used.
+	ErrTags = errors.New("memoize: the tags of a value can't be used: mend the function that config.Tags is given")
 	// ErrNoValue says that a source that takes many keys left one out.
 	ErrNoValue = errors.New("memoize: the source returned no value for this key")
 )
@@ -62,9 +65,10 @@ const (
 	Failed       Reason = iota + 1 // the call's own load failed
 	TimedOut                       // the load took longer than the method timeout
 	JoinedFailed                   // the load that the call had joined failed
+	Refused                        // the function's guard did not let the load begin
 )
 
-var reasonNames = [...]string{Failed: "failed", TimedOut: "timed out", JoinedFailed: "failed for the call that led it"}
+var reasonNames = [...]string{Failed: "failed", TimedOut: "timed out", JoinedFailed: "failed for the call that led it", Refused: "was refused"}
 
 // String says the reason in a few words.
 func (r Reason) String() string {

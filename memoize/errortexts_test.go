@@ -17,7 +17,7 @@ import (
 func TestTextsOfErrors(t *testing.T) {
 	for reason, want := range map[memoize.Reason]string{
 		memoize.Failed: "failed", memoize.TimedOut: "timed out", memoize.JoinedFailed: "failed for the call that led it",
-		0: "unknown reason", memoize.JoinedFailed + 1: "unknown reason", 200: "unknown reason",
+		memoize.Refused: "was refused", 0: "unknown reason", memoize.Refused + 1: "unknown reason", 200: "unknown reason",
 	} {
 		if got := reason.String(); got != want {
 			t.Errorf("reason %d is %q, want %q", reason, got, want)

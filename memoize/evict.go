@@ -9,7 +9,7 @@ import (
 
 // evictor releases what strategies name and what has expired.
 type evictor[A any, K comparable, V any] struct {
-	*core[A, K, V]
+	core   *core[A, K, V]
 	stores *stores[A, K, V]
 }
 
@@ -30,7 +30,7 @@ func (v *evictor[A, K, V]) shrink(ctx context.Context, p *plan[A, K, V]) {
 	for {
 		victims, err := p.victims()
 		if err != nil {
-			_ = v.panicked(ctx, err)
+			_ = v.core.panicked(ctx, err)
 		}
 		if len(victims) == 0 {
 			return
@@ -45,9 +45,9 @@ func (v *evictor[A, K, V]) evictOne(ctx context.Context, p *plan[A, K, V], victi
 	if !v.evictHeld(ctx, p, victim) {
 		return // closed, or reported
 	}
-	v.backoff.Clear(victim)
-	v.counters.evicted.Add(1)
-	v.note(ctx, observe.Evicted, victim)
+	v.core.backoff.Clear(victim)
+	v.core.counters.evicted.Add(1)
+	v.core.note(ctx, observe.Evicted, victim)
 }
 
 // evictHeld releases the victim from the storage that its strategy keeps account of
@@ -57,14 +57,14 @@ func (v *evictor[A, K, V]) evictOne(ctx context.Context, p *plan[A, K, V], victi
 //	load    stores in the first ─────────── tells: a key of the second is named
 //	change              to the second ─ the strategy forgets ─ others store
 func (v *evictor[A, K, V]) evictHeld(ctx context.Context, p *plan[A, K, V], victim K) bool {
-	if now := v.plans.current.Load(); now.sameStrategy(p) && !now.sameStorage(p) {
+	if now := v.core.plans.current.Load(); now.sameStrategy(p) && !now.sameStorage(p) {
 		p = now
 	}
-	if v.statuses.Hold(v.life, victim, false) != nil {
+	if v.core.statuses.Hold(v.core.life, victim, false) != nil {
 		return false
 	}
 	ctx, events := postponed.Hold(ctx)
 	defer events.Tell()
-	defer v.statuses.Free(victim, false)
-	return v.stores.release(ctx, p, victim) == nil
+	defer v.core.statuses.Free(victim, false)
+	return v.stores.release(ctx, p, victim, observe.ReleaseEvicted) == nil
 }

@@ -3,7 +3,11 @@ package memoize
 import (
 	"context"
 	"io"
+	"iter"
+	"reflect"
 	"weak"
+
+	"github.com/perennial-go/perennial/entry"
 )
 
 // Func is a memoized function: A is the type of its argument, V of its value.
@@ -12,21 +16,26 @@ type Func[A, V any] struct{ verbs verbs[A, V] }
 
 // verbs is an engine, whatever the type of its keys.
 type verbs[A, V any] interface {
-	call(ctx context.Context, arg A, force bool) (Result[V], error)
+	call(ctx context.Context, arg A, force bool, full *Result[V]) (V, error)
+	result(ctx context.Context, arg A) (Result[V], error)
 	directCall(ctx context.Context, arg A) (V, error)
 	callMany(ctx context.Context, args []A, force bool) ([]V, error)
 	peekValue(ctx context.Context, arg A) (V, bool)
 	has(ctx context.Context, arg A) bool
 	peekMany(ctx context.Context, args []A, want bool) ([]V, []bool)
-	set(ctx context.Context, arg A, value V) error
-	touch(ctx context.Context, arg A) (bool, error)
+	edits() editing[A, V]
+	all() (any, error)
 	invalidate(ctx context.Context, arg A) error
 	invalidateAll(ctx context.Context) error
+	invalidateTag(ctx context.Context, tag string) error
+	invalidateScope(ctx context.Context, scope string) error
+	keyType() reflect.Type
 	keyText(ctx context.Context, arg A) (string, error)
 	length() int
 	stats() Stats
 	title() string
 	waitLoads(ctx context.Context) error
+	warm(ctx context.Context, args iter.Seq[A]) error
 	saver() saver
 	each(n int, change func(i int) error) error
 	close(ctx context.Context) error
@@ -46,18 +55,18 @@ type saver interface {
 // not wait does not look at its context; one that waits leaves when its context
 // ends, with the context's error, and the load runs on for the others.
 //
-// A failed load is a *LoadError, unless the function has config.PlainErrors.
+// A failed load is a *LoadError, unless the function has config.PlainErrors. An error
+// that config.Remember or config.Gone names is no failure, and comes as it is.
 // The other errors are ErrNotConfigured, ErrClosed, ErrKey, ErrRecursion, with
 // config.FailOnStoreError ErrUnavailable and, for a postprocessing or a strategy
 // that panics, one that wraps a *PanicError.
 func (f *Func[A, V]) Call(ctx context.Context, arg A) (V, error) {
-	r, err := f.verbs.call(ctx, arg, false)
-	return r.Value, err
+	return f.verbs.call(ctx, arg, false, nil)
 }
 
 // Result is Call plus the value's age and where it came from.
 func (f *Func[A, V]) Result(ctx context.Context, arg A) (Result[V], error) {
-	return f.verbs.call(ctx, arg, false)
+	return f.verbs.result(ctx, arg)
 }
 
 // Refresh loads a new value, whatever is stored, and waits for it. If a load of
@@ -66,8 +75,7 @@ func (f *Func[A, V]) Result(ctx context.Context, arg A) (Result[V], error) {
 // is stored stays; so it does where the source returns NoStore: the new value is
 // returned, and the next Call gets the older one. Errors are those of Call.
 func (f *Func[A, V]) Refresh(ctx context.Context, arg A) (V, error) {
-	r, err := f.verbs.call(ctx, arg, true)
-	return r.Value, err
+	return f.verbs.call(ctx, arg, true, nil)
 }
 
 // Direct asks the source past the cache: nothing is looked up, joined or
@@ -95,8 +103,8 @@ func (f *Func[A, V]) InvalidateAll(ctx context.Context) error { return f.verbs.i
 
 // Peek returns the value that Call would return at once, fresh or stale, and
 // whether there is one; false also where Call would return an error of its own,
-// such as ErrClosed or ErrKey, or the function is bypassed. It loads nothing, starts no refresh, is not counted and
-// makes no difference to eviction.
+// such as ErrClosed or ErrKey, or the function is bypassed. It loads nothing, starts no
+// refresh, is not counted and makes no difference to eviction.
 func (f *Func[A, V]) Peek(ctx context.Context, arg A) (V, bool) { return f.verbs.peekValue(ctx, arg) }
 
 // Has tells whether Peek would find a value.
@@ -108,13 +116,45 @@ func (f *Func[A, V]) Has(ctx context.Context, arg A) bool { return f.verbs.has(c
 // load has not begun yet still gets what that brings. The errors are ErrUnavailable if
 // the storage failed, and the context's: under one that has ended nothing is stored.
 func (f *Func[A, V]) Set(ctx context.Context, arg A, value V) error {
-	return f.verbs.set(ctx, arg, value)
+	return f.verbs.edits().set(ctx, arg, value, nil)
+}
+
+// SetFor is Set with a life for this value alone, in place of the one that the function
+// would give it, jitter included. A Touch, and a load that replaces the value, give it the
+// function's again. A life that Validate refuses is an error, and nothing is stored.
+func (f *Func[A, V]) SetFor(ctx context.Context, arg A, value V, life entry.Life) error {
+	return f.verbs.edits().set(ctx, arg, value, &life)
+}
+
+// Update changes the value that is stored for arg in one step, and returns the new one.
+// change is given what Peek would find, before it is postprocessed, and returns what is to
+// be stored in its place; what old points to is shared, so it returns a new value instead
+// of changing that. Nothing else that changes the key comes in between: Updates of a key
+// take turns, and where a Set, an Invalidate, a load or anything else has changed it while
+// change ran, change is called again with what is there then, until ctx ends. A load that
+// began before is superseded, so that it can't replace the new value.
+//
+// change runs on the caller's goroutine, with no lock held: calls are served, and others
+// may change the key, meanwhile. It may call the function, and change other keys. To
+// change its own key from there is ErrRecursion, and so is a Refresh of it.
+//
+// If change returns an error or panics nothing has changed, and the error wraps its own. The
+// others are those of Set.
+//
+// Over a store that processes share (config.Store) the same holds across processes, if it
+// can compare and swap (storage.SwapperBytes; else ErrUnsupported). change has the method
+// timeout there. If the store does not say whether it has stored the new value, the error
+// says so and matches ErrUnavailable: look at the value before you update it again.
+func (f *Func[A, V]) Update(ctx context.Context, arg A, change func(old V, ok bool) (V, error)) (V, error) {
+	return f.verbs.edits().update(ctx, arg, change)
 }
 
 // Touch says that the stored value is still true: it gets a new life from now
 // on, and keeps its age. It is false where nothing is stored or what is has
 // expired.
-func (f *Func[A, V]) Touch(ctx context.Context, arg A) (bool, error) { return f.verbs.touch(ctx, arg) }
+func (f *Func[A, V]) Touch(ctx context.Context, arg A) (bool, error) {
+	return f.verbs.edits().touch(ctx, arg)
+}
 
 // Key is a text for arg that means the same in every process: the function's
 // name, the schema of its values (0 without config.Schema) and the key. Over
@@ -167,11 +207,12 @@ func (e *engine[A, K, V]) directCall(ctx context.Context, arg A) (V, error) {
 		var none V
 		return none, e.refused(err)
 	}
-	r, err := e.callDirect(ctx, p, arg)
-	return r.Value, err
+	return e.callDirect(ctx, p, arg, nil)
 }
 
 func (e *engine[A, K, V]) title() string { return e.name }
+
+func (e *engine[A, K, V]) edits() editing[A, V] { return &e.editor }
 
 func (e *engine[A, K, V]) saver() saver { return &e.snapshots }
 
@@ -187,6 +228,13 @@ func (h handle[A, K, V]) Name() string { return h.name }
 func (h handle[A, K, V]) Invalidate(ctx context.Context, arg A) error {
 	if e := h.self.Value(); e != nil {
 		return e.invalidate(ctx, arg)
+	}
+	return ErrClosed
+}
+
+func (h handle[A, K, V]) InvalidateTag(ctx context.Context, tag string) error {
+	if e := h.self.Value(); e != nil {
+		return e.invalidateTag(ctx, tag)
 	}
 	return ErrClosed
 }

@@ -34,8 +34,8 @@ func TestG2MachineThatSleeps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0
-			f, err := New(func(context.Context, string) (int, error) { n++; return n, nil },
-				append(opts, config.Builder(entry.LifeOf[string](func(int) entry.Life {
+			f, err := New(func(context.Context, int) (int, error) { n++; return n, nil },
+				append(opts, config.Builder(entry.LifeOf[int](func(int) entry.Life {
 					return entry.Life{UpdateAfter: time.Hour, ExpireAfter: 2 * time.Hour}
 				})))...)
 			if err != nil {
@@ -44,7 +44,7 @@ func TestG2MachineThatSleeps(t *testing.T) {
 			defer func() { _ = f.Close(t.Context()) }()
 			call := func(want int, why Why) {
 				t.Helper()
-				if r, err := f.Result(t.Context(), "key"); err != nil || r.Value != want || r.Why != why {
+				if r, err := f.Result(t.Context(), 1); err != nil || r.Value != want || r.Why != why {
 					t.Errorf("%+v, %v; want %d by a %v", r, err, want, why)
 				}
 			}
@@ -54,7 +54,7 @@ func TestG2MachineThatSleeps(t *testing.T) {
 			defer undo()
 			call(2, Miss)
 			call(2, Hit)
-			if _, ok := f.Peek(t.Context(), "key"); !ok {
+			if _, ok := f.Peek(t.Context(), 1); !ok {
 				t.Error("what was loaded after the sleep is not there")
 			}
 		})
@@ -66,16 +66,16 @@ func TestG2MachineThatSleeps(t *testing.T) {
 func TestG2WallClockThatIsSetBack(t *testing.T) {
 	for name, opts := range map[string][]config.Option{"coarse": nil, "exact": {config.ExactClock()}} {
 		t.Run(name, func(t *testing.T) {
-			f, err := New(func(context.Context, string) (int, error) { return 1, nil },
+			f, err := New(func(context.Context, int) (int, error) { return 1, nil },
 				append(opts, config.UpdateAfter(time.Hour), config.ExpireAfter(2*time.Hour))...)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = f.Close(t.Context()) }()
-			_, _ = f.Call(t.Context(), "key")
+			_, _ = f.Call(t.Context(), 1)
 			hit := func(what string, least time.Duration, want entry.State) {
 				t.Helper()
-				if r, err := f.Result(t.Context(), "key"); err != nil || r.State != want || r.Age < least || r.Age > least+10*time.Minute {
+				if r, err := f.Result(t.Context(), 1); err != nil || r.State != want || r.Age < least || r.Age > least+10*time.Minute {
 					t.Errorf("%s: %+v, %v; want age %v", what, r, err, least)
 				}
 				_ = f.Wait(t.Context())
@@ -95,19 +95,19 @@ func TestG2WallClockThatIsSetBack(t *testing.T) {
 
 // What is saved after the machine has slept has the instants of the clocks of others.
 func TestG2InstantsAreThoseOfTheWallAfterASleep(t *testing.T) {
-	f, err := New(func(context.Context, string) (int, error) { return 1, nil })
+	f, err := New(func(context.Context, int) (int, error) { return 1, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close(t.Context()) }()
-	_, _ = f.Call(t.Context(), "before")
+	_, _ = f.Call(t.Context(), 1)
 	defer coarse.Step(asleep)()
-	_, _ = f.Call(t.Context(), "after")
+	_, _ = f.Call(t.Context(), 2)
 	var saved bytes.Buffer
 	if n, err := f.Save(t.Context(), &saved); n != 1 || err != nil {
 		t.Errorf("%d saved: %v; want what was loaded after the sleep", n, err)
 	}
-	stored := f.verbs.(*engine[string, string, int]).plans.current.Load().memory.Find("after")
+	stored := f.verbs.(*engine[int, int, int]).plans.current.Load().memory.Find(2)
 	if d := stored.Created().Time().Sub(time.Now().Add(asleep)); d.Abs() > time.Minute {
 		t.Errorf("it was created %v from now by the wall clock", d)
 	}
@@ -119,9 +119,9 @@ func TestG6LoadsAreMeasuredByTheMonotonicClock(t *testing.T) {
 	const timeout = time.Hour
 	ctx := t.Context()
 	var took time.Duration
-	var e *engine[string, string, int]
-	costs := &costsOf{Strategy: eviction.None[string]()}
-	f, err := New(func(ctx context.Context, key string) (int, error) {
+	var e *engine[int, int, int]
+	costs := &costsOf{Strategy: eviction.None[int]()}
+	f, err := New(func(ctx context.Context, _ int) (int, error) {
 		before, _ := ctx.Deadline()
 		defer coarse.Step(asleep)() // until the load has ended, for whoever waits
 		if after, ok := ctx.Deadline(); !ok || after.Sub(before).Abs() > time.Minute {
@@ -129,7 +129,7 @@ func TestG6LoadsAreMeasuredByTheMonotonicClock(t *testing.T) {
 		}
 		e.runs.Expire() // as the timer does
 		return 1, ctx.Err()
-	}, config.MethodTimeout(timeout), config.Evict[string](costs), config.Observe(observe.Func(func(_ context.Context, ev observe.Event) {
+	}, config.MethodTimeout(timeout), config.Evict[int](costs), config.Observe(observe.Func(func(_ context.Context, ev observe.Event) {
 		if ev.Kind == observe.LoadEnded {
 			took = ev.Duration
 		}
@@ -138,8 +138,8 @@ func TestG6LoadsAreMeasuredByTheMonotonicClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close(ctx) }()
-	e = f.verbs.(*engine[string, string, int])
-	if v, err := f.Call(ctx, "key"); v != 1 || err != nil {
+	e = f.verbs.(*engine[int, int, int])
+	if v, err := f.Call(ctx, 1); v != 1 || err != nil {
 		t.Errorf("%d, %v: the load is late because the clock was set", v, err)
 	}
 	if err := f.Wait(ctx); err != nil { // what it took is told when it has ended
@@ -148,17 +148,17 @@ func TestG6LoadsAreMeasuredByTheMonotonicClock(t *testing.T) {
 	if took <= 0 || took > time.Minute || costs.took <= 0 || costs.took > time.Minute {
 		t.Errorf("it took %v, and %v for the strategy", took, costs.took)
 	}
-	if _, err := f.Direct(ctx, "key"); err != nil || took > time.Minute {
+	if _, err := f.Direct(ctx, 1); err != nil || took > time.Minute {
 		t.Errorf("directly: %v, %v", took, err)
 	}
 }
 
 type costsOf struct {
-	eviction.Strategy[string]
+	eviction.Strategy[int]
 	took time.Duration
 }
 
-func (c *costsOf) MarkLoaded(_ string, _, _ *entry.Meta, _ int, took time.Duration) {
+func (c *costsOf) MarkLoaded(_ int, _, _ *entry.Meta, _ int, took time.Duration) {
 	c.took = took
 }
 

@@ -352,7 +352,7 @@ func TestG5ContextThatIsDone(t *testing.T) {
 func TestG5LoadKeepsValuesAndNotCancellation(t *testing.T) {
 	type key struct{}
 	synctest.Test(t, func(t *testing.T) {
-		f, err := memoize.New(func(ctx context.Context, _ int) (string, error) {
+		f, err := memoize.New(func(ctx context.Context, _ string) (string, error) {
 			deadline, ok := ctx.Deadline()
 			time.Sleep(time.Second)
 			return fmt.Sprintln(ctx.Value(key{}), ctx.Err(), ok, time.Until(deadline)), nil
@@ -360,11 +360,11 @@ func TestG5LoadKeepsValuesAndNotCancellation(t *testing.T) {
 		must(t, f, err)
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "tenant"), time.Millisecond)
 		defer cancel()
-		if _, err := f.Call(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := f.Call(ctx, "k"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
 		must(t, f, f.Wait(t.Context()))
-		if v, _ := f.Peek(t.Context(), 1); v != "tenant <nil> true 59s\n" {
+		if v, _ := f.Peek(t.Context(), "k"); v != "tenant <nil> true 59s\n" {
 			t.Errorf("the load saw %q", v)
 		}
 	})
@@ -524,13 +524,13 @@ func TestG7PanicsOfTheParts(t *testing.T) {
 		})
 	}
 	t.Run("scope", func(t *testing.T) {
-		f, err := memoize.NewScoped(source, func(context.Context) (string, error) { panic("boom") }, config.Logger(quiet))
+		f, err := memoize.NewScoped(func(context.Context, string) (*user, error) { return new(user), nil }, func(context.Context) (string, error) { panic("boom") }, config.Logger(quiet))
 		must(t, f, err)
 		panicsTwice(t, "scope", f)
 	})
 }
 
-func panicsTwice(t *testing.T, name string, f *memoize.Func[string, string]) {
+func panicsTwice[V any](t *testing.T, name string, f *memoize.Func[string, V]) {
 	for range 2 {
 		_, err := f.Call(t.Context(), "k")
 		var p *memoize.PanicError

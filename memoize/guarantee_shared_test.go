@@ -550,7 +550,7 @@ func TestSharedReconfiguration(t *testing.T) {
 	if _, err := memoize.New(double, config.Schema(1)); err == nil {
 		t.Error("a schema without a store is accepted")
 	}
-	if _, err := memoize.New(func(context.Context, *int) (int, error) { return 0, nil }, config.IdentityKeys(), config.Name("p"), config.Store(s)); err == nil {
+	if _, err := memoize.New(func(context.Context, *program) (*user, error) { return nil, nil }, config.IdentityKeys(), config.Name("p"), config.Store(s)); err == nil {
 		t.Error("keys that are addresses are accepted in a store")
 	}
 }

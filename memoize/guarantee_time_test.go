@@ -16,9 +16,13 @@ import (
 	"github.com/perennial-go/perennial/observe"
 )
 
+// Values of these tests are instants: nanoseconds since a beginning.
+
 func TestG2BoundariesOfALife(t *testing.T) {
 	mock := clock.NewMock()
-	f, err := memoize.New(func(context.Context, int) (time.Time, error) { return mock.Now(), nil },
+	begin := mock.Now()
+	now := func() int { return int(mock.Now().Sub(begin)) }
+	f, err := memoize.New(func(context.Context, int) (int, error) { return now(), nil },
 		config.UpdateAfter(time.Minute), config.ExpireAfter(time.Hour), config.Clock(mock))
 	must(t, f, err)
 	for _, c := range []struct {
@@ -33,15 +37,15 @@ func TestG2BoundariesOfALife(t *testing.T) {
 		{time.Hour, entry.Fresh, memoize.Miss},
 		{time.Hour + 1, entry.Fresh, memoize.Miss},
 	} {
-		must(t, f, f.Set(t.Context(), 1, mock.Now()))
-		set := mock.Now()
+		must(t, f, f.Set(t.Context(), 1, now()))
+		set := now()
 		mock.Add(c.after)
 		r, err := f.Result(t.Context(), 1)
 		if err != nil || r.State != c.state || r.Why != c.why {
 			t.Errorf("after %v: %v, %v", c.after, r, err)
 		}
 		if r.Why == memoize.Hit || r.Why == memoize.Stale {
-			if !r.Value.Equal(set) || r.Age != c.after {
+			if r.Value != set || r.Age != c.after {
 				t.Errorf("after %v: value of %v, age %v", c.after, r.Value, r.Age)
 			}
 		}
@@ -60,18 +64,19 @@ func TestG2NothingExpiredIsEverServed(t *testing.T) {
 		update := []time.Duration{0, time.Microsecond, time.Millisecond, 99 * time.Millisecond, time.Second, time.Hour}[random.IntN(6)]
 		expire := update + []time.Duration{0, time.Microsecond, 50 * time.Millisecond, 100 * time.Millisecond, time.Minute}[random.IntN(5)]
 		mock := clock.NewMock()
-		f, err := memoize.New(func(context.Context, int) (time.Time, error) { return mock.Now(), nil },
+		begin := mock.Now()
+		f, err := memoize.New(func(context.Context, int) (int, error) { return int(mock.Now().Sub(begin)), nil },
 			config.UpdateAfter(update), config.ExpireAfter(expire), config.Clock(mock))
 		must(t, f, err)
 		for range 20 {
 			step := []time.Duration{0, 1, update - 1, update, update + 1, expire - update - 1, expire - 1, expire, expire + 1, time.Millisecond}[random.IntN(10)]
 			mock.Set(mock.Now().Add(max(0, step)))
-			now := mock.Now()
+			now := mock.Now().Sub(begin)
 			r, err := f.Result(t.Context(), 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			age := now.Sub(r.Value)
+			age := now - time.Duration(r.Value)
 			switch r.Why {
 			case memoize.Hit:
 				if age >= update || age >= expire {
@@ -94,12 +99,13 @@ func TestG2NothingExpiredIsEverServed(t *testing.T) {
 
 func TestG2RealClockShortLives(t *testing.T) {
 	// Lives near and below the slack of the coarse clock are judged exactly.
-	f, err := memoize.New(func(context.Context, int) (time.Time, error) { return time.Now(), nil },
+	begin := time.Now()
+	f, err := memoize.New(func(context.Context, int) (int, error) { return int(time.Since(begin)), nil },
 		config.UpdateAfter(time.Millisecond), config.ExpireAfter(2*time.Millisecond))
 	must(t, f, err)
 	calls, younger := 0, 0
 	for f.Stats().Loads < 20 {
-		before := time.Now()
+		before := time.Since(begin)
 		r, err := f.Result(t.Context(), 1)
 		if err != nil {
 			t.Fatal(err)
@@ -109,7 +115,7 @@ func TestG2RealClockShortLives(t *testing.T) {
 		if r.Why == memoize.Hit && r.Age >= time.Millisecond || r.Why == memoize.Stale && (r.Age < time.Millisecond || r.Age >= 2*time.Millisecond) {
 			t.Fatalf("%v with age %v", r.Why, r.Age)
 		}
-		if age := before.Sub(r.Value); r.Why != memoize.Miss && r.Why != memoize.Joined && age > r.Age+2*time.Millisecond {
+		if age := before - time.Duration(r.Value); r.Why != memoize.Miss && r.Why != memoize.Joined && age > r.Age+2*time.Millisecond {
 			younger++ // its load was halted by the machine after the source, or time is told wrongly
 		}
 		calls++

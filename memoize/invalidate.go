@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/internal/postponed"
+	"github.com/perennial-go/perennial/observe"
 	"github.com/perennial-go/perennial/storage"
 )
 
@@ -20,6 +21,10 @@ import (
 //	release  the storages of every plan in use
 //	again    on a plan that came into force meanwhile
 func (e *engine[A, K, V]) invalidateKey(ctx context.Context, key K) error {
+	if e.updates.within(key) {
+		return fmt.Errorf("memoize: %s was not invalidated for key %s: %w", e.name, e.show(key), ErrRecursion)
+	}
+	e.counters.invalidations.Add(1)
 	held, events := postponed.Hold(ctx)
 	defer events.Tell()
 	if err := e.statuses.Hold(ctx, key, true); err != nil {
@@ -35,7 +40,7 @@ func (e *engine[A, K, V]) invalidateKey(ctx context.Context, key K) error {
 		for _, p := range e.plans.useAll(one[:0]) {
 			if !released[p] {
 				released[p], again = true, true
-				if err := e.stores.release(held, p, key); err != nil {
+				if err := e.stores.release(held, p, key, observe.ReleaseInvalidated); err != nil {
 					errs = append(errs, err)
 				}
 			}
@@ -60,6 +65,7 @@ func (e *engine[A, K, V]) invalidateAll(ctx context.Context) error {
 	for key := range e.statuses.Keys() {
 		errs = append(errs, e.invalidateKey(ctx, key))
 	}
+	defer e.tidyAll()
 	for _, p := range e.plans.useAll(nil) {
 		err := e.empty(ctx, p)
 		if err != nil && !errors.Is(err, ErrUnsupported) {
@@ -95,6 +101,7 @@ func (e *engine[A, K, V]) empty(ctx context.Context, p *plan[A, K, V]) error {
 	if c == nil {
 		return fmt.Errorf("%w: InvalidateAll needs a storage.Clearer or storage.Ranger, and %s has a %T", ErrUnsupported, e.name, p.settings.Storage)
 	}
+	e.counters.invalidations.Add(1)
 	e.clearing.Add(1)
 	defer e.clearing.Add(-1)
 	for key := range e.statuses.Keys() { // what looked at the store before it was marked

@@ -178,7 +178,7 @@ func TestPartsAreFreeAfterASetAmidAChange(t *testing.T) {
 		s.offer = func(context.Context, string) error {
 			s.offer = nil
 			noError(t, live.Apply(config.Storage[string, int](next)))
-			next.of.Put("a", 1, entry.At(time.Now()), entry.Never, entry.Never)
+			next.of.Put("a", 1, entry.At(time.Now()), entry.Never, entry.Never, nil)
 			return nil
 		}
 		noError(t, f.Set(t.Context(), "a", 2))

@@ -13,15 +13,15 @@ import (
 )
 
 // key makes the key of an argument.
-func (e *engine[A, K, V]) key(ctx context.Context, p *plan[A, K, V], arg A) (key K, err error) {
+func (c *core[A, K, V]) key(ctx context.Context, p *plan[A, K, V], arg A) (key K, err error) {
 	if p.identity {
 		return *(*K)(unsafe.Pointer(&arg)), nil // A is K: identity says so
 	}
 	if key, err = extract(ctx, p.settings.Keys, arg); err != nil {
-		return key, e.badKey(ctx, err)
+		return key, c.badKey(ctx, err)
 	}
-	if e.dynamicKeys {
-		return key, checkKey(key, e.identityKeys)
+	if c.dynamicKeys {
+		return key, checkKey(key, c.identityKeys)
 	}
 	return key, nil
 }
@@ -44,9 +44,9 @@ func extract[A any, K comparable](ctx context.Context, keys config.KeyExtractor[
 	return keys.Key(ctx, arg)
 }
 
-func (e *engine[A, K, V]) badKey(ctx context.Context, err error) error {
+func (c *core[A, K, V]) badKey(ctx context.Context, err error) error {
 	if _, ok := err.(*PanicError); ok {
-		_ = e.panicked(ctx, err)
+		_ = c.panicked(ctx, err)
 	}
 	return fmt.Errorf("%w: %w", ErrKey, err)
 }

@@ -1,7 +1,9 @@
 package memoize
 
 import (
+	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,6 +21,7 @@ func TestTypesOfKeysThatHoldAnything(t *testing.T) {
 			N int
 			V any
 		}](): true,
+		reflect.TypeFor[[2]any]():             true,
 		reflect.TypeFor[struct{ N, M int }](): false,
 		reflect.TypeFor[string]():             false,
 	} {
@@ -31,6 +34,20 @@ func TestTypesOfKeysThatHoldAnything(t *testing.T) {
 	for _, of := range []reflect.Type{reflect.TypeFor[*int](), reflect.TypeFor[chan int](), reflect.TypeFor[time.Time](), reflect.TypeFor[[2]*int]()} {
 		if d, err := checkType(of, true); d || err != nil {
 			t.Errorf("%v by identity: dynamic %v, %v", of, d, err)
+		}
+	}
+}
+
+// Keys that are arrays are looked at element by element.
+func TestKeysThatAreArraysOfAnything(t *testing.T) {
+	for _, good := range [][2]any{{}, {"a", 1}, {1, [1]any{"c"}}} {
+		if err := checkKey(good, false); err != nil {
+			t.Errorf("%v: %v", good, err)
+		}
+	}
+	for _, bad := range [][2]any{{new(int), 1}, {1, new(int)}, {1, []int{}}, {time.Now(), 1}, {1, [1]any{func() {}}}} {
+		if err := checkKey(bad, false); !errors.Is(err, ErrKey) || !strings.Contains(err.Error(), "NewKeyed") {
+			t.Errorf("%v: %v", bad, err)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/guard"
 	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/internal/runs"
 	"github.com/perennial-go/perennial/observe"
@@ -25,7 +26,12 @@ type load[A any, K comparable, V any] struct {
 	seen     uint64 // updates that had ended when the storage was looked at
 	jobs     []job[A, K, V]
 	one      [1]job[A, K, V] // the jobs of a load for one key
+	asked    asked[V]        // what a source that takes many keys may know of it
 	cause    observe.Cause
+	pass     guard.Pass // of the plan's guard
+	verdict  guard.Outcome
+	tagged   bool        // values have tags
+	began    uint64      // invalidations of tags until it asked the source
 	done     bool        // Run came to its end
 	released atomic.Bool // its slots were given back: it is late or over
 }
@@ -36,10 +42,14 @@ type job[A any, K comparable, V any] struct {
 	arg        A
 	update     statuses.Update[V]
 	stale      *entry.Entry[V] // the entry that is refreshed, if any
-	queued     bool            // it waits for another load first
+	old        *entry.Entry[V] // what a claim has found
+	queued     bool            // it waits first, for another load or for calls that gather: its time begins then
 	secondLook bool            // look at the store before loading
 	ended      bool            // its update has ended
 	unclaimed  bool            // the storage could not be asked for a claim: the value is not stored
+	rescuable  bool            // who waits can be given something else
+	outdated   bool            // a tag of the value was invalidated since the source was asked
+	tags       int             // of the value, which the index knows until the update has ended
 
 	result writeResult[K, V] // what became of the value
 }
@@ -60,28 +70,45 @@ func (e *engine[A, K, V]) launchMany(ctx context.Context, p *plan[A, K, V], caus
 // Begin. The load runs on a goroutine and a context of its own.
 
 func (l *load[A, K, V]) start(ctx context.Context) {
-	if ctx == nil { // a stale hit needs none
-		ctx = context.Background()
-	}
-	e, r := l.e, &l.run
-	l.plan = e.plans.use(l.plan)
-	r.Runner, r.Slot = l, e.slots.Slot()
-	r.Context.Context, r.Context.Apart = l.values(ctx), l.Refresh()
-	r.Context.Events.Hold(true)
-	work := e.runs.Begin(r, l.plan.timeout, !l.jobs[0].queued) // another goroutine may run the load to its end before this one goes on
+	l.plan = l.e.plans.use(l.plan)
+	l.startWith(l.values(ctx))
+}
+
+// startWith starts a load whose plan is in use, with the values that it may see.
+func (l *load[A, K, V]) startWith(values context.Context) {
+	l.prepare(values)
+	limited := len(l.jobs) == 1 && !l.jobs[0].queued        // else startAll limits it
+	work := l.e.runs.Begin(&l.run, l.plan.timeout, limited) // another goroutine may run the load to its end before this one goes on
 	if work == nil {
-		for i := range l.jobs {
-			l.end(&l.jobs[i], statuses.Outcome[V]{Err: newLoadError(e.name, e.show(l.jobs[i].key), Failed, ErrClosed)})
-		}
-		l.releaseSlots()
-		e.plans.unuse(l.plan)
+		l.closed()
 		return
 	}
 	go work()
 }
 
+// prepare makes the load's run.
+func (l *load[A, K, V]) prepare(values context.Context) {
+	r := &l.run
+	r.Runner, r.Slot = l, l.e.place(l.plan)
+	r.Context.Context, r.Context.Apart = values, l.Refresh()
+	r.Context.Events.Hold(true)
+}
+
+// closed ends a load that was not begun, for the function is closed.
+func (l *load[A, K, V]) closed() {
+	e := l.e
+	for i := range l.jobs {
+		l.end(&l.jobs[i], statuses.Outcome[V]{Err: newLoadError(e.name, e.show(l.jobs[i].key), Failed, ErrClosed)})
+	}
+	l.releaseSlots()
+	e.plans.unuse(l.plan)
+}
+
 // values is a context with those values of a call's that the load may see.
 func (l *load[A, K, V]) values(ctx context.Context) context.Context {
+	if ctx == nil { // a stale hit needs none
+		ctx = context.Background()
+	}
 	keep := l.plan.settings.ContextValues
 	if keep == nil {
 		return runs.ValuesOf(ctx)
@@ -109,36 +136,46 @@ func (l *load[A, K, V]) Run() {
 		l.makeRoom()
 	}
 	l.done = true
+	l.releaseSlots() // who is told may call the function, and need one
 	l.run.Context.Events.Tell()
 }
 
 // startAll waits until the loads may begin, and tells whether there is anything to
-// load. The method timeout of one that was queued counts from then: the one that it
-// waits for has its own.
+// load. The method timeout of one that was queued counts from then, for the one that it
+// waits for has its own, and so does that of a batch.
 func (l *load[A, K, V]) startAll() (any bool) {
-	for i := range l.jobs {
-		j := &l.jobs[i]
-		var err error
-		switch j.secondLook, err = j.update.Start(&l.run.Context, l.plan.limits.MaxRunaway); err {
-		case nil:
-		case statuses.ErrEnded: // a Set has answered who waited
-			l.end(j, statuses.Outcome[V]{Err: err})
-		default:
-			l.fail(j, err)
-		}
-		if j.queued {
-			l.e.runs.Limit(&l.run, l.plan.timeout)
-		}
-		any = any || !j.ended
+	if len(l.jobs) != 1 {
+		return l.startBatch()
 	}
-	return any
+	j := &l.jobs[0]
+	l.startOne(j, &l.run.Context)
+	if j.queued {
+		l.e.runs.Limit(&l.run, l.plan.timeout)
+	}
+	return !j.ended
 }
 
-// takeSlot waits for one of MaxLoads. It is false if that took too long. The method
-// timeout counts from then on.
+// startOne starts a key's update. It returns the context's error, if that has ended while
+// the update had to wait and may go on doing so.
+func (l *load[A, K, V]) startOne(j *job[A, K, V], ctx context.Context) (err error) {
+	j.secondLook, err = j.update.Start(ctx, l.plan.limits.MaxRunaway)
+	switch {
+	case err == nil:
+	case err == statuses.ErrEnded: // a Set has answered who waited
+		l.end(j, statuses.Outcome[V]{Err: err})
+	case ctx == atOnce && errors.Is(err, context.Canceled):
+		return err
+	default:
+		l.fail(j, err)
+	}
+	return nil
+}
+
+// takeSlot waits for one of MaxLoads, unless there is a guard. It is false if that took
+// too long. The method timeout counts from then on.
 func (l *load[A, K, V]) takeSlot() bool {
 	r := &l.run
-	if r.Slot.TryTake() {
+	if l.plan.guard != nil || r.Slot.TryTake() { // a guard is asked later: see admit
 		return true
 	}
 	most := cmp.Or(l.plan.limits.QueueTimeout, l.plan.timeout)
@@ -164,14 +201,17 @@ func (l *load[A, K, V]) loadAll() {
 		return
 	}
 	j := &l.jobs[0]
-	if j.ended || l.lookAgain(j) {
+	if j.ended || l.lookAgain(j) || !l.admit() {
 		return
 	}
-	began := l.asks(1)
-	a := askOne(&l.run.Context, l.e.source.one, j.arg)
-	took := l.answered(1, began, a.err, a.err)
+	var a [1]answer[V]
+	took := l.ask(1, func(ctx context.Context) (first, all error) {
+		a[0] = askOne(ctx, l.e.source.one, j.arg)
+		l.judge(a[:])
+		return a[0].err, a[0].err
+	})
 	now := l.e.time.Now()
-	stored, err := l.keep(j, &a, took, now)
+	stored, err := l.keep(j, &a[0], took, now)
 	l.settle(j, stored, err)
 }
 
@@ -188,7 +228,7 @@ func (l *load[A, K, V]) claimAll() {
 			jobs, keys = append(jobs, j), append(keys, j.key)
 		}
 	}
-	claims, err := e.stores.claim(&l.run.Context, l.plan, keys...)
+	claims, err := e.stores.claim(&l.run.Context, l.plan, false, keys...)
 	for i, j := range jobs {
 		if fault := e.faultOf(err, i); fault != nil {
 			if err := e.stores.unread(&l.run.Context, l.plan, j.key, fault); err != nil {
@@ -199,8 +239,11 @@ func (l *load[A, K, V]) claimAll() {
 		}
 		c := &claims[i] // what can't be read was reported when the call looked, and is overwritten
 		j.result.claim = &claim{token: c.Token}
-		if l.mayUse(j) && c.Entry != nil && !l.plan.doubt.Has(j.key) && l.plan.trusted(c.Entry) != nil {
-			if _, _, state := e.time.Decide(&c.Entry.Meta); state == entry.Fresh {
+		if c.Entry = l.plan.trusted(c.Entry); c.Entry == nil || l.plan.doubt.Has(j.key) {
+			continue
+		}
+		if j.old = c.Entry; l.mayUse(j) {
+			if c.Entry.AnswerAt(e.time.Now()) == entry.Fresh {
 				l.end(j, statuses.Outcome[V]{Entry: c.Entry, Fill: statuses.Fill{Shared: true}})
 			}
 		}
@@ -221,7 +264,7 @@ func (l *load[A, K, V]) lookAgain(j *job[A, K, V]) (found bool) {
 	if err != nil || stored == nil {
 		return false
 	}
-	if _, _, state := l.e.time.Decide(&stored.Meta); state != entry.Fresh {
+	if stored.AnswerAt(l.e.time.Now()) != entry.Fresh {
 		return false
 	}
 	l.end(j, statuses.Outcome[V]{Entry: stored})
@@ -235,57 +278,77 @@ func (l *load[A, K, V]) mayUse(j *job[A, K, V]) bool {
 
 // Ask.
 
-// asks is called before the source runs. Events of what the source does under its
-// context are told at once. began is the steady time if somebody wants to know what the
-// source took.
-func (l *load[A, K, V]) asks(keys int) (began entry.Instant) {
+// ask runs the source for so many keys and says how long it took. source returns the
+// error of the first key and that of all. Events of what the source does under its
+// context are told at once.
+func (l *load[A, K, V]) ask(keys int, source func(ctx context.Context) (first, all error)) (took time.Duration) {
 	e := l.e
-	e.counters.loads.Add(1)
-	if l.Refresh() {
-		e.counters.refreshes.Add(1)
+	if l.plan.settings.Tags != nil {
+		l.tagged, l.began = true, e.tags.Begin()
 	}
+	e.counters.causes[l.cause].loads.Add(1)
 	l.run.Context.Events.Hold(false)
 	if e.wants(observe.LoadStarted) {
-		l.report(observe.LoadStarted, keys, 0, nil)
+		l.report(&l.run.Context, observe.LoadStarted, keys, 0, nil)
 	}
-	if e.wants(observe.LoadEnded) || l.plan.coster != nil {
+	var ctx context.Context = &l.run.Context
+	began, returned := e.time.Steady(), false
+	defer func() {
+		if !returned { // it has ended its goroutine: survive reports that
+			l.verdict = guard.Failure
+			l.answered(ctx, keys, began, e.time.Steady(), &PanicError{Value: ErrGoexit, Stack: debug.Stack()})
+		}
+	}()
+	if len(e.wrappers) > 0 {
+		ctx = e.wrap(&l.run.Context, l.event(observe.LoadStarted, keys))
 		began = e.time.Steady()
 	}
-	return began
-}
-
-// answered is called when the source has returned: first is the error of the first key,
-// err that of all. took is known if somebody wants to know.
-func (l *load[A, K, V]) answered(keys int, began entry.Instant, first, err error) (took time.Duration) {
-	e := l.e
-	l.run.Context.Events.Hold(true)
-	if e.wants(observe.LoadEnded) || l.plan.coster != nil {
-		took = e.time.Steady().Sub(began)
-	}
+	first, all := source(ctx)
+	now := e.time.Steady()
+	returned = true
 	if p, ok := first.(*PanicError); ok {
+		l.run.Context.Events.Hold(true)
 		_ = e.panicked(&l.run.Context, p)
 	}
-	if e.wants(observe.LoadEnded) {
-		l.report(observe.LoadEnded, keys, took, err)
-	}
-	return took
+	l.answered(ctx, keys, began, now, all)
+	return now.Sub(began)
 }
 
-// report tells of an event of the whole load. It names the key if there is one.
-func (l *load[A, K, V]) report(kind observe.Kind, keys int, took time.Duration, err error) {
-	ev := observe.Event{Kind: kind, Cause: l.cause, Count: keys, Duration: took, Err: err}
-	if keys == 1 {
-		l.e.emit(&l.run.Context, ev, l.jobs[0].key)
-	} else {
-		l.e.tell(&l.run.Context, ev)
+// answered is called when the source has come back, under the context that it had.
+func (l *load[A, K, V]) answered(ctx context.Context, keys int, began, now entry.Instant, err error) {
+	took := now.Sub(began)
+	l.run.Context.Events.Hold(true)
+	l.e.counters.loadTimes.add(took)
+	l.leave(now, took, l.verdict)
+	if l.e.wants(observe.LoadEnded) {
+		l.report(ctx, observe.LoadEnded, keys, took, err)
 	}
+}
+
+// report tells of an event of the whole load.
+func (l *load[A, K, V]) report(ctx context.Context, kind observe.Kind, keys int, took time.Duration, err error) {
+	ev := l.event(kind, keys)
+	ev.Duration, ev.Err = took, err
+	l.e.tell(ctx, ev)
+}
+
+// event is one of the whole load. It names the key if there is one.
+func (l *load[A, K, V]) event(kind observe.Kind, keys int) observe.Event {
+	ev := observe.Event{Kind: kind, Cause: l.cause, Count: keys}
+	if keys == 1 {
+		ev.Key = l.e.show(l.jobs[0].key)
+	}
+	return ev
 }
 
 // Build and publish.
 
 // keep stores what the source said, now, if it may be.
 func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], took time.Duration, now entry.Instant) (store bool, err error) {
-	var b built[V]
+	if l.plan.settings.OnRelease != nil && a.err == nil && !a.unchanged { // else others tell of it
+		defer func() { l.e.stores.neverStored(&l.run.Context, l.plan, j.key, a.value, &j.result) }() // also if user code panics
+	}
+	b := built[V]{stays: a.unchanged}
 	if store, err = l.build(j, a, took, now, &b); store && err == nil {
 		return l.publish(j, &b, now)
 	}
@@ -296,19 +359,30 @@ func (l *load[A, K, V]) keep(j *job[A, K, V], a *answer[V], took time.Duration, 
 // if nothing is to be stored.
 func (l *load[A, K, V]) build(j *job[A, K, V], a *answer[V], took time.Duration, now entry.Instant, b *built[V]) (store bool, err error) {
 	if a.err != nil {
-		return false, a.err
+		n := l.negative(a, now)
+		if n == nil {
+			return false, a.err
+		}
+		b.answers(n, now)
 	}
 	if !l.released.Load() { // a late result ends no problem: those who waited have their error
 		l.e.sourceWorks(&l.run.Context, l.cause)
 	}
-	if err = l.plan.build(b, j.key, a.value, now); err != nil {
-		return false, err
+	if a.err == nil {
+		if err = l.plan.build(b, j.key, a.value, now); err != nil {
+			return false, err
+		}
 	}
 	if l.plan.coster != nil {
 		b.took(took)
 	}
+	if l.tagged {
+		if err = l.learnTags(j, b); err != nil {
+			return false, err
+		}
+	}
 	switch {
-	case !a.keep:
+	case a.err == nil && !a.keep:
 		l.delay(&l.run.Context, j, NoStore)
 	case j.unclaimed: // which was reported
 	default:
@@ -318,11 +392,26 @@ func (l *load[A, K, V]) build(j *job[A, K, V], a *answer[V], took time.Duration,
 	return false, nil
 }
 
+// negative is the answer that an error is, nil for a failure. The error of a whole batch
+// is none.
+func (l *load[A, K, V]) negative(a *answer[V], now entry.Instant) *entry.Negative {
+	switch {
+	case a.shared:
+		return nil
+	case a.judged:
+		return a.negative
+	}
+	return l.plan.negative(a.err, now)
+}
+
 // publish stores what is built, if it may be: store is false if it may not.
 func (l *load[A, K, V]) publish(j *job[A, K, V], b *built[V], now entry.Instant) (store bool, err error) {
 	if err := j.update.Publish(l.e.life); err != nil {
 		l.drop(j, b, err)
 		return false, nil
+	}
+	if j.outdated {
+		return false, l.dropOutdated(j, b)
 	}
 	return true, l.e.stores.store(l.storing(), l.plan, j.key, b, now, &j.result)
 }
@@ -364,6 +453,9 @@ func (l *load[A, K, V]) settle(j *job[A, K, V], store bool, err error) {
 	if l.plan.fenced != nil {
 		end.Fill = l.filled(j, store)
 	}
+	if j.outdated {
+		end.Outdated = statuses.Outdated(l.began + 1)
+	}
 	l.end(j, end)
 }
 
@@ -390,6 +482,9 @@ func (l *load[A, K, V]) end(j *job[A, K, V], o statuses.Outcome[V]) {
 	}
 	l.e.ended.Add(1)
 	j.update.End(o)
+	if j.tags > 0 {
+		l.e.tags.Settle(j.key)
+	}
 }
 
 // fail ends a key's update with an error.
@@ -403,11 +498,12 @@ func (l *load[A, K, V]) fail(j *job[A, K, V], cause error) {
 	}
 	reason := Failed
 	if errors.Is(cause, errQueueTimeout) {
+		e.counters.queueTimeouts.Add(1)
 		reason = TimedOut
 	}
 	err := newLoadError(e.name, e.show(j.key), reason, cause)
 	if !l.released.Load() { // in time
-		e.counters.loadsFailed.Add(1)
+		e.counters.causes[l.cause].failed.Add(1)
 		if cause != ErrNoValue { // that is an answer: the source works
 			e.failing(&l.run.Context, l.cause, cause, func() string { return e.show(j.key) })
 		}
@@ -437,8 +533,6 @@ func (l *load[A, K, V]) delay(ctx context.Context, j *job[A, K, V], why error) {
 
 // makeRoom tells what was stored and releases what the strategy has named then. The
 // load holds no key any more: what is named may be busy, or a key of the load itself.
-// It is as far up the stack as may be: a load that has to grow its stack for it takes
-// twice as long.
 func (l *load[A, K, V]) makeRoom() {
 	if len(l.jobs) == 1 {
 		l.makeRoomFor(&l.jobs[0])
@@ -457,6 +551,9 @@ func (l *load[A, K, V]) makeRoomFor(j *job[A, K, V]) {
 	if j.result.named {
 		l.e.evictor.evict(l.storing(), l.plan, j.result.victim)
 	}
+	if j.tags > 0 {
+		l.e.tidyBehind(j.tags)
+	}
 }
 
 // cleanUp ends the load. No user code runs in it.
@@ -467,7 +564,14 @@ func (l *load[A, K, V]) cleanUp() {
 			l.end(j, statuses.Outcome[V]{Err: newLoadError(e.name, e.show(j.key), Failed, ErrGoexit)})
 		}
 	}
+	if l.tagged {
+		e.tags.End(l.began)
+	}
 	l.releaseSlots()
+	if l.pass.Holds(module.Only{}) { // it has not come to ask, or was given up
+		l.leave(e.time.Steady(), 0, guard.None)
+		l.run.Slot.Return()
+	}
 	l.run.Context.End(context.Canceled)
 	e.runs.End(&l.run) // which clears the load
 	e.plans.unuse(p)
@@ -478,7 +582,9 @@ func (l *load[A, K, V]) releaseSlots() {
 	if l.released.Swap(true) {
 		return
 	}
-	l.run.Slot.Return()
+	if l.plan.guard == nil { // which keeps the place of what is late
+		l.run.Slot.Return()
+	}
 	if l.Refresh() {
 		l.e.runs.Unreserve()
 	}
@@ -487,7 +593,7 @@ func (l *load[A, K, V]) releaseSlots() {
 // Clear lets go of what was loaded. What a load has started and left behind, as an
 // operation of the storage that exceeds its budget, must not look at the load.
 func (l *load[A, K, V]) Clear() {
-	l.e, l.plan, l.jobs, l.one = nil, nil, nil, [1]job[A, K, V]{}
+	l.e, l.plan, l.jobs, l.one, l.asked = nil, nil, nil, [1]job[A, K, V]{}, nil
 }
 
 // What may come between.
@@ -509,11 +615,12 @@ func (l *load[A, K, V]) Timeout() {
 	}
 	e.runs.Abandon(&l.run)
 	l.releaseSlots()
+	l.leave(e.time.Steady(), l.plan.timeout, guard.TimedOut) // before its context has ended, which would say nothing of the source
 	l.run.Context.End(context.DeadlineExceeded)
 	ctx := l.run.Context.Context // what the load tells of may wait for its end
 	for i := range l.jobs {
 		if j := &l.jobs[i]; late[i] {
-			e.counters.late.Add(1)
+			e.counters.causes[l.cause].late.Add(1)
 			l.delay(ctx, j, why)
 			e.failing(ctx, l.cause, why, func() string { return e.show(j.key) })
 			e.emit(ctx, observe.Event{Kind: observe.Late, Duration: l.plan.timeout, Err: why}, j.key)
@@ -534,6 +641,7 @@ func (l *load[A, K, V]) survive() {
 	events := &l.run.Context.Events
 	events.Hold(true)
 	l.failAll(l.e.panicked(&l.run.Context, p))
+	l.releaseSlots()
 	events.Tell()
 }
 

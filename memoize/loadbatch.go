@@ -3,27 +3,79 @@ package memoize
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/storage"
 )
 
+// startBatch starts the updates of a batch, and its time. One that has to wait, for a Set
+// that stores its value or for superseded loads, would hold up the others: it leaves the
+// batch and is loaded alone.
+func (l *load[A, K, V]) startBatch() (any bool) {
+	var waiting []job[A, K, V]
+	stay := l.jobs
+	for i := range l.jobs {
+		j := &l.jobs[i]
+		if l.startOne(j, atOnce) != nil {
+			if waiting == nil {
+				stay = slices.Clone(l.jobs[:i])
+			}
+			waiting = append(waiting, *j)
+			continue
+		}
+		if any = any || !j.ended; waiting != nil {
+			stay = append(stay, *j)
+		}
+	}
+	l.jobs = stay // before anybody else knows of the load: it has no time yet, and its source does not run
+	for _, j := range waiting {
+		l.loadApart(j)
+	}
+	l.e.runs.Limit(&l.run, l.plan.timeout)
+	return any
+}
+
+// loadApart starts a load of its own for a job of a batch, whose update has to wait.
+func (l *load[A, K, V]) loadApart(j job[A, K, V]) {
+	j.queued = true
+	if l.Refresh() {
+		l.e.runs.ReserveOver()
+	}
+	alone := &load[A, K, V]{e: l.e, plan: l.e.plans.use(l.plan), cause: l.cause, seen: l.seen, one: [1]job[A, K, V]{j}}
+	alone.jobs = alone.one[:]
+	alone.startWith(l.run.Context.Context)
+}
+
+// keepOld makes old values the answers of keys that the source has called unchanged.
+func (l *load[A, K, V]) keepOld(answers []answer[V]) {
+	for i, old := range l.asked.end() {
+		if answers[i].err != nil { // it has left the key out
+			answers[i].old(old)
+		}
+	}
+}
+
 // loadBatch asks the source for many keys together.
 func (l *load[A, K, V]) loadBatch() {
 	var waiting []*job[A, K, V]
 	var args []A
-	for i := range l.jobs {
-		if j := &l.jobs[i]; !j.ended && !l.lookAgain(j) {
-			waiting, args = append(waiting, j), append(args, j.arg)
-		}
-	}
-	if len(waiting) == 0 {
+	any := false
+	l.each(func(j *job[A, K, V]) { any = !l.lookAgain(j) || any })
+	if !any || !l.admit() {
 		return
 	}
-	began := l.asks(len(args))
-	answers, unasked := l.e.source.ask(&l.run.Context, args)
-	took := l.answered(len(args), began, answers[0].err, errorOf(answers))
+	l.each(func(j *job[A, K, V]) { waiting, args = append(waiting, j), append(args, j.arg) })
+	l.asked = l.e.source.asks(l.cause, args, func(i int) findOld[V] { return l.findOld(waiting[i]) })
+	var answers []answer[V]
+	var unasked int
+	took := l.ask(len(args), func(ctx context.Context) (first, all error) {
+		answers, unasked = l.e.source.ask(ctx, args)
+		l.keepOld(answers)
+		l.judge(answers)
+		return answers[0].err, errorOf(answers)
+	})
 	l.e.unasked(&l.run.Context, unasked)
 	now := l.e.time.Now()
 	if len(waiting) > 1 && (l.plan.bulk != nil || l.plan.fenced != nil) {
@@ -69,7 +121,7 @@ func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], 
 				return
 			}
 			made[j] = b
-			if b.expiresAfter <= now { // nobody could ever be served it
+			if b.useless(now) {
 				busy = append(busy, j)
 				return
 			}
@@ -79,6 +131,8 @@ func (l *load[A, K, V]) keepTogether(jobs []*job[A, K, V], answers []answer[V], 
 			case err != nil:
 				l.drop(j, b, err)
 				l.settle(j, false, nil)
+			case j.outdated:
+				l.settle(j, false, l.dropOutdated(j, b))
 			default:
 				j.result.entry, j.result.cost = b.entry(), b.cost
 				together = append(together, j)
@@ -124,7 +178,7 @@ func (l *load[A, K, V]) storeTogether(jobs []*job[A, K, V]) {
 		keys[i], entries[i] = j.key, j.result.entry
 	}
 	if l.plan.fenced == nil {
-		l.e.stores.dropDoubtful(l.storing(), l.plan, keys...)
+		l.e.stores.dropDoubtful(l.storing(), l.plan, false, keys...)
 		bulk := l.plan.bulk
 		err := l.e.stores.write(l.storing(), l.plan, change{brings: true}, func(ctx context.Context) error { return bulk.OfferMany(ctx, keys, entries) }, keys...)
 		for i, j := range jobs {
@@ -138,7 +192,7 @@ func (l *load[A, K, V]) storeTogether(jobs []*job[A, K, V]) {
 		j.result.claim.filled = filled
 		fills[i] = storage.Fill[K, V]{Key: j.key, Entry: j.result.entry, Token: j.result.claim.token}
 	}
-	kept, err := l.e.stores.fill(l.storing(), l.plan, fills...)
+	kept, err := l.e.stores.fill(l.storing(), l.plan, false, fills...)
 	for i, j := range jobs {
 		j.result.fault = storage.FaultOf(err, i)
 		j.result.kept = j.result.fault == nil && kept[i]

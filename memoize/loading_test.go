@@ -203,6 +203,7 @@ func TestLateLoadsHealNothing(t *testing.T) {
 				t.Errorf("told is %+v", e)
 			}
 		}
+		synctest.Wait()
 		if st := f.Stats(); st.Late != 1 || st.LoadsFailed != 0 || st.LoadsRunning != 0 {
 			t.Errorf("%+v", st)
 		}

@@ -13,7 +13,7 @@ import (
 
 // keepsTime tells whether a plan's storage keeps to deadlines itself. It can't keep
 // to those of a clock that was handed in.
-func (s *stores[A, K, V]) keepsTime(p *plan[A, K, V]) bool { return p.prompt && !s.time.Handed }
+func (s *stores[A, K, V]) keepsTime(p *plan[A, K, V]) bool { return p.prompt && !s.core.time.Handed }
 
 // look gets the key's entry. A storage that fails, is too slow or is in doubt
 // reads as empty, unless calls are to fail then. The error is that of the
@@ -27,10 +27,23 @@ func (s *stores[A, K, V]) look(ctx context.Context, p *plan[A, K, V], key K) (*e
 
 // lookGuarded looks into a storage that is not ours.
 func (s *stores[A, K, V]) lookGuarded(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
+	return s.lookAt(ctx, p, key, false)
+}
+
+// lookAnyway is look for one who changes the key: the storage is asked whether it answers
+// or not.
+func (s *stores[A, K, V]) lookAnyway(ctx context.Context, p *plan[A, K, V], key K) (*entry.Entry[V], error) {
+	if p.memory != nil {
+		return p.memory.Find(key), nil
+	}
+	return s.lookAt(ctx, p, key, true)
+}
+
+func (s *stores[A, K, V]) lookAt(ctx context.Context, p *plan[A, K, V], key K, must bool) (*entry.Entry[V], error) {
 	if !p.local && p.doubt.Has(key) || key != key { // NaN is never stored
 		return nil, nil
 	}
-	stored, err := ask(s, ctx, p, func(ctx context.Context) (*entry.Entry[V], error) { return p.settings.Storage.Get(ctx, key) })
+	stored, err := ask(s, ctx, p, must, key, 1, func(ctx context.Context) (*entry.Entry[V], error) { return p.settings.Storage.Get(ctx, key) })
 	if err != nil {
 		return nil, s.unread(ctx, p, key, err)
 	}
@@ -59,7 +72,7 @@ func (s *stores[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 	if len(wanted) == 0 {
 		return entries, nil
 	}
-	found, err := ask(s, ctx, p, func(ctx context.Context) ([]*entry.Entry[V], error) {
+	found, err := ask(s, ctx, p, false, wanted[0], len(wanted), func(ctx context.Context) ([]*entry.Entry[V], error) {
 		found, err := p.reader.GetMany(ctx, wanted)
 		if len(found) != len(wanted) {
 			return nil, cmp.Or(err, errShort)
@@ -75,19 +88,26 @@ func (s *stores[A, K, V]) lookMany(ctx context.Context, p *plan[A, K, V], keys [
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return entries, err
 	}
-	s.storeFaults(ctx, wanted, err)
+	if err != errSpared {
+		s.core.storeFaults(ctx, wanted, err)
+	}
 	var errs []error
 	for i, place := range places {
-		if err := p.unavailable(s.faultOf(err, i)); err != nil {
+		if err := p.unavailable(s.core.faultOf(err, i)); err != nil {
 			errs = append(errs, &storage.ItemError{Item: place, Err: err})
 		}
 	}
 	return entries, errors.Join(errs...)
 }
 
-// ask reads from a storage that is not ours, within its budget. What it returns
-// with an error counts as well, if it comes in time.
-func ask[A any, K comparable, V, T any](s *stores[A, K, V], ctx context.Context, p *plan[A, K, V], op func(ctx context.Context) (T, error)) (answer T, err error) {
+// ask reads from a storage that is not ours, within its budget, for so many keys, the first
+// of which is given. What it returns with an error counts as well, if it comes in time. A
+// storage that does not answer is asked if it must be.
+func ask[A any, K comparable, V, T any](s *stores[A, K, V], ctx context.Context, p *plan[A, K, V], must bool, key K, n int, op func(ctx context.Context) (T, error)) (answer T, err error) {
+	ticket, ok := s.enter(p, must)
+	if !ok {
+		return answer, errSpared
+	}
 	here := func(ctx context.Context) (err error) {
 		answer, err = op(ctx)
 		return err
@@ -96,14 +116,19 @@ func ask[A any, K comparable, V, T any](s *stores[A, K, V], ctx context.Context,
 	case p.local:
 		err = safely(func() error { return here(ctx) })
 	case s.keepsTime(p):
+		began := s.core.time.Steady()
 		err = s.budget.Within(ctx, p.limits.StoreRead, here)
+		s.core.counters.storeReads.add(s.core.time.Steady().Sub(began))
 	default:
+		began := s.core.time.Steady()
 		answer, err = elsewhere(s, ctx, p, op)
+		s.core.counters.storeReads.add(s.core.time.Steady().Sub(began))
 	}
+	s.leave(ctx, p, ticket, key, n, err)
 	if err == nil {
-		s.problemOver(ctx, observe.StoreFault, observe.StoreOK)
+		s.core.problemOver(ctx, observe.StoreFault, observe.StoreOK)
 	}
-	return answer, s.hiding(err)
+	return answer, s.core.hiding(err)
 }
 
 // elsewhere asks on a goroutine that can be left.
@@ -127,7 +152,9 @@ func (s *stores[A, K, V]) unread(ctx context.Context, p *plan[A, K, V], key K, e
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return err
 	}
-	s.storeFault(ctx, key, err)
+	if err != errSpared { // which was told when it began
+		s.core.storeFault(ctx, key, err)
+	}
 	return p.unavailable(err)
 }
 
@@ -140,10 +167,16 @@ func (p *plan[A, K, V]) unavailable(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// trusted is an entry that is not in doubt, or nil.
+// trusted is an entry that is not in doubt, and no answer that is not known here, or nil.
 func (p *plan[A, K, V]) trusted(stored *entry.Entry[V]) *entry.Entry[V] {
-	if stored != nil && !p.local && p.doubt.Reject(stored.Created()) {
+	if stored == nil || p.local {
+		return stored
+	}
+	if p.doubt.Reject(stored.Created()) {
 		return nil
+	}
+	if n := stored.Negative(); n != nil {
+		return p.known(stored, n)
 	}
 	return stored
 }

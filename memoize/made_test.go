@@ -212,10 +212,13 @@ func TestKeysAreLookedAtInDepth(t *testing.T) {
 		" in an array": func(v any) any { return [2]any{"a", v} },
 		" in depth":    func(v any) any { return [1]pair{{1, [1]any{pair{2, v}}}} },
 	}
-	source := func(context.Context, any) (int, error) { return 1, nil }
-	f := memoize.Must(memoize.New(source, config.Logger(discardLog)))
-	ofPairs := memoize.Must(memoize.New(func(context.Context, pair) (int, error) { return 1, nil }, config.Logger(discardLog)))
-	ofArrays := memoize.Must(memoize.New(func(context.Context, [2]any) (int, error) { return 1, nil }, config.Logger(discardLog)))
+	type both struct { // its first field can't hold anything
+		N int
+		V any
+		W [2]any
+	}
+	f := memoize.Must(memoize.New(func(context.Context, any) (*user, error) { return new(user), nil }, config.Logger(discardLog)))
+	ofBoth := memoize.Must(memoize.New(func(context.Context, both) (int, error) { return 1, nil }, config.Logger(discardLog)))
 	check := func(what string, refused bool, err error) {
 		t.Helper()
 		if refused != errors.Is(err, memoize.ErrKey) || !refused && err != nil || refused && !strings.Contains(err.Error(), "NewKeyed") {
@@ -226,9 +229,9 @@ func TestKeysAreLookedAtInDepth(t *testing.T) {
 		for what, key := range keys {
 			for how, wrap := range wraps {
 				check(what+how, refused, lastOf(f.Call(t.Context(), wrap(key))))
-				check(what+how+" of a pair", refused, lastOf(ofPairs.Call(t.Context(), pair{1, wrap(key)})))
-				check(what+how+" of an array", refused, lastOf(ofArrays.Call(t.Context(), [2]any{wrap(key), 1})))
-				check(what+how+" of an array", refused, lastOf(ofArrays.Call(t.Context(), [2]any{1, wrap(key)})))
+				check(what+how+" of a struct", refused, lastOf(ofBoth.Call(t.Context(), both{N: 1, V: wrap(key)})))
+				check(what+how+" of an array", refused, lastOf(ofBoth.Call(t.Context(), both{W: [2]any{wrap(key), 1}})))
+				check(what+how+" of an array", refused, lastOf(ofBoth.Call(t.Context(), both{W: [2]any{1, wrap(key)}})))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/guard"
 	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/internal/runs"
 	"github.com/perennial-go/perennial/observe"
@@ -116,9 +117,7 @@ func (e *engine[A, K, V]) callMany(ctx context.Context, args []A, force bool) ([
 	for _, w := range wants {
 		for _, i := range w.places {
 			if errs[i] = w.err; w.err == nil {
-				var r Result[V]
-				r, errs[i] = e.finish(ctx, p, w.result)
-				values[i] = r.Value
+				values[i], errs[i] = e.finish(ctx, p, w.result.Value, nil)
 			}
 		}
 	}
@@ -143,8 +142,10 @@ func (e *engine[A, K, V]) answer(ctx context.Context, p *plan[A, K, V], wants []
 		}
 	}
 	e.refreshMany(ctx, p, stale, seen)
-	for window := range slices.Chunk(missing, p.limits.MaxLoads) {
-		e.waitMany(ctx, p, window, waiting{force: force, seen: seen})
+	for len(missing) > 0 {
+		n := min(len(missing), p.atOnce(e.source.together(p.limits.MaxBatch)))
+		e.waitMany(ctx, p, missing[:n], waiting{force: force, seen: seen})
+		missing = missing[n:]
 	}
 }
 
@@ -219,11 +220,17 @@ func (e *engine[A, K, V]) decideOne(ctx context.Context, p *plan[A, K, V], w *wa
 		return entry.Fresh
 	}
 	_, age, state := e.time.Decide(&current.Meta)
-	if !state.Servable() || force {
+	switch {
+	case force:
+		return entry.Missing
+	case !state.Servable():
+		if state = e.answerNegative(w); state.Servable() {
+			return state
+		}
 		return entry.Missing
 	}
 	e.counters.hit(state, age)
-	w.result = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state]}
+	w.result = Result[V]{Value: current.Value, Age: age, State: state, Why: hitWhy[state], life: &current.Meta}
 	return state
 }
 
@@ -237,6 +244,10 @@ func (e *engine[A, K, V]) refreshMany(ctx context.Context, p *plan[A, K, V], sta
 		}
 		return
 	}
+	if p.guard != nil && len(stale) > 0 && p.guard.Sheds(module.Only{}, guard.Refresh) {
+		e.overloaded(ctx, observe.Refresh, ErrOverloaded, func() string { return e.show(stale[0].key) })
+		return
+	}
 	stale = slices.DeleteFunc(stale, func(w *want[A, K, V]) bool {
 		until, delayed := e.backoff.Until(w.key)
 		return now < w.current.NoRefreshBefore(module.Only{}) || delayed && now < until
@@ -248,7 +259,7 @@ func (e *engine[A, K, V]) refreshMany(ctx context.Context, p *plan[A, K, V], sta
 		}
 		var jobs []job[A, K, V]
 		for _, w := range batch {
-			update, role := e.statuses.Begin(w.key, statuses.Need)
+			update, role := e.statuses.Begin(w.key, statuses.Idle)
 			if role == statuses.Join {
 				continue
 			}
@@ -273,14 +284,15 @@ func (e *engine[A, K, V]) refreshMany(ctx context.Context, p *plan[A, K, V], sta
 // waitMany is wait for many keys: those that a source takes together are loaded in
 // batches.
 func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missing []*want[A, K, V], how waiting) {
-	how.began = e.stores.fills.Load()
+	how.began, how.tagged = e.stores.fills.Load(), e.tags.Now()
 	var together []job[A, K, V]
 	for _, w := range missing {
 		role := e.join(ctx, w, &how)
+		e.expect(ctx, p, w.update)
 		if w.update == nil || role == statuses.Join {
 			continue
 		}
-		j := job[A, K, V]{key: w.key, arg: w.arg, update: w.update, queued: role == statuses.Queued}
+		j := job[A, K, V]{key: w.key, arg: w.arg, update: w.update, queued: role == statuses.Queued, rescuable: e.rescuable(p, w)}
 		if e.source.many != nil && !j.queued {
 			together = append(together, j)
 		} else { // one that is queued waits for another load first, and must not hold up the rest
@@ -293,6 +305,8 @@ func (e *engine[A, K, V]) waitMany(ctx context.Context, p *plan[A, K, V], missin
 	slot := runs.SlotOf(ctx)
 	slot.Park()
 	defer slot.Resume(ctx)
+	how.soft = e.softly(ctx, p, how.force, missing...)
+	defer how.soft.stop()
 	var again []*want[A, K, V]
 	var older []statuses.Fill
 	for _, w := range missing {

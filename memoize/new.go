@@ -44,6 +44,12 @@ func New[A comparable, V any](source func(ctx context.Context, arg A) (V, error)
 // NewKeyed memoizes a function whose argument is no key itself: key makes one
 // of it. Arguments with equal keys share a value; the source is given the
 // argument of the call that led to the load.
+//
+// A load may read its argument after the call has returned: a background refresh that a
+// stale hit has started does, and so does a load whose caller has left. An argument that
+// is changed then, as one that goes back to a pool, would have the value of one key
+// stored under another. Give Call a copy that nobody changes, or make A a type that is
+// copied as it is passed, such as a struct without pointers, slices and maps.
 func NewKeyed[A any, K comparable, V any](source func(ctx context.Context, arg A) (V, error), key func(arg A) K, opts ...config.Option) (*Func[A, V], error) {
 	if key == nil {
 		return nil, errors.New("memoize: NewKeyed is given a nil key function: give it one that makes a key of an argument")
@@ -51,11 +57,11 @@ func NewKeyed[A any, K comparable, V any](source func(ctx context.Context, arg A
 	return build(single(source), source, config.KeyOf(key), opts, errIfNil(source == nil, "NewKeyed"))
 }
 
-// NewBatched memoizes a source that takes many keys at once. Call is a batch of
-// one; CallMany asks for all that is not stored or being loaded already, in
-// batches of at most config.MaxBatch. A key that the source leaves out is
-// ErrNoValue; with a map and an error, the keys in the map have succeeded and the
-// rest have failed with the error.
+// NewBatched memoizes a source that takes many keys at once. Call is a batch of one, or,
+// with config.Gather, of all calls that come together; CallMany asks for all keys that are
+// not stored or being loaded already, in batches of at most config.MaxBatch. A key that the
+// source leaves out fails with ErrNoValue; if the source returns a map and an error, the
+// keys in the map have succeeded and the rest have failed with the error.
 func NewBatched[K comparable, V any](source func(ctx context.Context, keys []K) (map[K]V, error), opts ...config.Option) (*Func[K, V], error) {
 	return build(batchOf(source), source, config.Identity[K](), opts, errIfNil(source == nil, "NewBatched"))
 }

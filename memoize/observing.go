@@ -24,9 +24,10 @@ import (
 type observing[K comparable] struct {
 	name      string
 	observers []observe.Observer
-	logger    *slog.Logger // nil is slog.Default() of the moment
-	silent    bool         // there is no log
-	wanted    uint32       // a bit a kind
+	wrappers  []observe.Wrapper // those of them that add to the context of the source
+	logger    *slog.Logger      // nil is slog.Default() of the moment
+	silent    bool              // there is no log
+	wanted    uint32            // a bit a kind
 	time      *timeline.Timeline
 	hide      bool
 	seed      maphash.Seed // of hashes of keys that are hidden
@@ -40,6 +41,11 @@ func (o *observing[K]) init(w wiring.Wiring) {
 		o.observers = append(o.observers, observe.Slog(w.Logger))
 	}
 	o.observers = append(o.observers, w.Observers...)
+	for _, observer := range o.observers {
+		if wr, ok := observer.(observe.Wrapper); ok {
+			o.wrappers = append(o.wrappers, wr)
+		}
+	}
 	for k := observe.Kind(1); k < 32; k++ {
 		if observe.Wants(observe.All(o.observers...), k) {
 			o.wanted |= 1 << k
@@ -60,8 +66,7 @@ func (o *observing[K]) emit(ctx context.Context, ev observe.Event, key K) {
 }
 
 // note is emit for events of which there is no more to say. It is what the path
-// of a load calls: a load whose frames stay small fits into the stack that its
-// goroutine begins with, and growing that costs more than a third of a load.
+// of a load calls: the event is put together only where it is wanted.
 func (o *observing[K]) note(ctx context.Context, kind observe.Kind, key K) {
 	if o.wants(kind) {
 		o.noteWanted(ctx, kind, key)
@@ -103,19 +108,23 @@ func (o *observing[K]) observe(ctx context.Context, ev observe.Event) {
 }
 
 func (o *observing[K]) observeBy(ctx context.Context, observer observe.Observer, ev observe.Event) {
-	defer func() {
-		r := recover()
-		if r == nil {
-			return
-		}
-		o.counters.panics.Add(1)
-		if o.silent {
-			return
-		}
-		logger := cmp.Or(o.logger, slog.Default())
-		logger.Error("panic in an observer", "func", o.name, "event", ev.Kind.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-	}()
+	defer o.catch(ev)
 	observer.Observe(ctx, ev)
+}
+
+// catch is deferred around an observer: its panic goes to the log, for there is nobody
+// else to tell.
+func (o *observing[K]) catch(ev observe.Event) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	o.counters.panics.Add(1)
+	if o.silent {
+		return
+	}
+	logger := cmp.Or(o.logger, slog.Default())
+	logger.Error("panic in an observer", "func", o.name, "event", ev.Kind.String(), "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
 }
 
 // problem tells of an event that is a problem. Observers get each, First where
@@ -212,6 +221,7 @@ func (o *observing[K]) tooHeavy(ctx context.Context, key K, weight, capacity int
 }
 
 func (o *observing[K]) runaway(ctx context.Context, key K, err error) {
+	o.counters.runaways.Add(1)
 	o.problem(ctx, observe.Event{Kind: observe.Runaway, Err: err, Key: o.show(key)})
 }
 

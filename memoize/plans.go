@@ -122,6 +122,9 @@ func (s *plans[A, K, V]) replace(next *plan[A, K, V], wanted *config.Settings[A,
 		return last, false
 	}
 	next.doubt = s.doubtsOf(next.settings.Storage)
+	if last != nil && last.sameStorage(next) {
+		next.breaker = last.breaker
+	}
 	if last != nil && last.sameStorage(next) && last.sameStrategy(next) {
 		next.reported = last.reported
 	}

@@ -58,7 +58,7 @@ func TestSetIsNotLostToAChangeOfTheStorage(t *testing.T) {
 					if when == at {
 						when = 0
 						noError(t, live.Apply(config.Storage[string, int](after)))
-						after.Put("key", 1, entry.At(time.Now()), entry.Never, entry.Never)
+						after.Put("key", 1, entry.At(time.Now()), entry.Never, entry.Never, nil)
 					}
 				}
 				before := &mockStorage[string, int]{offer: func(context.Context, string) error { change(2); return nil }}

@@ -72,6 +72,7 @@ func TestLoadsKeepTheirOwnTimeouts(t *testing.T) {
 				t.Errorf("call %d ends after %v, want %v", i, took, timeouts[i])
 			}
 		}
+		synctest.Wait()
 		if st := f.Stats(); st.Late != 4 || st.LoadsRunning != 0 || st.SupersededRunning != 4 {
 			t.Errorf("%+v", st)
 		}

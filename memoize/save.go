@@ -16,16 +16,16 @@ import (
 )
 
 // Save writes what the storage in memory holds, so that Restore of a later
-// process finds it, and says how many entries it has written: the newest first, those
-// that have expired left out. Callers are not held up. What is written or invalidated meanwhile may or may not be saved
-// as it was.
+// process finds it, and says how many entries it has written: the newest first, without
+// those that have expired. Callers are not held up. What is written or invalidated
+// meanwhile may or may not be saved as it was.
 //
 // Values, and keys that are no strings, are written as JSON unless an option says
 // otherwise; what JSON loses of a value, such as fields that are not exported, is
-// lost. Entries that can't be written are left out, which the error says then:
-// snapshot.ErrPartial. With any other error, that of the context among them,
-// what was written is cut short. A function may be closed before it is saved. A storage that is not storage.Local and a
-// storage.Ranger is ErrUnsupported.
+// lost. The tags of entries are written with them. Entries that can't be written are left
+// out; then the error is snapshot.ErrPartial. With any other error, also that of the
+// context, what was written is cut short. A function may be closed before it is saved. With
+// a storage that is not storage.Local and a storage.Ranger the error is ErrUnsupported.
 func (f *Func[A, V]) Save(ctx context.Context, w io.Writer, opts ...SnapshotOption) (n int, err error) {
 	return f.verbs.saver().save(ctx, w, opts)
 }
@@ -42,6 +42,8 @@ func (f *Func[A, V]) SaveFile(ctx context.Context, path string, opts ...Snapshot
 // stored: with the life that is left of them, so that what has expired meanwhile
 // is not. Instants are absolute; the clocks of both processes must agree. Where
 // the eviction strategy keeps fewer, the newest are restored.
+// Tags come back with the entries; where they were saved without, and config.Tags needs
+// an argument that is not the key, entries are left out: snapshot.ErrPartial.
 // Options are those of Save, and so must be the types, and the function's name if
 // it has one of its own.
 //
@@ -91,14 +93,14 @@ func SnapshotEntries[V any](s serde.SerDe[V]) SnapshotOption {
 }
 
 // SnapshotLimit is how many bytes a key and its value may have. A longer one is
-// left out, and is damage to who restores. Zero or less is the default, 64 MiB.
+// left out, and counts as damage in Restore. Zero or less is the default, 64 MiB.
 func SnapshotLimit(bytes int) SnapshotOption {
 	return SnapshotOption{func(d *snapshotDraft) { d.limit = bytes }}
 }
 
 // snapshots saves and restores what a storage in memory holds.
 type snapshots[A any, K comparable, V any] struct {
-	*core[A, K, V]
+	core       *core[A, K, V]
 	stores     *stores[A, K, V]
 	evictor    *evictor[A, K, V]
 	changes    *changes[A, K, V]
@@ -117,14 +119,14 @@ func (s *snapshots[A, K, V]) format(opts []SnapshotOption) (f snapshot.Format[K,
 	}
 	var fits bool
 	if f.Keys, fits = d.keys.(serde.Codec[K]); !fits && d.keys != nil {
-		return f, fmt.Errorf("memoize: SnapshotKeys is given a %T, and the keys of %s are of type %v", d.keys, s.name, reflect.TypeFor[K]())
+		return f, fmt.Errorf("memoize: SnapshotKeys is given a %T, and the keys of %s are of type %v", d.keys, s.core.name, reflect.TypeFor[K]())
 	}
 	if f.Entries, fits = d.entries.(serde.SerDe[V]); !fits && d.entries != nil {
-		return f, fmt.Errorf("memoize: SnapshotEntries is given a %T, and the values of %s are of type %v", d.entries, s.name, reflect.TypeFor[V]())
+		return f, fmt.Errorf("memoize: SnapshotEntries is given a %T, and the values of %s are of type %v", d.entries, s.core.name, reflect.TypeFor[V]())
 	}
 	f.MaxRecord = d.limit
 	if s.named { // a closure's name changes with the code around it
-		f.Of = s.name
+		f.Of = s.core.name
 	}
 	return f, nil
 }
@@ -151,13 +153,16 @@ func (s *snapshots[A, K, V]) saveBy(opts []SnapshotOption, write func(snapshot.F
 		return 0, err
 	}
 	if !p.sweeps {
-		return 0, notInMemory("Save", s.name, p)
+		return 0, notInMemory("Save", s.core.name, p)
 	}
 	err = safely(func() error { // codecs and strategies are user code
 		entries := s.newestFirst(p)
+		if s.core.tags.Used() {
+			format.Tags = s.tagsOf(entries)
+		}
 		n, err = write(format, func(yield func(K, *entry.Entry[V]) bool) {
 			for _, x := range entries {
-				if x.entry.StateAt(s.time.Now()) != entry.Expired && !yield(x.key, x.entry) {
+				if savable(x.entry, s.core.time.Now()) && !yield(x.key, x.entry) {
 					return
 				}
 			}
@@ -165,9 +170,14 @@ func (s *snapshots[A, K, V]) saveBy(opts []SnapshotOption, write func(snapshot.F
 		return err
 	})
 	if err != nil {
-		return n, fmt.Errorf("memoize: %s has %d entries saved: %w", s.name, n, err)
+		return n, fmt.Errorf("memoize: %s has %d entries saved: %w", s.core.name, n, err)
 	}
 	return n, nil
+}
+
+// savable tells whether an entry has a value that somebody may still be given.
+func savable[V any](e *entry.Entry[V], now entry.Instant) bool {
+	return e.Negative() == nil && now < e.KeepUntil()
 }
 
 func notInMemory[A any, K comparable, V any](verb, name string, p *plan[A, K, V]) error {
@@ -178,17 +188,33 @@ func notInMemory[A any, K comparable, V any](verb, name string, p *plan[A, K, V]
 type saved[K comparable, V any] struct {
 	key   K
 	entry *entry.Entry[V]
+	tags  []string
 }
 
 // newestFirst is what a storage in memory holds, by age.
 func (s *snapshots[A, K, V]) newestFirst(p *plan[A, K, V]) []saved[K, V] {
 	var held []saved[K, V]
-	for key, stored := range p.settings.Storage.(storage.Ranger[K, V]).Range(s.life) {
-		held = append(held, saved[K, V]{key, stored})
+	for key, stored := range p.settings.Storage.(storage.Ranger[K, V]).Range(s.core.life) {
+		held = append(held, saved[K, V]{key: key, entry: stored})
 	}
 	newest := make([]saved[K, V], 0, len(held))
 	for _, i := range order(len(held), func(i, j int) int { return cmp.Compare(held[j].entry.Created(), held[i].entry.Created()) }) {
 		newest = append(newest, held[i])
 	}
 	return newest
+}
+
+// tagsOf knows the tags of entries. They were entered into the index before the entries
+// were stored, so to look there afterwards finds them all.
+func (s *snapshots[A, K, V]) tagsOf(entries []saved[K, V]) func(K, *entry.Entry[V]) []string {
+	places := make(map[K]int, len(entries))
+	for i, x := range entries {
+		places[x.key] = i
+	}
+	s.core.tags.Tags(func(tag string, key K, created entry.Instant) {
+		if i, ok := places[key]; ok && entries[i].entry.Created() == created {
+			entries[i].tags = append(entries[i].tags, tag)
+		}
+	})
+	return func(key K, _ *entry.Entry[V]) []string { return entries[places[key]].tags }
 }

@@ -645,8 +645,8 @@ func TestG7PanicsWhileSavingAndRestoring(t *testing.T) {
 // Keys of a scope come back in their scope alone.
 func TestRestoreKeepsScopes(t *testing.T) {
 	type tenant struct{}
-	scoped := func() *memoize.Func[string, string] {
-		return memoize.Must(memoize.NewScoped(func(_ context.Context, arg string) (string, error) { return loaded(arg), nil },
+	scoped := func() *memoize.Func[string, *user] {
+		return memoize.Must(memoize.NewScoped(func(context.Context, string) (*user, error) { return new(user), nil },
 			func(ctx context.Context) (string, error) {
 				name, _ := ctx.Value(tenant{}).(string)
 				return name, nil
@@ -654,7 +654,7 @@ func TestRestoreKeepsScopes(t *testing.T) {
 	}
 	one, two := context.WithValue(t.Context(), tenant{}, "one"), context.WithValue(t.Context(), tenant{}, "two")
 	f, g := scoped(), scoped()
-	if err := f.Set(one, "a", "of one"); err != nil {
+	if err := f.Set(one, "a", &user{Name: "of one"}); err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
@@ -664,7 +664,7 @@ func TestRestoreKeepsScopes(t *testing.T) {
 	if n, err := g.Restore(t.Context(), &b); n != 1 || err != nil {
 		t.Fatalf("restored %d, %v", n, err)
 	}
-	if v, ok := g.Peek(one, "a"); v != "of one" || g.Has(two, "a") {
-		t.Errorf("one has %q, %v; two has %v", v, ok, g.Has(two, "a"))
+	if v, ok := g.Peek(one, "a"); v == nil || v.Name != "of one" || g.Has(two, "a") {
+		t.Errorf("one has %v, %v; two has %v", v, ok, g.Has(two, "a"))
 	}
 }

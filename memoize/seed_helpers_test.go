@@ -14,6 +14,7 @@ import (
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/invalidation"
 	"github.com/perennial-go/perennial/memoize"
 )
 
@@ -24,7 +25,33 @@ func bubble(t *testing.T, test func(t *testing.T)) {
 }
 
 // args are the arguments of the seed's get_value(arg, kwarg=None).
-type args struct{ arg, kwarg string }
+type args = memoize.Args2[string, string]
+
+// program is a part of a program: it holds a memoized function, whose values lead
+// back to it.
+type program struct {
+	users   memoize.Handle
+	call    func(ctx context.Context) error
+	support invalidation.Support[string]
+	client  int
+}
+
+// user is a value that can ask its program for more, if it has one. Functions whose
+// keys are of a type that few tests need have users as their values: to compile a
+// function for another pair of types takes seconds.
+type user struct {
+	N    int
+	Name string
+	of   *program
+}
+
+// number gives the number of the user that a call returns.
+func number(u *user, err error) (int, error) {
+	if u == nil {
+		return 0, err
+	}
+	return u.N, err
+}
 
 // scripted is a source that returns what it is told to at present.
 type scripted[A, V any] struct {

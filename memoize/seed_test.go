@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func showcase(t *testing.T, last int) {
 	}
 	bubble(t, func(t *testing.T) {
 		source := returning[args]("")
-		f := memoize.Must(memoize.New(source.load,
+		f := memoize.Must(memoize.NewKeyed(source.load, seedKey,
 			config.UpdateAfter(400*time.Millisecond), config.ExpireAfter(800*time.Millisecond)))
 		for _, s := range steps[:last] {
 			time.Sleep(s.after)
@@ -71,17 +72,20 @@ func TestSeed05ShowcaseStaleDespiteOutage(t *testing.T) { showcase(t, 5) } // G8
 func TestSeed06ShowcaseTriesAgain(t *testing.T)         { showcase(t, 6) } // G8
 func TestSeed07ShowcaseExpiredFails(t *testing.T)       { showcase(t, 7) } // G2
 
+// seedKey is the key that the seed makes of arguments by default.
+func seedKey(a args) string { return fmt.Sprintf("('%s', '%s')", a.A, a.B) }
+
 // wave is what behaviours 8 to 11 share: a call when the source returns 0, and
 // 200 ms later, when it returns 1, three at once.
-func wave(t *testing.T, between func(t *testing.T, f *memoize.Func[args, int]), want, calls int, opts ...config.Option) {
+func wave(t *testing.T, between func(t *testing.T, f *memoize.Func[args, *user]), want, calls int, opts ...config.Option) {
 	bubble(t, func(t *testing.T) {
-		source := returning[args](0)
+		source := returning[args](&user{N: 0})
 		source.takes = 10 * time.Millisecond
 		f := memoize.Must(memoize.New(source.load, opts...))
-		call := func() (int, error) { return f.Call(t.Context(), args{"test", "args"}) }
+		call := func() (int, error) { return number(f.Call(t.Context(), args{"test", "args"})) }
 		wants(t, 0)(call())
 		time.Sleep(200 * time.Millisecond)
-		source.returns(1)
+		source.returns(&user{N: 1})
 		if between != nil {
 			between(t, f)
 		}
@@ -106,8 +110,8 @@ func TestSeed10ThreeConcurrentCallsOnStale(t *testing.T) {
 }
 
 func TestSeed11ThreeConcurrentCallsAfterRefresh(t *testing.T) {
-	between := func(t *testing.T, f *memoize.Func[args, int]) {
-		wants(t, 0)(f.Call(t.Context(), args{"test", "args"}))
+	between := func(t *testing.T, f *memoize.Func[args, *user]) {
+		wants(t, 0)(number(f.Call(t.Context(), args{"test", "args"})))
 		settled(t, f)
 	}
 	wave(t, between, 1, 2, config.UpdateAfter(100*time.Millisecond), config.ExpireAfter(5*time.Minute))
@@ -117,13 +121,13 @@ func TestSeed11ThreeConcurrentCallsAfterRefresh(t *testing.T) {
 // the source returns another value, with another.
 func twoKeys(t *testing.T, a, b args, wantSecond int, opts ...config.Option) {
 	bubble(t, func(t *testing.T) {
-		source := returning[args](0)
+		source := returning[args](&user{N: 0})
 		f := memoize.Must(memoize.New(source.load, opts...))
-		wants(t, 0)(f.Call(t.Context(), a))
+		wants(t, 0)(number(f.Call(t.Context(), a)))
 		time.Sleep(200 * time.Millisecond)
-		source.returns(1)
-		wants(t, wantSecond)(f.Call(t.Context(), b))
-		wants(t, 0)(f.Call(t.Context(), a))
+		source.returns(&user{N: 1})
+		wants(t, wantSecond)(number(f.Call(t.Context(), b)))
+		wants(t, 0)(number(f.Call(t.Context(), a)))
 	})
 }
 
@@ -141,7 +145,7 @@ func TestSeed13KeywordArgumentsApart(t *testing.T) {
 func TestSeed14SourceFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		stub := errors.New("stub0")
-		source := returning[args](0)
+		source := returning[args]((*user)(nil))
 		source.fails(stub)
 		f := memoize.Must(memoize.New(source.load))
 		for i := range 3 {
@@ -155,14 +159,14 @@ func TestSeed14SourceFails(t *testing.T) {
 // The source's own cancellation is a failure of the load like any other.
 func TestSeed15SourceIsCancelledInside(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		f := memoize.Must(memoize.New(func(ctx context.Context, _ args) (int, error) {
+		f := memoize.Must(memoize.New(func(ctx context.Context, _ args) (*user, error) {
 			inner, cancel := context.WithCancel(ctx)
 			time.AfterFunc(time.Millisecond, cancel)
 			select {
 			case <-time.After(time.Second):
-				return 0, nil
+				return nil, nil
 			case <-inner.Done():
-				return 0, inner.Err()
+				return nil, inner.Err()
 			}
 		}))
 		for range 3 {
@@ -173,19 +177,19 @@ func TestSeed15SourceIsCancelledInside(t *testing.T) {
 }
 
 // sleeping obeys its context, as what a coroutine does in the seed.
-func sleeping(d time.Duration) func(context.Context, args) (int, error) {
-	return func(ctx context.Context, _ args) (int, error) {
+func sleeping(d time.Duration) func(context.Context, args) (*user, error) {
+	return func(ctx context.Context, _ args) (*user, error) {
 		select {
 		case <-time.After(d):
-			return 0, nil
+			return nil, nil
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 }
 
 // timesOut checks that a call fails at the method timeout.
-func timesOut(t *testing.T, f *memoize.Func[args, int], timeout time.Duration) {
+func timesOut(t *testing.T, f *memoize.Func[args, *user], timeout time.Duration) {
 	t.Helper()
 	began := time.Now()
 	_, err := f.Call(t.Context(), args{"test", "args"})
@@ -209,19 +213,18 @@ func TestSeed16ThreeCallsTimeOut(t *testing.T) {
 }
 
 func TestSeed17ConstantKey(t *testing.T) {
-	keys := config.KeyOf(func(args) args { return args{arg: "lol"} })
+	keys := config.KeyOf(func(args) args { return args{A: "lol"} })
 	twoKeys(t, args{"test1", "args1"}, args{"test2", "args2"}, 0, config.Keys(keys))
 }
 
 // G11.
 func TestSeed18CapacityTwo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		text := func(a args) string { return fmt.Sprintf("('%s', '%s')", a.arg, a.kwarg) }
-		store := storage.NewInMemory[string, int]()
-		source := returning[args](0)
-		f := memoize.Must(memoize.NewKeyed(source.load, text, config.Evict(eviction.LeastRecentlyUpdated[string](2)), config.Storage(store)))
+		store := storage.NewInMemory[string, string]()
+		source := returning[args]("0")
+		f := memoize.Must(memoize.NewKeyed(source.load, seedKey, config.Evict(eviction.LeastRecentlyUpdated[string](2)), config.Storage(store)))
 		for i := 1; i <= 4; i++ {
-			wants(t, 0)(f.Call(t.Context(), args{fmt.Sprintf("test%d", i), fmt.Sprintf("args%d", i)}))
+			wants(t, "0")(f.Call(t.Context(), args{fmt.Sprintf("test%d", i), fmt.Sprintf("args%d", i)}))
 		}
 		settled(t, f)
 		for i := 1; i <= 4; i++ {
@@ -236,8 +239,8 @@ func TestSeed18CapacityTwo(t *testing.T) {
 
 func TestSeed19NotConfigured(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		source := returning[args](0)
-		store := &mockStorage[args, int]{}
+		source := returning[args]((*user)(nil))
+		store := &mockStorage[args, *user]{}
 		strategy := &mockStrategy[args]{}
 		f := memoize.Must(memoize.New(source.load, config.Configured(false), config.Storage(store), config.Evict(strategy)))
 		for range 2 {
@@ -254,7 +257,7 @@ func TestSeed19NotConfigured(t *testing.T) {
 
 func TestSeed20FailureHasItsCause(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		source := returning[args](0)
+		source := returning[args]((*user)(nil))
 		source.fails(errors.New("Get lost"))
 		f := memoize.Must(memoize.New(source.load, config.Name("get_value")))
 		_, err := f.Call(t.Context(), args{"test", "args"})
@@ -431,7 +434,9 @@ func TestSeed32EvictionIsToldTheKey(t *testing.T) {
 	})
 }
 
-func helperMethod(_ context.Context, a, b, z string) (string, error) { return a + b + z, nil }
+func helperMethod(_ context.Context, a, b, z string) (*user, error) {
+	return &user{Name: a + b + z}, nil
+}
 
 // In the seed the key holds the address of the function, so that it means
 // nothing to another process. Here it holds the function's name.
@@ -471,14 +476,13 @@ func (p *recording) Apply(value string) string {
 func TestSeed36PostprocessingOnceOnMiss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		post := &recording{result: "processed"}
-		store := &mockStorage[args, string]{}
-		f := memoize.Must(memoize.New(returning[args]("value-for-test").load,
-			config.Postprocess[string](post), config.Storage(store)))
+		store := &mockStorage[string, string]{}
+		f := keyed(returning[args]("value-for-test"), config.Postprocess[string](post), config.Storage(store))
 		wants(t, "processed")(f.Call(t.Context(), testArgs))
 		if got := post.all(); !slices.Equal(got, []string{"apply value-for-test"}) {
 			t.Fatalf("postprocessing was applied as follows: %q", got)
 		}
-		if stored, _ := store.holds(testArgs); stored != "value-for-test" {
+		if stored, _ := store.holds("key"); stored != "value-for-test" {
 			t.Fatalf("%q is stored, want the value as the source returned it", stored)
 		}
 	})
@@ -486,15 +490,15 @@ func TestSeed36PostprocessingOnceOnMiss(t *testing.T) {
 
 func TestSeed37DeepCopy(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		unsorted := []int{5, 1, 3}
-		f := memoize.Must(memoize.New(func(context.Context, args) ([]int, error) { return slices.Clone(unsorted), nil },
-			config.Postprocess(config.DeepCopy[[]int]())))
+		unsorted := []User{{Name: "5"}, {Name: "1"}, {Name: "3"}}
+		f := memoize.Must(memoize.New(func(context.Context, string) (*Page, error) { return &Page{Users: slices.Clone(unsorted)}, nil },
+			config.Postprocess(config.DeepCopy[*Page]())))
 		for i := range 3 { // the first is a miss, the others are hits
-			got, err := f.Call(t.Context(), testArgs)
-			if err != nil || !slices.Equal(got, unsorted) {
+			got, err := f.Call(t.Context(), "key")
+			if err != nil || !slices.Equal(got.Users, unsorted) {
 				t.Fatalf("call %d: got %v, %v; want %v", i, got, err, unsorted)
 			}
-			slices.Sort(got)
+			slices.SortFunc(got.Users, func(a, b User) int { return strings.Compare(a.Name, b.Name) })
 		}
 	})
 }

@@ -157,6 +157,7 @@ func TestQueueTimeout(t *testing.T) {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 		wants(t, 1)(s.f.Call(t.Context(), "inner"))
+		synctest.Wait()
 		if s := s.f.Stats(); s.LoadsRunning != 0 || s.Late != 0 {
 			t.Errorf("%d loads run, %d were late", s.LoadsRunning, s.Late)
 		}

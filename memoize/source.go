@@ -6,26 +6,36 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+
+	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/observe"
 )
 
 // source asks for the values of one or many arguments.
 type source[A, V any] struct {
 	one  func(ctx context.Context, arg A) (V, error)
 	many func(ctx context.Context, args []A) (reply[V], error)
+	asks func(cause observe.Cause, args []A, find func(i int) findOld[V]) asked[V] // what many may know of its load
 }
 
 // reply is what a source that takes many says, in the order of its arguments.
 type reply[V any] struct {
 	values  []V
 	ok      []bool
-	unasked int // values of arguments that it was not given
+	errs    []error // of the keys that it has named, nil if it has named none
+	unasked int     // values of arguments that it was not given
 }
 
 // answer is what the source said of one argument.
 type answer[V any] struct {
-	value V
-	err   error
-	keep  bool // it may be stored
+	value     V
+	err       error
+	keep      bool            // it may be stored
+	unchanged bool            // it is the old value
+	shared    bool            // err is that of a whole batch
+	none      bool            // err is an answer, of a load past the cache
+	judged    bool            // negative says what err is
+	negative  *entry.Negative // the answer that err is
 }
 
 // ask runs the source on this goroutine. A panic becomes the error of all. unasked is
@@ -51,13 +61,23 @@ func (s source[A, V]) ask(ctx context.Context, args []A) (answers []answer[V], u
 		switch {
 		case i < len(got.values) && got.ok[i]:
 			answers[i] = answer[V]{value: got.values[i], keep: keep}
+		case got.errs != nil:
+			answers[i].err = got.errs[i]
 		case err != nil:
-			answers[i].err = err
+			answers[i] = answer[V]{err: err, shared: true}
 		default:
 			answers[i].err = ErrNoValue
 		}
 	}
 	return answers, got.unasked
+}
+
+// together is how many keys make a load, of so many at most.
+func (s source[A, V]) together(most int) int {
+	if s.many == nil {
+		return 1
+	}
+	return most
 }
 
 // errorOf is what is told of a batch: the one error that it has failed with, or how
@@ -88,11 +108,26 @@ func askOne[A, V any](ctx context.Context, source func(context.Context, A) (V, e
 	}()
 	a.value, a.err = source(ctx, arg)
 	a.keep = a.err == nil
-	if a.err == NoStore {
-		a.err = nil
+	if a.err != nil {
+		a.interpret()
 	}
 	return a
 }
+
+// interpret looks for what is no failure among errors.
+func (a *answer[V]) interpret() {
+	switch err := a.err.(type) {
+	case *unchanged[V]:
+		a.old(err.old)
+	default:
+		if err == NoStore {
+			a.err = nil
+		}
+	}
+}
+
+// old makes the old value the answer.
+func (a *answer[V]) old(value V) { *a = answer[V]{value: value, keep: true, unchanged: true} }
 
 // safely runs user code. A panic becomes an error.
 func safely(f func() error) (err error) {
@@ -110,13 +145,19 @@ func recovering(err *error) {
 // batchOf makes a source of a function that takes many keys, which are all different.
 // Its slice of keys is its own: it may sort it.
 func batchOf[K comparable, V any](f func(ctx context.Context, keys []K) (map[K]V, error)) source[K, V] {
-	return source[K, V]{many: func(ctx context.Context, keys []K) (r reply[V], err error) {
+	asks := func(cause observe.Cause, keys []K, find func(i int) findOld[V]) asked[V] {
+		return &Batch[K, V]{Cause: cause, keys: keys, find: find}
+	}
+	return source[K, V]{asks: asks, many: func(ctx context.Context, keys []K) (r reply[V], err error) {
 		values, err := f(ctx, slices.Clone(keys))
 		r = reply[V]{values: make([]V, len(keys)), ok: make([]bool, len(keys)), unasked: len(values)}
 		for i, key := range keys {
 			if r.values[i], r.ok[i] = values[key]; r.ok[i] {
 				r.unasked--
 			}
+		}
+		if errs, named := keyErrors(err, keys); named {
+			r.errs, err = errs, nil
 		}
 		return r, err
 	}}

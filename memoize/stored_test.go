@@ -627,7 +627,7 @@ func TestErrorsOfHiddenKeys(t *testing.T) {
 	})
 }
 
-// A value that its key or itself can't be stored is the caller's matter: nothing is in
+// A key or a value that can't be stored is no fault of the store: nothing is in
 // doubt, and the error is that it can't be stored.
 func TestWhatCantBeStoredLeavesNoDoubt(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/eviction"
 	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/internal/runs"
 	"github.com/perennial-go/perennial/statuses"
@@ -12,24 +13,6 @@ import (
 )
 
 // The engine's verbs, as Func has them.
-
-func (e *engine[A, K, V]) prepare(ctx context.Context, arg A) (p *plan[A, K, V], key K, err error) {
-	if p, err = e.changes.snapshot(); err != nil {
-		return p, key, err
-	}
-	key, err = e.key(ctx, p, arg)
-	return p, key, err
-}
-
-// prepareToWrite is prepare for those who change what is stored: the plan is in
-// force, and in use until unuse.
-func (e *engine[A, K, V]) prepareToWrite(ctx context.Context, arg A) (p *plan[A, K, V], key K, err error) {
-	for {
-		if p, key, err = e.prepare(ctx, arg); err != nil || e.plans.useCurrent(p) {
-			return p, key, err
-		}
-	}
-}
 
 func (e *engine[A, K, V]) invalidate(ctx context.Context, arg A) error {
 	p, err := e.snapshotToInvalidate()
@@ -58,7 +41,7 @@ func (e *engine[A, K, V]) snapshotToInvalidate() (*plan[A, K, V], error) {
 
 // peek is the entry that would be served, if any.
 func (e *engine[A, K, V]) peek(ctx context.Context, arg A) (*plan[A, K, V], *entry.Entry[V]) {
-	p, key, err := e.prepare(ctx, arg)
+	p, key, err := e.changes.prepare(ctx, arg)
 	if err != nil || p.bypass {
 		return p, nil
 	}
@@ -159,8 +142,31 @@ func (e *engine[A, K, V]) stats() Stats {
 	if c, ok := e.statuses.(interface{ Counts() statuses.Counts }); ok {
 		s.SupersededRunning = c.Counts().Superseded
 	}
-	s.Entries = e.length()
+	p := e.plans.current.Load()
+	s.MethodTimeout = p.timeout
+	s.MaxLoads, s.MaxBackground, s.MaxRunaway = p.limits.MaxLoads, p.limits.MaxBackground, p.limits.MaxRunaway
+	if p.guard != nil {
+		s.MaxLoads, s.Guard = -1, p.guard.Name()
+	}
+	s.StoreDown = p.breaker != nil && !p.breaker.Closed()
+	s.Entries, s.Weight, s.Capacity = -1, -1, -1
+	if err := safely(func() error { p.size(&s); return nil }); err != nil {
+		_ = e.panicked(e.life, err)
+	}
 	return s
+}
+
+// size asks the storage and the strategy how much there is.
+func (p *plan[A, K, V]) size(s *Stats) {
+	if held, ok := p.settings.Storage.(storage.Sizer); ok {
+		s.Entries = held.Len()
+	}
+	if held, ok := p.settings.Eviction.(eviction.Weighted); ok {
+		s.Weight = held.Weight()
+	}
+	if held, ok := p.settings.Eviction.(eviction.Bounded); ok {
+		s.Capacity = held.Capacity()
+	}
 }
 
 // waitLoads waits for what runs now, except the loads that it is called in.
@@ -175,11 +181,13 @@ func (e *engine[A, K, V]) waitLoads(ctx context.Context) error {
 func (e *engine[A, K, V]) close(ctx context.Context) error {
 	e.plans.close(e.dynamicKeys)
 	e.stores.sweeper.Stop()
+	e.gatherer.sendAll()
 	e.runs.Close() // by each who closes: none may look for what runs before nothing begins any more
 	e.cleanup.run()
 	e.plans.dropUnused()
 	err := e.runs.Wait(ctx, e.runs.Others(ctx), true)
 	if err == nil {
+		e.emptyForGood()
 		e.endLife()
 		return nil
 	}
@@ -187,6 +195,7 @@ func (e *engine[A, K, V]) close(ctx context.Context) error {
 	for _, r := range left {
 		r.Context.End(context.Canceled)
 	}
+	e.emptyForGood()
 	e.endLife()
 	return &CloseError{Func: e.name, Running: len(left), Err: err}
 }

@@ -12,29 +12,35 @@ import (
 
 // change is what a write does to what is stored, as far as doubts go.
 type change struct {
+	must    bool             // a caller wants it, so it is made whether the storage answers or not
 	brings  bool             // it stores something, which may arrive late
 	fences  bool             // what was stored before must not be found any more
 	applied func(i int) bool // whether it has changed what is stored for the i-th key, nil where no error says so
 }
 
-// write changes what is stored for keys. A failure is reported, and leaves them
-// in doubt, unless the storage was not even asked. Values that wait for their store to come back are not failures, for
-// until then the storage itself answers with them; nor do they end a doubt.
+// write changes what is stored for keys. A failure is reported, and leaves them in doubt,
+// unless the storage was not asked because it does not answer. Values that wait for their
+// store to come back are no failures, for until then the storage itself answers with them;
+// nor do they end a doubt.
 func (s *stores[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how change, op func(ctx context.Context) error, keys ...K) error {
 	if p.local {
-		err := s.hiding(safely(func() error { return op(ctx) }))
+		err := s.core.hiding(safely(func() error { return op(ctx) }))
 		if err != nil {
-			s.storeFault(ctx, keys[0], err)
+			s.core.storeFault(ctx, keys[0], err)
 		}
 		return err
 	}
-	began := s.time.Steady() // doubts of what is late are no matter of the wall clock
+	ticket, ok := s.enter(p, how.must)
+	if !ok {
+		return errSpared
+	}
+	began := s.core.time.Steady() // doubts of what is late are no matter of the wall clock
 	writes := make([]doubts.Write, len(keys))
 	for i, key := range keys {
 		writes[i] = p.doubt.Begin(key, how.fences, began)
 	}
 	ended := func(err error, left bool) {
-		now := s.time.Steady()
+		now := s.core.time.Steady()
 		for i, wr := range writes {
 			fault, late := storage.FaultOf(err, i), doubts.LongAgo
 			if how.brings && !p.ordered && mayArrive(fault) {
@@ -50,21 +56,23 @@ func (s *stores[A, K, V]) write(ctx context.Context, p *plan[A, K, V], how chang
 	} else {
 		err = s.budget.Run(ctx, p.limits.StoreWrite, ended, op)
 	}
+	s.core.counters.storeWrites.add(s.core.time.Steady().Sub(began))
+	s.leave(ctx, p, ticket, keys[0], len(keys), err)
 	if how.brings {
 		err = notQueued(err, len(keys))
 	}
 	if err != nil {
-		now := s.time.Now()
+		now := s.core.time.Now()
 		for i, wr := range writes {
 			if fault := storage.FaultOf(err, i); fault != nil && !errors.Is(fault, storage.ErrUnstorable) {
 				p.doubt.Suspect(wr, now)
 			}
 		}
-		err = s.hiding(err)
-		s.storeFaults(ctx, keys, err)
+		err = s.core.hiding(err)
+		s.core.storeFaults(ctx, keys, err)
 		return err
 	}
-	s.problemOver(ctx, observe.StoreFault, observe.StoreOK)
+	s.core.problemOver(ctx, observe.StoreFault, observe.StoreOK)
 	return nil
 }
 

@@ -13,7 +13,7 @@ type Kind uint8
 const (
 	LoadStarted    Kind = iota + 1 // a run of the source began: Cause, Count of keys
 	LoadEnded                      // it returned: Cause, Duration, Err, Count of keys
-	Failing                        // loads fail and callers get the error: Cause, Err, Count; with First alone
+	Failing                        // loads fail, and callers get the error or what StaleIfError keeps: Cause, Err, Count; with First alone
 	Recovered                      // loads succeed again, and none has failed for a minute: Cause
 	Stored                         // an entry was written to the storage
 	Fenced                         // a result was dropped: an invalidation or Set came after its load began
@@ -35,6 +35,12 @@ const (
 	TooHeavy                       // a value weighs more than the whole capacity and is not kept: Err
 	Unstorable                     // a key or a value can't be written, so it was loaded and not stored: Err
 	FieldsLost                     // values have fields that the store's format leaves out, for they are not exported: Err names them
+	Rescued                        // a call was given a value that has expired: Duration is its age, Err why its load failed, nil where it takes too long
+	Overloaded                     // loads are refused by the function's guard: Cause, Err, Count; with First alone
+	SourceDown                     // a guard finds that nothing of its source succeeds, and has it asked no more but by probes; Func is the guard's name
+	SourceBack                     // a probe has succeeded: the source works again; Func is the guard's name
+	StoreDown                      // nothing of a store succeeds: it is asked no more but by probes; Err is the last error
+	StoreBack                      // a probe has succeeded: the store is asked again
 
 	// Kinds is one more than the last kind there is.
 	Kinds
@@ -46,7 +52,8 @@ var kindNames = [...]string{
 	Evicted: "evicted", Dropped: "dropped", StoreFault: "store fault", StoreOK: "store ok",
 	ConfigChanged: "configuration changed", ConfigRejected: "configuration rejected",
 	Panicked: "panicked", ClockBackwards: "clock backwards", RefreshFailing: "refresh failing", TooHeavy: "too heavy", Unasked: "unasked",
-	Unstorable: "unstorable", FieldsLost: "fields lost",
+	Unstorable: "unstorable", FieldsLost: "fields lost", Rescued: "rescued",
+	Overloaded: "overloaded", SourceDown: "source down", SourceBack: "source back", StoreDown: "store down", StoreBack: "store back",
 }
 
 // String is the kind in lower-case words.
@@ -66,9 +73,13 @@ const (
 	Refresh                  // a stale entry was served, nobody waits
 	Forced                   // a caller asked for a new value and waits for it
 	Direct                   // a caller asked past the cache: Direct, or a function that is bypassed
+	Warm                     // Warm loads it, before anybody asks
+
+	// Causes is one more than the last cause there is.
+	Causes
 )
 
-var causeNames = [...]string{Miss: "miss", Refresh: "refresh", Forced: "forced", Direct: "direct"}
+var causeNames = [...]string{Miss: "miss", Refresh: "refresh", Forced: "forced", Direct: "direct", Warm: "warm"}
 
 // String is the cause in lower case.
 func (c Cause) String() string {
@@ -124,8 +135,16 @@ type discard struct{}
 func (discard) Observe(context.Context, Event) {}
 func (discard) Wants(Kind) bool                { return false }
 
-// All passes every event on to each of the observers in order.
-func All(observers ...Observer) Observer { return all(observers) }
+// All passes every event on to each of the observers in order. It is a Wrapper if one
+// of them is.
+func All(observers ...Observer) Observer {
+	for _, o := range observers {
+		if _, ok := o.(Wrapper); ok {
+			return wrappingAll{observers}
+		}
+	}
+	return all(observers)
+}
 
 type all []Observer
 

@@ -34,9 +34,12 @@ func TestSlogLine(t *testing.T) {
 		Kind: observe.Failing, First: true, Func: "users", Key: `"ann"`, Cause: observe.Refresh,
 		Duration: time.Second, Err: errors.New("no route"),
 	})
-	want := `level=WARN msg="loads fail, callers get the error" func=users key="\"ann\"" cause=refresh duration=1s err="no route"` + "\n"
+	want := `level=WARN msg="loads fail, callers get the error or, by config.StaleIfError, an older value" func=users key="\"ann\"" cause=refresh duration=1s err="no route"` + "\n"
 	if got != want {
 		t.Fatalf("got  %s\nwant %s", got, want)
+	}
+	if got := written(observe.Event{Kind: observe.SourceBack, Func: "db"}); got != "level=INFO msg=\"the source works again\" guard=db\n" {
+		t.Errorf("wrote %q", got)
 	}
 	if got := written(observe.Event{Kind: observe.Recovered, Func: "users"}); got != "level=INFO msg=\"loads succeed again\" func=users\n" {
 		t.Fatalf("got %s", got)

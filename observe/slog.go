@@ -9,9 +9,10 @@ import (
 // it starts, then once a minute with a count and the latest error: loads fail, refreshes
 // fail, the storage fails, a value can't be stored or not all of it, refreshes are shed,
 // calls fail because of runaway loads, user code panics, a value is too heavy to be kept,
-// a source returns values of keys that it was not asked for, the clock goes back. A minute
-// after the last failure a line says that loads succeed, or that the storage answers
-// again. Changes of the configuration are always logged.
+// a source returns values of keys that it was not asked for, loads are refused by a guard,
+// the clock goes back. That a source or a store does not work, and that it works again, is
+// logged each time. A minute after the last failure a line says that loads succeed, or
+// that the storage answers again. Changes of the configuration are always logged.
 func Slog(logger *slog.Logger) Observer { return slogObserver{logger} }
 
 type slogObserver struct{ logger *slog.Logger }
@@ -24,7 +25,7 @@ type line struct {
 }
 
 var lines = map[Kind]line{
-	Failing:        {slog.LevelWarn, "loads fail, callers get the error", false},
+	Failing:        {slog.LevelWarn, "loads fail, callers get the error or, by config.StaleIfError, an older value", false},
 	RefreshFailing: {slog.LevelWarn, "refreshes fail, stale values are served until they expire", false},
 	Recovered:      {slog.LevelInfo, "loads succeed again", true},
 	StoreFault:     {slog.LevelWarn, "storage fails, values are loaded instead", false},
@@ -38,6 +39,11 @@ var lines = map[Kind]line{
 	TooHeavy:       {slog.LevelWarn, "a value weighs more than the whole capacity and is not kept", false},
 	Unasked:        {slog.LevelWarn, "a source of many keys returns values of keys that it was not asked for", false},
 	FieldsLost:     {slog.LevelWarn, "values come back from the store without some of their fields", true},
+	Overloaded:     {slog.LevelWarn, "loads are refused, the source is overloaded: callers get older values, or an error", false},
+	SourceDown:     {slog.LevelError, "the source does not work, it is asked once in a while only", true},
+	SourceBack:     {slog.LevelInfo, "the source works again", true},
+	StoreDown:      {slog.LevelError, "the store does not work, it is asked once in a while only", true},
+	StoreBack:      {slog.LevelInfo, "the store works again", true},
 	ClockBackwards: {slog.LevelWarn, "the clock went back; time stands still until it catches up", false},
 }
 
@@ -55,7 +61,11 @@ func (o slogObserver) Observe(ctx context.Context, e Event) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	attrs := append(make([]slog.Attr, 0, 6), slog.String("func", e.Func))
+	whose := "func"
+	if e.Kind == SourceDown || e.Kind == SourceBack {
+		whose = "guard"
+	}
+	attrs := append(make([]slog.Attr, 0, 6), slog.String(whose, e.Func))
 	if e.Key != "" {
 		attrs = append(attrs, slog.String("key", e.Key))
 	}

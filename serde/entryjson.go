@@ -2,6 +2,7 @@ package serde
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/perennial-go/perennial/entry"
@@ -49,6 +50,9 @@ func (s entryJSON[V, R]) Serialize(e *entry.Entry[V]) ([]byte, error) {
 	if e == nil {
 		return nil, errNoEntry
 	}
+	if e.Negative() != nil {
+		return nil, errNegative
+	}
 	form, err := s.to(e.Value)
 	if err != nil {
 		return nil, ofValue("EntryJSONOf", err)
@@ -64,6 +68,8 @@ func (s entryJSON[V, R]) Serialize(e *entry.Entry[V]) ([]byte, error) {
 	record = append(append(record, `,"value":`...), value...)
 	return append(record, '}'), nil
 }
+
+var errNegative = errors.New("serde: the format of EntryJSON has no negative answers: use a SerDe that is serde.Whole, as Envelope is")
 
 func (s entryJSON[V, R]) Deserialize(data []byte) (*entry.Entry[V], error) {
 	var fields struct {

@@ -16,7 +16,9 @@ import (
 // made of the value:
 //
 //	 0  1  magic (high half) and version (low half)
-//	 1  1  flags, none of which is defined: a record that has one is refused
+//	 1  1  flags: 1, the answer is negative, and what follows the header is its text;
+//	       2, eight bytes follow that say for how long it is kept past its expires-after
+//	       before the value does. A record that has another is refused
 //	 2  2  codec: the low half of the CRC-32C of its name
 //	 4  8  created, in nanoseconds since the epoch
 //	12  8  update-after, in nanoseconds from created; the greatest is Never
@@ -32,6 +34,10 @@ const (
 	versionBits = 0x0F
 	version     = 1
 	toTheEnd    = math.MaxInt64 // what Sub saturates at
+
+	isNegative = 1
+	isKept     = 2
+	keepSize   = 8
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -62,19 +68,40 @@ func (s *envelope[V]) Serialize(e *entry.Entry[V]) ([]byte, error) {
 	if e == nil {
 		return nil, errNoEntry
 	}
-	payload, err := s.codec.Encode(e.Value)
+	flags, payload, err := s.payload(e)
 	if err != nil {
-		return nil, ofValue(s.name, err)
+		return nil, err
 	}
-	record := make([]byte, headerSize, headerSize+len(payload))
-	record[0] = magic | version
+	record := make([]byte, headerSize, headerSize+keepSize+len(payload))
+	record[0], record[1] = magic|version, flags
 	binary.BigEndian.PutUint16(record[2:], uint16(s.crc))
 	binary.BigEndian.PutUint64(record[4:], uint64(e.Created()))
-	binary.BigEndian.PutUint64(record[12:], uint64(e.UpdateAfter().Sub(e.Created())))
-	binary.BigEndian.PutUint64(record[20:], uint64(e.ExpiresAfter().Sub(e.Created())))
+	updateAfter, expiresAfter := e.Ends()
+	binary.BigEndian.PutUint64(record[12:], uint64(updateAfter.Sub(e.Created())))
+	binary.BigEndian.PutUint64(record[20:], uint64(expiresAfter.Sub(e.Created())))
+	if flags == isKept {
+		record = binary.BigEndian.AppendUint64(record, uint64(e.Keep().For()))
+	}
 	record = append(record, payload...)
 	binary.BigEndian.PutUint32(record[checksumAt:], s.checksum(record))
 	return record, nil
+}
+
+// payload is what follows the header, and the flags that say what it is.
+func (s *envelope[V]) payload(e *entry.Entry[V]) (flags byte, payload []byte, err error) {
+	if n := e.Negative(); n != nil {
+		if n.Text == "" {
+			return 0, nil, errNoText
+		}
+		return isNegative, []byte(n.Text), nil
+	}
+	if payload, err = s.codec.Encode(e.Value); err != nil {
+		return 0, nil, ofValue(s.name, err)
+	}
+	if e.Keep() != nil {
+		flags = isKept
+	}
+	return flags, payload, nil
 }
 
 func (s *envelope[V]) Deserialize(data []byte) (*entry.Entry[V], error) {
@@ -85,21 +112,38 @@ func (s *envelope[V]) Deserialize(data []byte) (*entry.Entry[V], error) {
 		return nil, fmt.Errorf("%w: it begins with %#x", ErrCorrupt, data[0])
 	case data[0]&versionBits != version:
 		return nil, fmt.Errorf("%w: %d, and this is %d", ErrVersion, data[0]&versionBits, version)
-	case data[1] != 0:
-		return nil, fmt.Errorf("%w: it has flags %#x, none of which is known here", ErrVersion, data[1])
+	case data[1] > isKept: // no record has both
+		return nil, fmt.Errorf("%w: it has flags %#x, which are not known here", ErrVersion, data[1])
 	case binary.BigEndian.Uint16(data[2:]) != uint16(s.crc):
 		return nil, fmt.Errorf("%w: this one is %s", ErrCodec, s.name)
 	case binary.BigEndian.Uint32(data[checksumAt:]) != s.checksum(data):
 		return nil, fmt.Errorf("%w: its checksum does not match", ErrCorrupt)
 	}
-	value, err := s.codec.Decode(slices.Clip(data[headerSize:]))
+	created := entry.Instant(binary.BigEndian.Uint64(data[4:]))
+	updateAfter := after(created, int64(binary.BigEndian.Uint64(data[12:])))
+	expiresAfter := after(created, int64(binary.BigEndian.Uint64(data[20:])))
+	payload := data[headerSize:]
+	var keep *entry.Keep
+	switch data[1] {
+	case isNegative:
+		text := string(payload)
+		if text == "" {
+			return nil, fmt.Errorf("%w: its negative answer has no text", ErrCorrupt)
+		}
+		return entry.NewNegative[V](created, entry.Negative{Err: errors.New(text), Text: text, UpdateAfter: updateAfter, ExpiresAfter: expiresAfter}), nil
+	case isKept:
+		if len(payload) < keepSize || int64(binary.BigEndian.Uint64(payload)) <= 0 {
+			return nil, fmt.Errorf("%w: it does not say for how long it is kept", ErrCorrupt)
+		}
+		keep, payload = entry.NewKeep(time.Duration(binary.BigEndian.Uint64(payload))), payload[keepSize:]
+	}
+	value, err := s.codec.Decode(slices.Clip(payload))
 	if err != nil {
 		return nil, ofValue(s.name, err)
 	}
-	created := entry.Instant(binary.BigEndian.Uint64(data[4:]))
-	return entry.Restore(value, created,
-		after(created, int64(binary.BigEndian.Uint64(data[12:]))),
-		after(created, int64(binary.BigEndian.Uint64(data[20:])))), nil
+	e := entry.Restore(value, created, updateAfter, expiresAfter)
+	e.SetKeep(keep)
+	return e, nil
 }
 
 func (s *envelope[V]) checksum(record []byte) uint32 {
@@ -114,5 +158,7 @@ func after(created entry.Instant, delta int64) entry.Instant {
 	}
 	return created.Add(time.Duration(delta))
 }
+
+var errNoText = errors.New("serde: a negative answer without a text can't be written: only errors that config.Remember names can")
 
 var errNoEntry = errors.New("serde: Serialize is given no entry: a missing value is not stored")

@@ -119,6 +119,10 @@ func TestEverySingleFlippedBitIsFound(t *testing.T) {
 				flip(t, s, written(t, s, fresh(v)))
 			}
 			flip(t, s, written(t, s, entry.Restore("", 0, entry.Never, entry.Never)))
+			flip(t, s, written(t, s, entry.NewNegative[string](5, *entry.Answer(errors.New("none"), "none", entry.Life{ExpireAfter: 9}, 5))))
+			kept := fresh("value")
+			kept.SetKeep(entry.NewKeep(7))
+			flip(t, s, written(t, s, kept))
 		})
 	}
 }
@@ -151,7 +155,13 @@ func TestStrangeRecords(t *testing.T) {
 		{"zeros", make([]byte, 100), serde.ErrCorrupt},
 		{"a later version", header("json", 0xE2, 0, 0, 1, 2, []byte("1")), serde.ErrVersion},
 		{"version 0", header("json", 0xE0, 0, 0, 1, 2, []byte("1")), serde.ErrVersion},
-		{"a flag", header("json", 0xE1, 1, 0, 1, 2, []byte("1")), serde.ErrVersion},
+		{"a flag", header("json", 0xE1, 4, 0, 1, 2, []byte("1")), serde.ErrVersion},
+		{"both flags", header("json", 0xE1, 3, 0, 1, 2, []byte("1")), serde.ErrVersion},
+		{"an answer without a text", header("json", 0xE1, 1, 0, 1, 2, nil), serde.ErrCorrupt},
+		{"no keep", header("json", 0xE1, 2, 0, 1, 2, []byte("1")), serde.ErrCorrupt},
+		{"a keep of nothing", header("json", 0xE1, 2, 0, 1, 2, append(make([]byte, 8), '1')), serde.ErrCorrupt},
+		{"a keep below zero", header("json", 0xE1, 2, 0, 1, 2, append([]byte{0xFF, 0, 0, 0, 0, 0, 0, 0}, '1')), serde.ErrCorrupt},
+		{"a keep and no value", header("json", 0xE1, 2, 0, 1, 2, []byte{0, 0, 0, 0, 0, 0, 0, 1}), serde.ErrValue},
 		{"another magic", header("json", 0xD1, 0, 0, 1, 2, []byte("1")), serde.ErrCorrupt},
 		{"another codec", header("gob", 0xE1, 0, 0, 1, 2, []byte("1")), serde.ErrCodec},
 		{"another encoding", header("json+zlib", 0xE1, 0, 0, 1, 2, []byte("1")), serde.ErrCodec},

@@ -17,8 +17,9 @@ import (
 // functions, are lost too.
 //
 // Every record describes its type, which takes room, and for a small value several times
-// as long as JSON. Types that an interface may hold must be registered with gob.Register. A nil pointer, slice, map
-// or interface is a value, but none may stand within a slice or map.
+// as long as JSON. Types that an interface may hold must be registered with gob.Register.
+// A nil pointer, slice, map or interface is a value, but none may stand within a slice or
+// map.
 //
 // A store is shared, and a record may be anything, so it is looked through before
 // encoding/gob reads it: one that says that it holds more than it has bytes for, is

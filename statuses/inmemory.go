@@ -20,6 +20,7 @@ type InMemory[K comparable, V any] struct {
 	lockTimeout time.Duration
 	clock       clock.Clock
 	seed        maphash.Seed
+	made        time.Time
 	wakes       *sync.Pool // channels for one token: the first waiter of an update needs no new one
 	shards      [16]shard[K, V]
 
@@ -36,7 +37,7 @@ func NewInMemory[K comparable, V any](lockTimeout time.Duration, c clock.Clock) 
 	if c == nil {
 		c = clock.New()
 	}
-	r := &InMemory[K, V]{lockTimeout: lockTimeout, clock: c, seed: maphash.MakeSeed()}
+	r := &InMemory[K, V]{lockTimeout: lockTimeout, clock: c, seed: maphash.MakeSeed(), made: time.Now()}
 	r.wakes = &sync.Pool{New: func() any { return newWake() }}
 	for i := range r.shards {
 		r.shards[i].records = map[K]*record[K, V]{}
@@ -156,22 +157,42 @@ func (r *InMemory[K, V]) Begin(key K, claim Claim) (Update[V], Role) {
 	case current == nil:
 		rec.current = r.newUpdate(s, rec)
 		rec.current.forced = claim == Force
+		rec.current.leads(claim)
 		if rec.running < 2 {
 			return rec.current, Lead
 		}
 		return rec.current, Queued
+	case claim == Idle:
+		return current, Join
 	case claim == Need:
+		current.joins(false)
 		return current, Join
 	case current.phase == waiting: // its load begins after this claim
 		current.forced = true
+		current.joins(true)
 		return current, Join
 	case rec.next != nil:
 		rec.next.forced = true // it may have been led by one who only needed a value
+		rec.next.joins(true)
 		return rec.next, Join
 	}
 	rec.next = r.newUpdate(s, rec)
 	rec.next.forced = true
+	rec.next.leads(claim)
 	return rec.next, Queued
+}
+
+// leads notes that a caller leads, who waits unless the claim is Idle. The lock is held.
+func (u *update[K, V]) leads(claim Claim) {
+	if claim != Idle {
+		u.open++
+	}
+}
+
+// joins notes that a caller joins. The lock is held.
+func (u *update[K, V]) joins(force bool) {
+	u.joined, u.pressed = true, u.pressed || force
+	u.open++
 }
 
 // Hold implements UpdateStatuses.

@@ -293,6 +293,19 @@ func (w world) wrong() string {
 	return ""
 }
 
+// finds checks that a model finds what is wrong with it, and nothing where it is as built.
+func finds(t *testing.T, check func() (worlds int, wrong string), want string) {
+	t.Helper()
+	worlds, wrong := check()
+	t.Logf("%d worlds visited", worlds)
+	if wrong != want {
+		t.Errorf("found %q, want %q", wrong, want)
+	}
+	if want == "" && worlds < 10_000 {
+		t.Errorf("only %d worlds visited: the model does too little", worlds)
+	}
+}
+
 func TestModelG4(t *testing.T) {
 	if checks.Race {
 		t.Skip("one goroutine, and much to compute: the race detector finds nothing there")
@@ -310,15 +323,6 @@ func TestModelG4(t *testing.T) {
 		{"control: joins a superseded load", protocol{joinFenced: true}, "stale answer"},
 		{"control: a late load publishes over newer", protocol{lateOverNewer: true}, "stale store"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			worlds, wrong := c.p.check()
-			t.Logf("%d worlds visited", worlds)
-			if wrong != c.wrong {
-				t.Errorf("found %q, want %q", wrong, c.wrong)
-			}
-			if c.wrong == "" && worlds < 10_000 {
-				t.Errorf("only %d worlds visited: the model does too little", worlds)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { finds(t, c.p.check, c.wrong) })
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 
 	"github.com/perennial-go/perennial/entry"
 )
@@ -16,6 +17,7 @@ const (
 	Need  Claim = iota // the current update, or to lead one
 	Force              // an update whose load has not begun yet
 	Put                // to supersede what runs and publish a value at once
+	Idle               // as Need, for a caller who will not wait if another leads
 )
 
 // Role says what Begin made of the caller.
@@ -39,7 +41,7 @@ type UpdateStatuses[K comparable, V any] interface {
 	//	Lead    a new update, which the caller must Start and End
 	//	Queued  likewise, whose Start waits
 	//
-	// Need joins the current update or leads a new one. Force joins only an
+	// Need joins the current update or leads a new one; so does Idle. Force joins only an
 	// update whose load has not begun, else it queues the next one, of which
 	// there is at most one. Put supersedes the current update and leads.
 	Begin(key K, claim Claim) (Update[V], Role)
@@ -87,6 +89,16 @@ type Update[V any] interface {
 	// again, while its load still runs. It does nothing to an update that
 	// publishes or has ended.
 	Late(err error) (was bool)
+	// Shed ends the update if no caller has joined it with Force, nor, unless joined is
+	// Need, with Need, in one step: then nobody will. Else it does nothing. It is for the
+	// leader of an update that is not to be loaded now. End may follow.
+	Shed(end Outcome[V], joined Claim) (was bool)
+	// Expect notes that a caller waits until then, at most; the zero time is for ever. It is
+	// called before Wait by those who care.
+	Expect(until time.Time)
+	// Expected is until when callers wait at most, long ago once they have been woken. known
+	// is false as long as one of them has not said so.
+	Expected() (until time.Time, known bool)
 	// Wait waits for the end. The error is the context's alone.
 	Wait(ctx context.Context) (Outcome[V], error)
 }
@@ -97,7 +109,26 @@ type Outcome[V any] struct {
 	Err    error
 	Fenced bool // an invalidation or Set superseded it: Entry is not stored
 	Fill   Fill // what the storage has made of Entry, if processes share it
+	// Outdated is not zero if a tag of Entry was invalidated since its load began.
+	Outdated Outdated
 }
+
+// Outdated says that a tag of an update's value was invalidated since the load began,
+// one more than the number of invalidations of tags before that. Nobody knew then what
+// tags the value would have, so calls went on joining the update, and who joined after
+// any invalidation of a tag looks again:
+//
+//	load              begins .................................. ends, with tag T
+//	InvalidateTag(T)         returns
+//	a call                           joins
+//	InvalidateTag(T)                         returns
+//
+// The last instant of T alone does not tell that the call came after the first.
+type Outdated uint64
+
+// Newer tells whether an invalidation that a call which joined has not seen may be newer
+// than the value: began is the number of invalidations when the call began to wait.
+func (u Outdated) Newer(began uint64) bool { return u != 0 && began >= uint64(u) }
 
 // Fill says what a storage that processes share has made of an update's value: the
 // storage need not hold it. Whoever led the update may have the value, for it is no

@@ -3,6 +3,8 @@ package statuses
 import (
 	"cmp"
 	"context"
+	"math"
+	"time"
 
 	"github.com/benbjohnson/clock"
 
@@ -26,18 +28,23 @@ type update[K comparable, V any] struct {
 	shard    *shard[K, V]
 	rec      *record[K, V]
 
-	phase  phase
-	forced bool   // it must load, whatever is stored
-	fenced bool   // an invalidation or a Set superseded it
-	late   bool   // it took too long for those who waited
-	loads  bool   // it is counted among the record's running loads
-	put    bool   // it is a Set's
-	woken  bool   // those who wait have been woken
-	pooled bool   // first is of the pool, to which those of a bubble must not come
-	began  uint64 // where its start stands among all starts and fences
-	timer  *clock.Timer
-	older  *update[K, V] // the next of the record's superseded ones
+	phase   phase
+	forced  bool   // it must load, whatever is stored
+	fenced  bool   // an invalidation or a Set superseded it
+	late    bool   // it took too long for those who waited
+	loads   bool   // it is counted among the record's running loads
+	put     bool   // it is a Set's
+	woken   bool   // those who wait have been woken
+	pooled  bool   // first is of the pool, to which those of a bubble must not come
+	joined  bool   // a caller has joined it
+	pressed bool   // one has joined with Force
+	said    bool   // a caller has said until when it waits
+	open    int32  // callers who have not said so yet
+	began   uint64 // where its start stands among all starts and fences
+	timer   *clock.Timer
+	older   *update[K, V] // the next of the record's superseded ones
 
+	until   time.Duration // the latest that callers have said, since the registry was made; the longest is for ever
 	first   chan struct{} // wakes the first who waits, nil while there is none
 	done    chan struct{} // that of all others, closed to wake them; nil while there are none
 	outcome Outcome[V]
@@ -144,9 +151,13 @@ func (u *update[K, V]) End(end Outcome[V]) {
 	s, rec := u.shard, u.rec
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u.phase == ended {
-		return
+	if u.phase != ended {
+		u.ends(s, rec, end)
 	}
+}
+
+// ends is End. The lock is held.
+func (u *update[K, V]) ends(s *shard[K, V], rec *record[K, V], end Outcome[V]) {
 	published := u.phase == publishing
 	if published {
 		rec.busy = false
@@ -178,6 +189,53 @@ func (u *update[K, V]) End(end Outcome[V]) {
 	}
 	s.settle(rec)
 }
+
+// Shed implements Update. A caller who joins after it has looked finds no update any more:
+//
+//	refresh   is refused ─ Shed: nobody has joined ─ ends
+//	caller                                              Begin: leads
+func (u *update[K, V]) Shed(end Outcome[V], joined Claim) (was bool) {
+	s, rec := u.shard, u.rec
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u.phase >= publishing || u.woken || u.pressed || u.joined && joined != Need {
+		return false
+	}
+	u.ends(s, rec, end)
+	return true
+}
+
+// Expect implements Update.
+func (u *update[K, V]) Expect(until time.Time) {
+	at := forEver
+	if !until.IsZero() {
+		at = until.Sub(u.registry.made)
+	}
+	s := u.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !u.said || at > u.until {
+		u.until = at
+	}
+	u.said = true
+	u.open--
+}
+
+// Expected implements Update.
+func (u *update[K, V]) Expected() (until time.Time, known bool) {
+	s := u.shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if u.woken {
+		return u.registry.made.Add(-forEver / 2), true
+	}
+	if u.said && u.until < forEver {
+		until = u.registry.made.Add(u.until)
+	}
+	return until, u.said && (u.open <= 0 || until.IsZero())
+}
+
+const forEver = time.Duration(math.MaxInt64)
 
 // Late implements Update.
 func (u *update[K, V]) Late(err error) bool {

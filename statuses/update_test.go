@@ -293,7 +293,7 @@ func closing(f func()) doneContext {
 // manyTimes is how often a test is repeated in which a select chooses at random.
 const manyTimes = 64
 
-// An update that ends while somebody's context ends is returned to him, and does
+// An update that ends while a caller's context ends is returned to that caller, and does
 // not wake those who wait for another.
 func TestWaitEndsWithItsContext(t *testing.T) {
 	for range manyTimes {
@@ -393,8 +393,8 @@ func TestHoldEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// An update costs one allocation, whether somebody waits for it or not and
-// whether he stays to the end.
+// An update costs one allocation, whether a caller waits for it or not and whether it
+// stays to the end.
 func TestAllocationsOfAnUpdate(t *testing.T) {
 	if checks.Race {
 		t.Skip("the race detector empties pools at random")

@@ -42,11 +42,26 @@ type Fenced[K comparable, V any] interface {
 	Fill(ctx context.Context, fills ...Fill[K, V]) (stored []bool, err error)
 }
 
+// Swapper is a Fenced that can change an entry on the condition that it is still what a
+// claim has returned. Update needs it, so that two processes that change one key at once
+// lose neither change.
+type Swapper[K comparable, V any] interface {
+	Fenced[K, V]
+	// CompareAndSwap is Offer, if what is stored is still what the claim of the key has
+	// returned, and nobody has released or offered the key since, all in one atomic step.
+	// Like Offer it ends other claims. Else, or if the claim is older than its hold,
+	// nothing is done and swapped is false. An entry whose KeepUntil has come deletes the
+	// old one. After an error it may have been done; false is never said of what was done.
+	CompareAndSwap(ctx context.Context, key K, was Claim[V], e *entry.Entry[V]) (swapped bool, err error)
+}
+
 // Claim is a key's claim.
 type Claim[V any] struct {
 	Entry *entry.Entry[V] // what is stored, or nil
 	Token string          // for Fill
 	Err   error           // why the stored entry can't be read; the claim is good all the same
+
+	record Record // of a store of bytes, for CompareAndSwap
 }
 
 // Fill is an entry to be stored under a claim.
@@ -62,6 +77,7 @@ type Abilities[K comparable, V any] struct {
 	BulkReader BulkReader[K, V]
 	Bulk       Bulk[K, V]
 	Fenced     Fenced[K, V]
+	Swapper    Swapper[K, V]
 	Clearer    Clearer
 	Prompt     bool // it is Prompt, and so at present
 	Ordered    bool // it is Ordered, and so at present
@@ -82,6 +98,7 @@ func AbilitiesOf[K comparable, V any](s Storage[K, V]) (a Abilities[K, V]) {
 	a.BulkReader, _ = s.(BulkReader[K, V])
 	a.Bulk, _ = s.(Bulk[K, V])
 	a.Fenced, _ = s.(Fenced[K, V])
+	a.Swapper, _ = s.(Swapper[K, V])
 	a.Clearer, _ = s.(Clearer)
 	a.Prompt, a.Ordered = isPrompt(s), isOrdered(s)
 	return a

@@ -24,6 +24,9 @@ func (able) Claim(context.Context, time.Duration, ...string) ([]storage.Claim[in
 	return nil, nil
 }
 func (able) Fill(context.Context, ...storage.Fill[string, int]) ([]bool, error) { return nil, nil }
+func (able) CompareAndSwap(context.Context, string, storage.Claim[int], *entry.Entry[int]) (bool, error) {
+	return false, nil
+}
 
 // says is a Storage that says itself what it can do.
 type says struct {
@@ -40,7 +43,7 @@ func TestAbilitiesOf(t *testing.T) {
 	}
 	for _, prompt := range []bool{false, true} {
 		a := able{plain, prompt}
-		if got, want := storage.AbilitiesOf[string, int](a), (storage.Abilities[string, int]{BulkReader: a, Bulk: a, Fenced: a, Clearer: a, Prompt: prompt}); got != want {
+		if got, want := storage.AbilitiesOf[string, int](a), (storage.Abilities[string, int]{BulkReader: a, Bulk: a, Fenced: a, Swapper: a, Clearer: a, Prompt: prompt}); got != want {
 			t.Errorf("one that can do everything: %+v, want %+v", got, want)
 		}
 	}

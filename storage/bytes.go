@@ -114,6 +114,22 @@ type FencedBytes interface {
 	Fill(ctx context.Context, fills ...Filling) (stored []bool, err error)
 }
 
+// SwapperBytes is a FencedBytes that can change a record on the condition that it is still
+// what a claim has returned. memoize's Update needs it.
+//
+//	A claims ─ makes 2 of 1 ────────────── swaps: refused ─ claims ─ makes 3 of 2 ─ swaps
+//	B            claims ─ makes 2 of 1 ─ swaps
+type SwapperBytes interface {
+	FencedBytes
+	// CompareAndSwap is Set, if the record has the value, or lack of one, that the claim
+	// has returned, and nobody has deleted or set it since, all in one atomic step. Like
+	// Set it ends other claims. Else, or if the claim is older than its hold, nothing is
+	// done and swapped is false. Another time for the same value does not count. was is
+	// what Claim returned, unchanged. After an error it may have been done, or be done as
+	// long as the claim is good; false is never said of what was done.
+	CompareAndSwap(ctx context.Context, was Claimed, item Item) (swapped bool, err error)
+}
+
 // Claimed is what Claim returns for a key.
 type Claimed struct {
 	Record

@@ -15,7 +15,7 @@ func TestMemoryIsAStoreOfBytes(t *testing.T) {
 	mock := clock.NewMock()
 	storagetest.TestBytes(t, storagetest.Store{
 		New:      func(*testing.T) storage.Bytes { return storage.NewMemory(storage.MemoryClock(mock)) },
-		Can:      everything | storagetest.Fenced | storagetest.Versioned | storagetest.Watcher,
+		Can:      everything | storagetest.Fenced | storagetest.Swapper | storagetest.Versioned | storagetest.Watcher,
 		MaxValue: 8 << 20,
 		MaxKey:   1 << 16,
 		Advance:  mock.Add,

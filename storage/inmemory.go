@@ -57,17 +57,41 @@ func (s *InMemory[K, V]) Find(key K) *entry.Entry[V] {
 
 // Offer stores a copy of the entry; the error is always nil.
 func (s *InMemory[K, V]) Offer(_ context.Context, key K, e *entry.Entry[V]) error {
-	s.Put(key, e.Value, e.Created(), e.UpdateAfter(), e.ExpiresAfter())
+	s.PutCopy(key, e)
 	return nil
+}
+
+// PutCopy is Offer for the engine: it returns what Put does.
+func (s *InMemory[K, V]) PutCopy(key K, e *entry.Entry[V]) (kept, replaced *entry.Entry[V]) {
+	n := &node[K, V]{key: key}
+	n.entry.FillFrom(e)
+	return s.put(n, false)
 }
 
 // Put stores an entry made of its parts, for the engine. It returns the entry that is kept
 // from now on, and the one that it replaces, or nil.
-func (s *InMemory[K, V]) Put(key K, value V, created, updateAfter, expiresAfter entry.Instant) (kept, replaced *entry.Entry[V]) {
+func (s *InMemory[K, V]) Put(key K, value V, created, updateAfter, expiresAfter entry.Instant, keep *entry.Keep) (kept, replaced *entry.Entry[V]) {
+	return s.put(nodeOf(key, value, created, updateAfter, expiresAfter, keep), false)
+}
+
+// PutOver is Put for a key that has an entry. If it has none, nothing is stored, and
+// replaced is nil.
+func (s *InMemory[K, V]) PutOver(key K, value V, created, updateAfter, expiresAfter entry.Instant, keep *entry.Keep) (kept, replaced *entry.Entry[V]) {
+	return s.put(nodeOf(key, value, created, updateAfter, expiresAfter, keep), true)
+}
+
+func nodeOf[K comparable, V any](key K, value V, created, updateAfter, expiresAfter entry.Instant, keep *entry.Keep) *node[K, V] {
 	n := &node[K, V]{key: key}
 	n.entry.Fill(value, created, updateAfter, expiresAfter)
-	hash := maphash.Comparable(s.seed, key)
-	if old := s.shards[hash%shardCount].put(hash, n, s.seed); old != nil {
+	if keep != nil {
+		n.entry.SetKeep(keep)
+	}
+	return n
+}
+
+func (s *InMemory[K, V]) put(n *node[K, V], onlyOver bool) (kept, replaced *entry.Entry[V]) {
+	hash := maphash.Comparable(s.seed, n.key)
+	if old := s.shards[hash%shardCount].put(hash, n, s.seed, onlyOver); old != nil {
 		replaced = &old.entry
 	}
 	return &n.entry, replaced

@@ -265,6 +265,8 @@ func TestMemoryRefusesWhatNeverFits(t *testing.T) {
 	if len(stored) != 2 || stored[0] || !stored[1] {
 		t.Errorf("Fill says %v, want false and true", stored)
 	}
+	_, err = m.CompareAndSwap(t.Context(), claims[0], item)
+	refused("CompareAndSwap", err)
 	wantHolds(t, m, "acd") // a as it was
 	if r, err := m.Get(t.Context(), "a"); err != nil || string(r.Value) != "v" {
 		t.Errorf("it has %q, %v; want what was there", r.Value, err)
@@ -395,6 +397,7 @@ func everyCall(t *testing.T, m *storage.Memory) map[string]error {
 	errs["Clear"] = m.Clear(ctx, "")
 	_, errs["Claim"] = m.Claim(ctx, time.Hour, "a")
 	_, errs["Fill"] = m.Fill(ctx, storage.Filling{})
+	_, errs["CompareAndSwap"] = m.CompareAndSwap(ctx, storage.Claimed{}, storage.Item{})
 	_, errs["Look"] = m.Look(ctx, "a")
 	_, errs["Swap"] = m.Swap(ctx, storage.Change{})
 	errs["Watch"] = m.Watch(ctx, "", func(storage.Changed) {})

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -67,6 +68,27 @@ func (m *Memory) Fill(ctx context.Context, fills ...Filling) (stored []bool, err
 		}
 	}
 	return stored, errors.Join(errs...)
+}
+
+// CompareAndSwap stores a copy of the value if the record is what the claim has returned.
+func (m *Memory) CompareAndSwap(ctx context.Context, was Claimed, item Item) (swapped bool, err error) {
+	if err := m.ready(ctx); err != nil {
+		return false, err
+	}
+	item, err = m.taken(item)
+	if err != nil {
+		return false, err
+	}
+	token, ok := parseClaim(was.Token)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	r := m.byKey[item.Key]
+	if !ok || now >= token.until || r == nil || r.generation != token.generation || r.liveAt(now) != was.Found || was.Found && !bytes.Equal(r.value, was.Value) {
+		return false, nil
+	}
+	m.put(item, now)
+	return true, nil
 }
 
 // claimToken is what Fill has to know of a claim.

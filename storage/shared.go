@@ -17,8 +17,10 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/internal/bind"
+	"github.com/perennial-go/perennial/internal/breaker"
 	"github.com/perennial-go/perennial/internal/coarse"
 	"github.com/perennial-go/perennial/internal/keytext"
+	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/serde"
 )
 
@@ -29,6 +31,7 @@ type shared[K comparable, V any] struct {
 	serde  serde.SerDe[V]
 	schema int
 	most   int      // the longest key, 0 where there is no limit
+	scoped bool     // keys are in scopes
 	lost   []string // fields that the SerDe leaves out
 
 	clock atomic.Pointer[func() entry.Instant]
@@ -73,12 +76,16 @@ func newShared[K comparable, V any](s *Store, sd serde.SerDe[V], schema int) (*s
 		return nil, fmt.Errorf("storage: %s can't keep values of type %v: %w", s, reflect.TypeFor[V](), err)
 	}
 	part := &shared[K, V]{store: s, serde: sd, schema: schema, lost: lost, place: &place{store: weak.Make(s)}}
+	_, part.scoped = any(*new(K)).(module.Scoped)
 	part.SetClock(func() entry.Instant { return entry.Instant(coarse.Exact()) })
 	if limit, ok := s.bytes.(KeyLimit); ok {
 		part.most = limit.MaxKey()
 	}
 	return part, nil
 }
+
+// Breaker is that of the store.
+func (s *shared[K, V]) Breaker(module.Only) *breaker.Breaker { return s.store.Breaker(module.Only{}) }
 
 // Loses names the fields of values that are not written, for they are not exported.
 func (s *shared[K, V]) Loses() []string { return s.lost }
@@ -145,7 +152,7 @@ var ErrUnreadable = errors.New("storage: the record can't be read, and counts as
 
 // KeyText returns the store's key for a key: one and the same for equal keys, and
 // different ones for different keys. If it would be longer than the store allows, a hash of
-// 128 bits follows the schema.
+// 128 bits follows the schema; that of a config.Scoped follows its scope, or a hash of that.
 //
 // A Redis Cluster puts keys together that have the same text between their first braces.
 // Only the prefix may decide that. If the key's own text would, KeyText puts an empty pair
@@ -162,13 +169,22 @@ func (s *shared[K, V]) KeyText(key K) (string, error) {
 		braces = "{}"
 	}
 	if s.most > 0 && len(text)+len(braces) > s.most || s.open && bytes.IndexByte(own, '}') >= 0 {
-		sum := sha256.Sum256(own)
-		return s.space + "#" + hex.EncodeToString(sum[:16]), nil // no text of a key begins so
+		if s.scoped {
+			return s.hashedInScope(any(key).(module.Scoped).InScope(module.Only{}), own), nil
+		}
+		return s.space + hashed(own), nil
 	}
 	if braces != "" {
 		return s.space + braces + string(own), nil
 	}
 	return string(text), nil
+}
+
+// hashed is what stands for a text that is too long. No text of a key, or of a part of
+// one, begins so.
+func hashed(text []byte) string {
+	sum := sha256.Sum256(text)
+	return "#" + hex.EncodeToString(sum[:16])
 }
 
 // spreads reports whether all that tells a key from others counts in a Redis Cluster:
@@ -178,7 +194,8 @@ func spreads(text []byte) bool {
 	case -1:
 		return true
 	case 0:
-		return len(bytes.Trim(text[bytes.IndexByte(text, '}'):], "}])")) == 0
+		end := bytes.IndexByte(text, '}') // a key that is hashed in its scope may have none
+		return end < 0 || len(bytes.Trim(text[end:], "}])")) == 0
 	}
 	return false
 }
@@ -233,8 +250,14 @@ func (s *shared[K, V]) Abilities() (a Abilities[K, V]) {
 	if b, ok := s.store.bytes.(FencedBytes); ok {
 		a.Fenced = sharedFenced[K, V]{s, b}
 	}
+	if b, ok := s.store.bytes.(SwapperBytes); ok {
+		a.Swapper = sharedSwapper[K, V]{sharedFenced[K, V]{s, b}, b}
+	}
 	if b, ok := s.store.bytes.(ListerBytes); ok {
 		a.Clearer = sharedClearer[K, V]{s, b}
+		if s.scoped {
+			a.Clearer = sharedScopes[K, V]{sharedClearer[K, V]{s, b}}
+		}
 	}
 	a.Prompt, a.Ordered = isPrompt(s.store.bytes), isOrdered(s.store.bytes)
 	return a
@@ -255,13 +278,16 @@ func (s *shared[K, V]) read(key string, r Record) (*entry.Entry[V], error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: what %s has under %q: %w", ErrUnreadable, s.store, key, err)
 	}
-	if r.Left <= 0 || r.Left == Forever || e.ExpiresAfter() == entry.Never {
+	end := e.KeepUntil()
+	if r.Left <= 0 || r.Left == Forever || end == entry.Never {
 		return e, nil
 	}
-	left := min(r.Left, e.ExpiresAfter().Sub(e.Created()))
-	shift := s.now().Add(left).Sub(e.ExpiresAfter())
-	return entry.Restore(e.Value, e.Created().Add(shift), e.UpdateAfter().Add(shift), e.ExpiresAfter().Add(shift)), nil
+	left := min(r.Left, end.Sub(e.Created()))
+	return e.Shifted(s.now().Add(left).Sub(end)), nil
 }
+
+// Whole tells whether the SerDe writes all that an entry may have: see serde.Whole.
+func (s *shared[K, V]) Whole() bool { return serde.IsWhole(s.serde) }
 
 // write makes a record of an entry.
 func (s *shared[K, V]) write(key K, e *entry.Entry[V]) (Item, error) {

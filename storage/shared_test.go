@@ -123,6 +123,13 @@ func at(now entry.Instant, value float64) *entry.Entry[float64] {
 	return entry.Restore(value, now.Add(-time.Hour), now, now.Add(2*time.Hour))
 }
 
+func (f *faulty) CompareAndSwap(ctx context.Context, was storage.Claimed, item storage.Item) (bool, error) {
+	if f.fault != nil {
+		return false, f.fault
+	}
+	return f.Memory.CompareAndSwap(ctx, was, item)
+}
+
 const noon = entry.Instant(12 * time.Hour)
 
 var (
@@ -195,6 +202,19 @@ func TestSharedAbilities(t *testing.T) {
 	}
 	wantValue(t, s, 2, 21)
 	wantValue(t, s, 3, -1)
+	if claims, err = a.Swapper.Claim(ctx, time.Hour, 2, 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Offer(ctx, 3, at(noon, 32)); err != nil {
+		t.Fatal(err)
+	}
+	for i, key := range []float64{2, 3} { // one was stored meanwhile, where there was none
+		if swapped, err := a.Swapper.CompareAndSwap(ctx, key, claims[i], at(noon, key+0.5)); err != nil || swapped != (key == 2) {
+			t.Errorf("CompareAndSwap of %v: %v, %v", key, swapped, err)
+		}
+	}
+	wantValue(t, s, 2, 2.5)
+	wantValue(t, s, 3, 32)
 	setKeys(t, f, "x:f:4:1")
 	if err := a.Clearer.Clear(ctx); err != nil {
 		t.Fatal(err)
@@ -219,6 +239,7 @@ func TestSharedKeysWithoutText(t *testing.T) {
 	errs["ReleaseMany of it"] = a.Bulk.ReleaseMany(ctx, []float64{noText})
 	_, errs["Claim of it"] = a.Fenced.Claim(ctx, time.Hour, noText)
 	_, errs["Fill of it"] = a.Fenced.Fill(ctx, storage.Fill[float64, float64]{Key: noText, Entry: at(noon, 1)})
+	_, errs["CompareAndSwap of it"] = a.Swapper.CompareAndSwap(ctx, noText, storage.Claim[float64]{}, at(noon, 1))
 	for call, err := range errs {
 		if err == nil || !strings.Contains(err.Error(), "NaN") || errors.Is(err, errNothing) {
 			t.Errorf("%s says %v, want that NaN has no text", call, err)
@@ -269,6 +290,7 @@ func TestSharedReturnsFaults(t *testing.T) {
 	errs["ReleaseMany"] = a.Bulk.ReleaseMany(ctx, []float64{1})
 	_, errs["Claim"] = a.Fenced.Claim(ctx, time.Hour, 1)
 	_, errs["Fill"] = a.Fenced.Fill(ctx, storage.Fill[float64, float64]{Key: 1, Entry: at(noon, 1)})
+	_, errs["CompareAndSwap"] = a.Swapper.CompareAndSwap(ctx, 1, storage.Claim[float64]{}, at(noon, 1))
 	errs["Clear"] = a.Clearer.Clear(ctx)
 	for call, err := range errs {
 		if !errors.Is(err, errStub) {
@@ -317,6 +339,13 @@ func TestSharedUnreadable(t *testing.T) {
 	}
 	if stored, err := a.Fenced.Fill(ctx, storage.Fill[float64, float64]{Key: 1, Entry: at(noon, 10), Token: claims[0].Token}); err != nil || !stored[0] {
 		t.Errorf("its claim is no good: %v, %v", stored, err)
+	}
+	setKeys(t, f, "x:f:3:1")
+	if claims, err = a.Swapper.Claim(ctx, time.Hour, 1); err != nil {
+		t.Fatal(err)
+	}
+	if swapped, err := a.Swapper.CompareAndSwap(ctx, 1, claims[0], at(noon, 11)); err != nil || !swapped {
+		t.Errorf("it can't be swapped: %v, %v", swapped, err)
 	}
 }
 

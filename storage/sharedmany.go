@@ -99,7 +99,7 @@ func (s sharedFenced[K, V]) Claim(ctx context.Context, hold time.Duration, keys 
 	}
 	for i, c := range claimed {
 		claim := &claims[places[i]]
-		claim.Token = c.Token
+		claim.Token, claim.record = c.Token, c.Record
 		claim.Entry, claim.Err = s.read(texts[i], c.Record)
 	}
 	return claims, errors.Join(errs...)
@@ -126,6 +126,19 @@ func (s sharedFenced[K, V]) Fill(ctx context.Context, fills ...Fill[K, V]) ([]bo
 		}
 	}
 	return stored, errors.Join(errs...)
+}
+
+type sharedSwapper[K comparable, V any] struct {
+	sharedFenced[K, V]
+	bytes SwapperBytes
+}
+
+func (s sharedSwapper[K, V]) CompareAndSwap(ctx context.Context, key K, was Claim[V], e *entry.Entry[V]) (swapped bool, err error) {
+	item, err := s.write(key, e)
+	if err != nil {
+		return false, err
+	}
+	return s.bytes.CompareAndSwap(ctx, Claimed{Record: was.record, Token: was.Token}, item)
 }
 
 type sharedClearer[K comparable, V any] struct {

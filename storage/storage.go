@@ -42,6 +42,14 @@ type Clearer interface {
 	Clear(ctx context.Context) error
 }
 
+// ScopeClearer is a Clearer of a Storage whose keys are config.Scoped, that can delete the
+// entries of one scope.
+type ScopeClearer interface {
+	// ClearScope deletes all entries of the scope, and none of another. An error that
+	// matches errors.ErrUnsupported says that the storage can't tell them apart.
+	ClearScope(ctx context.Context, scope string) error
+}
+
 // Sizer is a Storage that can count its entries.
 type Sizer interface {
 	// Len returns how many entries there are.

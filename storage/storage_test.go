@@ -61,7 +61,7 @@ func TestInMemoryGrowsUnderReaders(t *testing.T) {
 func TestInMemoryKeepsValuesAsTheyAre(t *testing.T) {
 	s := storage.NewInMemory[string, *int]()
 	v := new(int)
-	kept, replaced := s.Put("key", v, 1, 2, 3)
+	kept, replaced := s.Put("key", v, 1, 2, 3, nil)
 	if replaced != nil {
 		t.Fatalf("the first write replaces %v", replaced)
 	}
@@ -70,13 +70,13 @@ func TestInMemoryKeepsValuesAsTheyAre(t *testing.T) {
 			t.Fatalf("got %q, %v; want the entry that was put", key, got)
 		}
 	}
-	if _, replaced = s.Put("key", v, 4, 5, 6); replaced != kept {
+	if _, replaced = s.Put("key", v, 4, 5, 6, nil); replaced != kept {
 		t.Fatalf("the second write replaces %v, not the entry of the first", replaced)
 	}
 	if taken := s.Take("key"); taken == nil || taken.Created() != 4 || s.Take("key") != nil {
 		t.Fatalf("took %v", taken)
 	}
-	_, _ = s.Put("key", v, 1, 2, 3)
+	_, _ = s.Put("key", v, 1, 2, 3, nil)
 	_ = s.Clear(t.Context())
 	if s.Len() != 0 {
 		t.Fatalf("Len is %d after Clear", s.Len())

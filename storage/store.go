@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 
+	"github.com/perennial-go/perennial/internal/breaker"
+	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/serde"
 )
 
@@ -16,6 +18,8 @@ type Store struct {
 	name   string
 	prefix string
 	format serde.Format
+
+	breaker breaker.Breaker // before it: see Breaker
 
 	mu     sync.Mutex
 	spaces map[string]*space // the parts of the keys that functions have
@@ -43,6 +47,9 @@ func Share(b Bytes, opts ...ShareOption) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Breaker is the one that its functions share: nobody asks a store that is away.
+func (s *Store) Breaker(module.Only) *breaker.Breaker { return &s.breaker }
 
 // ShareOption configures a Store.
 type ShareOption struct {

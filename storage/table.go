@@ -116,7 +116,7 @@ func (t *table[K, V]) all(yield func(*node[K, V]) bool) {
 }
 
 // put stores a node and returns the one of the same key that it replaces, if any.
-func (s *shard[K, V]) put(hash uint64, n *node[K, V], seed maphash.Seed) (old *node[K, V]) {
+func (s *shard[K, V]) put(hash uint64, n *node[K, V], seed maphash.Seed, onlyOver bool) (old *node[K, V]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.table.Load()
@@ -125,6 +125,9 @@ func (s *shard[K, V]) put(hash uint64, n *node[K, V], seed maphash.Seed) (old *n
 			b.at(m).Store(n)
 			return old
 		}
+	}
+	if onlyOver {
+		return nil
 	}
 	count := int(s.count.Add(1))
 	switch {

@@ -48,7 +48,7 @@ event dropped: rate("EUR")
 # expired, the load fails
 event load started: rate("EUR")
 event load ended: rate("EUR")
-level=WARN msg="loads fail, callers get the error" func=rate key="\"EUR\"" cause=miss err="the bank does not answer"
+level=WARN msg="loads fail, callers get the error or, by config.StaleIfError, an older value" func=rate key="\"EUR\"" cause=miss err="the bank does not answer"
 event failing: rate("EUR")
 error memoize: load of rate for key "EUR" failed: the bank does not answer
 # the bank is back

@@ -4,7 +4,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log"
 
 	"github.com/perennial-go/perennial/memoize"
 )
@@ -16,15 +15,9 @@ func capital(_ context.Context, country string) (string, error) {
 }
 
 func main() {
-	capitals, err := memoize.New(capital)
-	if err != nil {
-		log.Fatal(err)
-	}
+	capitals := memoize.Must(memoize.New(capital))
 	for _, country := range []string{"Chile", "Kenya", "Chile"} {
 		city, err := capitals.Call(context.Background(), country)
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(city)
+		fmt.Println(city, err)
 	}
 }

@@ -12,8 +12,8 @@ func Example() {
 	main()
 	// Output:
 	// looking up Chile
-	// Santiago
+	// Santiago <nil>
 	// looking up Kenya
-	// Nairobi
-	// Santiago
+	// Nairobi <nil>
+	// Santiago <nil>
 }

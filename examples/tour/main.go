@@ -7,6 +7,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -33,9 +34,11 @@ func run(ctx context.Context, w io.Writer) error {
 		{"no argument", noArgument},
 		{"several arguments", severalArguments},
 		{"no key", noKey},
+		{"pooled argument", pooledArgument},
 		{"package level", packageLevel},
 		{"many keys", manyKeys},
 		{"tenants", tenants},
+		{"tenants and settings", tenantsAndSettings},
 		{"object", object},
 		{"verbs", verbs},
 		{"why", why},
@@ -159,6 +162,50 @@ func noKey(ctx context.Context, w io.Writer) error {
 	return found.Close(ctx)
 }
 
+// pooledArgument asks with requests that are used again. A load may read its argument
+// when the call has returned, so it is given a copy.
+func pooledArgument(ctx context.Context, w io.Writer) error {
+	mock := clock.NewMock()
+	found, err := memoize.NewKeyed(api.Search, func(q *searchRequest) string { return q.canonical() },
+		config.UpdateAfter(time.Minute), config.Clock(mock))
+	if err != nil {
+		return err
+	}
+	var requests sync.Pool
+	search := func(words ...string) ([]string, error) {
+		// region pooled
+		q, _ := requests.Get().(*searchRequest)
+		if q == nil {
+			q = new(searchRequest)
+		}
+		q.words = append(q.words[:0], words...)
+		results, err := found.Call(ctx, q.clone()) // a refresh may read the copy later
+		requests.Put(q)
+		// endregion
+		return results, err
+	}
+	if _, err := search("first"); err != nil {
+		return err
+	}
+	mock.Add(61 * time.Second)
+	for _, words := range []string{"first", "second"} { // stale, which starts a refresh; and another
+		if _, err := search(words); err != nil {
+			return err
+		}
+	}
+	if err := found.Wait(ctx); err != nil {
+		return err
+	}
+	for _, words := range []string{"first", "second"} {
+		results, err := search(words)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(w, results)
+	}
+	return found.Close(ctx)
+}
+
 // region must
 var rates = memoize.Must(memoize.New(bank.Rate))
 
@@ -210,6 +257,39 @@ func tenants(ctx context.Context, w io.Writer) error {
 	}
 	_, err = orders.Call(ctx, "last")
 	fmt.Fprintln(w, "nobody's:", err)
+	return orders.Close(ctx)
+}
+
+// tenantsAndSettings keeps tenants apart under settings that change.
+func tenantsAndSettings(ctx context.Context, w io.Writer) error {
+	// region live
+	live := config.Mutable(config.InMemoryKeyed[string, config.Scoped[string], string](
+		config.ScopedKeys(config.Identity[string](), tenant), // as memoize.NewScoped has it
+		config.UpdateAfter(time.Minute), config.Capacity(10_000)))
+	orders, err := memoize.Memoize(api.Orders, live, config.Name("orders"))
+	// endregion
+	if err != nil {
+		return err
+	}
+	acme, initech := context.WithValue(ctx, tenantKey{}, "acme"), context.WithValue(ctx, tenantKey{}, "initech")
+	for _, call := range []context.Context{acme, initech} {
+		if _, err := orders.Call(call, "last"); err != nil {
+			return err
+		}
+	}
+	// region settings
+	err = live.Apply(config.UpdateAfter(10*time.Second), config.MethodTimeout(time.Second))
+	// endregion
+	if err != nil {
+		return err
+	}
+	// region forget
+	err = orders.InvalidateScope(ctx, "acme")
+	// endregion
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "acme's:", orders.Has(acme, "last"), "initech's:", orders.Has(initech, "last"))
 	return orders.Close(ctx)
 }
 

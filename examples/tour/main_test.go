@@ -27,6 +27,9 @@ s3cret
 # no key
 [about query slow] miss
 [about query slow] hit
+# pooled argument
+[about first]
+[about second]
 # package level
 1.25
 # many keys
@@ -36,6 +39,8 @@ last order of acme
 last order of initech
 last order of acme
 nobody's: memoize: the argument gives no usable key: config: no scope for this call: the request names no tenant
+# tenants and settings
+acme's: false initech's: true
 # object
 user 42
 user 42

@@ -56,6 +56,8 @@ func (q *searchRequest) canonical() string {
 	return strings.ToLower(strings.Join(slices.Compact(words), " "))
 }
 
+func (q *searchRequest) clone() *searchRequest { return &searchRequest{slices.Clone(q.words)} }
+
 func (catalog) Search(_ context.Context, q *searchRequest) ([]string, error) {
 	return []string{"about " + q.canonical()}, nil
 }

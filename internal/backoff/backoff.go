@@ -46,7 +46,8 @@ func (b *Keys[K]) Until(key K) (entry.Instant, bool) {
 // the time for which the entry is stale, at most a second; it doubles up to a
 // quarter of that time; chance takes off up to a half.
 func (b *Keys[K]) Delay(key K, stale *entry.Meta, now entry.Instant) (entry.Instant, time.Duration) {
-	window := max(0, stale.ExpiresAfter().Sub(stale.UpdateAfter()))
+	due, end := stale.Ends()
+	window := max(0, end.Sub(due))
 	of := digest.Of(key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -65,7 +66,7 @@ func (b *Keys[K]) Delay(key K, stale *entry.Meta, now entry.Instant) (entry.Inst
 		}
 	}
 	d = d/2 + time.Duration(rand.Int64N(int64(d/2)+1))
-	f = failure{times: f.times + 1, until: now.Add(d), end: stale.ExpiresAfter()}
+	f = failure{times: f.times + 1, until: now.Add(d), end: end}
 	b.failed[of] = f
 	b.count.Store(int64(len(b.failed)))
 	return f.until, d

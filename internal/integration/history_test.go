@@ -35,17 +35,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type op uint8
 
 const (
-	call        op = iota // Call
-	refresh               // Refresh
-	bulk                  // CallMany
-	change                // the source gets a new version
-	invalidate            // Invalidate
-	set                   // Set, to a version that the source has had
-	reconfigure           // Apply
+	call           op = iota // Call
+	refresh                  // Refresh
+	bulk                     // CallMany
+	change                   // the source gets a new version
+	invalidate               // Invalidate
+	set                      // Set, to a version that the source has had
+	reconfigure              // Apply
+	invalidateOdd            // InvalidateTag of the versions that are odd
+	invalidateEven           // and of those that are even
 )
 
 func (o op) String() string {
-	return [...]string{"call", "refresh", "bulk", "change", "invalidate", "set", "reconfigure"}[o]
+	return [...]string{"call", "refresh", "bulk", "change", "invalidate", "set", "reconfigure", "invalidate odd", "invalidate even"}[o]
 }
 
 // input and output of an operation.
@@ -58,7 +60,16 @@ type output struct {
 
 // state is what G4 is about: a call may return any version from least to source.
 // Invalidate makes least the source's version; Set, the version set.
-type state struct{ source, least int }
+// InvalidateTag makes leastOf that, for the versions that carry the tag.
+type state struct {
+	source, least int
+	leastOf       [2]int
+}
+
+var parity = map[op]int{invalidateEven: 0, invalidateOdd: 1}
+
+// tagOf is the tag of a version.
+func tagOf(version int) string { return [...]string{"even", "odd"}[version%2] }
 
 var model = porcupine.Model{
 	Init: func() any { return state{} },
@@ -71,8 +82,11 @@ var model = porcupine.Model{
 			s.least = s.source
 		case set:
 			s.least = min(o.version, s.source)
+			s.leastOf[o.version%2] = min(s.leastOf[o.version%2], o.version)
+		case invalidateEven, invalidateOdd:
+			s.leastOf[parity[i.op]] = s.source
 		case call, refresh, bulk:
-			return o.none || s.least <= o.version && o.version <= s.source, s
+			return o.none || max(s.least, s.leastOf[o.version%2]) <= o.version && o.version <= s.source, s
 		}
 		return true, s
 	},
@@ -86,6 +100,7 @@ type world struct {
 	source  atomic.Int64
 	failing float64 // share of loads that fail
 	slow    float64 // share of loads that exceed the method timeout
+	absent  float64 // share of loads that say that there is none
 	running atomic.Int64
 	most    atomic.Int64
 	loads   atomic.Int64
@@ -130,8 +145,19 @@ func (w *world) load(ctx context.Context, _ string) (int, error) {
 	if w.float() < w.failing {
 		return 0, errDown
 	}
+	if w.float() < w.absent {
+		return 0, absent{version}
+	}
 	return version, nil
 }
+
+// absent is the answer that there is none, as of a version of the source.
+type absent struct{ version int }
+
+var errAbsent = errors.New("there is none")
+
+func (a absent) Error() string        { return fmt.Sprint("there is none in ", a.version) }
+func (a absent) Is(target error) bool { return target == errAbsent }
 
 const methodTimeout = 100 * time.Microsecond
 
@@ -170,10 +196,12 @@ type plan struct {
 	ops            []op // chosen from at random
 	clients, each  int
 	failing, slow  float64
+	absent         float64 // share of loads that say that there is none, which is remembered
+	rescue         bool    // values that have expired are kept, and callers wait for a short while
 	leaving        float64 // share of calls with a short deadline
 	leaders        bool
 	linger         time.Duration // how long a read may take to arrive
-	near           bool
+	near           bool          // the storage is in memory, and versions have tags
 	reg            func(*world, statuses.UpdateStatuses[string, int]) statuses.UpdateStatuses[string, int]
 	exactlyOneLoad bool
 	oneLoadAtATime bool
@@ -182,18 +210,24 @@ type plan struct {
 // run makes a history and says what is wrong with it.
 func (p plan) run(t *testing.T, seed uint64) (wrong string) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{random: rand.New(rand.NewPCG(seed, 1)), failing: p.failing, slow: p.slow, leaders: p.leaders, linger: p.linger}
+		w := &world{random: rand.New(rand.NewPCG(seed, 1)), failing: p.failing, slow: p.slow, absent: p.absent, leaders: p.leaders, linger: p.linger}
 		reg := statuses.UpdateStatuses[string, int](statuses.NewInMemory[string, int](0, nil))
 		if p.reg != nil {
 			reg = p.reg(w, reg)
 		}
+		options := []config.Option{config.MethodTimeout(methodTimeout), config.UpdateAfter(60 * time.Microsecond), config.ExpireAfter(200 * time.Microsecond)}
 		var kept storage.Storage[string, int] = &far{w: w, InMemory: storage.NewInMemory[string, int]()}
 		if p.near {
 			kept = storage.NewInMemory[string, int]()
+			options = append(options, config.Tags(func(_ string, version int) []string { return []string{tagOf(version), "any"} }))
 		}
-		live := config.Mutable(config.InMemory[string, int](
-			config.Storage(kept), config.MethodTimeout(methodTimeout),
-			config.UpdateAfter(60*time.Microsecond), config.ExpireAfter(200*time.Microsecond)))
+		if p.absent > 0 {
+			options = append(options, config.Remember(150*time.Microsecond, errAbsent))
+		}
+		if p.rescue {
+			options = append(options, config.StaleIfError(500*time.Microsecond), config.SoftTimeout(20*time.Microsecond))
+		}
+		live := config.Mutable(config.InMemory[string, int](append(options, config.Storage(kept))...))
 		if p.exactlyOneLoad {
 			if err := live.Apply(config.UpdateAfter(time.Hour), config.ExpireAfter(time.Hour)); err != nil {
 				t.Fatal(err)
@@ -234,7 +268,7 @@ func (p plan) run(t *testing.T, seed uint64) (wrong string) {
 			if ended && ctx.Err() == nil {
 				say("a call got a context's error that was not its own: " + err.Error())
 			}
-			return output{version: v, none: err != nil}
+			return answerOf(v, err)
 		}
 		for c := range p.clients {
 			wg.Go(func() {
@@ -262,6 +296,11 @@ func (p plan) run(t *testing.T, seed uint64) (wrong string) {
 					case invalidate:
 						do(c, change, func() output { return output{version: int(w.source.Add(1))} })
 						do(c, o, func() output { return must("Invalidate", f.Invalidate(context.Background(), "k")) })
+					case invalidateOdd, invalidateEven:
+						do(c, change, func() output { return output{version: int(w.source.Add(1))} })
+						do(c, o, func() output {
+							return must("InvalidateTag", f.InvalidateTag(context.Background(), tagOf(parity[o])))
+						})
 					case set:
 						do(c, o, func() output {
 							v := int(w.source.Load())
@@ -325,11 +364,18 @@ var everything = []op{call, call, call, call, refresh, bulk, invalidate, invalid
 var plans = map[string]plan{
 	"G1 G4 G5 everything":           {ops: everything, clients: 4, each: 10, failing: .2, slow: .05, leaving: .2},
 	"G1 G4 G5 storage in memory":    {ops: everything, clients: 4, each: 10, failing: .2, slow: .05, leaving: .2, near: true},
+	"G4 G16 tags":                   {ops: append([]op{invalidateOdd, invalidateOdd, invalidateEven, invalidateEven}, everything...), clients: 4, each: 10, failing: .2, slow: .05, leaving: .2, near: true},
+	"G16 calls and tags":            {ops: []op{call, call, bulk, invalidateOdd, invalidateEven}, clients: 5, each: 9, near: true},
 	"G4 calls and invalidations":    {ops: []op{call, call, invalidate}, clients: 5, each: 9},
 	"G4 reads that take long":       {ops: []op{call, call, call, invalidate}, clients: 5, each: 9, linger: 100 * time.Microsecond},
 	"G1 one load for a cold key":    {ops: []op{call, bulk}, clients: 6, each: 3, exactlyOneLoad: true},
 	"G1 one load at a time":         {ops: []op{call, bulk, refresh}, clients: 5, each: 9, failing: .2, leaving: .2, oneLoadAtATime: true},
 	"G6 late results":               {ops: everything, clients: 4, each: 10, slow: .5},
+	"G4 G15 answers":                {ops: everything, clients: 4, each: 10, failing: .2, slow: .05, leaving: .2, absent: .5},
+	"G4 G15 answers in memory":      {ops: everything, clients: 4, each: 10, failing: .2, slow: .05, absent: .5, near: true},
+	"G4 G14 rescues":                {ops: everything, clients: 4, each: 10, failing: .5, slow: .2, leaving: .1, absent: .2, rescue: true},
+	"G4 G14 rescues in memory":      {ops: everything, clients: 4, each: 10, failing: .5, slow: .2, absent: .2, rescue: true, near: true},
+	"G4 G14 G16 rescues and tags":   {ops: append([]op{invalidateOdd, invalidateOdd, invalidateEven, invalidateEven}, everything...), clients: 4, each: 10, failing: .5, slow: .2, rescue: true, near: true},
 	"G8 a source that mostly fails": {ops: everything, clients: 4, each: 10, failing: .8},
 }
 

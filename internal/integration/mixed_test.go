@@ -78,11 +78,12 @@ var mixedModel = porcupine.Model{
 type mixed struct {
 	batched, shared, frozen bool
 	observes, calls         bool // user code that comes back
+	answers, rescues        bool // errors are remembered, values kept
 	unfenced                bool // control: the store refuses no fill
 }
 
 func (m mixed) String() string {
-	return fmt.Sprintf("batched=%v shared=%v frozen=%v observes=%v calls=%v", m.batched, m.shared, m.frozen, m.observes, m.calls)
+	return fmt.Sprintf("batched=%v shared=%v frozen=%v observes=%v calls=%v answers=%v rescues=%v", m.batched, m.shared, m.frozen, m.observes, m.calls, m.answers, m.rescues)
 }
 
 // slowStore is a storage.Memory across a network.
@@ -156,6 +157,9 @@ func (n *nosy) MarkReleased(key string, old *entry.Meta) {
 func (m mixed) run(t *testing.T, seed uint64) (wrong string) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{random: rand.New(rand.NewPCG(seed, 2)), failing: .2}
+		if m.answers && !m.batched {
+			w.absent = .4
+		}
 		var history mixedHistory
 		store := slowStore{storage.NewMemory(), w, m.unfenced}
 		defer store.Close()
@@ -225,6 +229,12 @@ func (m mixed) function(t *testing.T, w *world, store slowStore, self **memoize.
 			depth.Add(-1)
 		})))
 	}
+	if m.answers {
+		opts = append(opts, config.Remember(150*time.Microsecond, errAbsent))
+	}
+	if m.rescues {
+		opts = append(opts, config.StaleIfError(500*time.Microsecond), config.SoftTimeout(20*time.Microsecond))
+	}
 	if m.frozen {
 		opts = append(opts, config.Clock(clock.NewMock()))
 	}
@@ -241,10 +251,18 @@ func (m mixed) function(t *testing.T, w *world, store slowStore, self **memoize.
 		if err != nil {
 			return nil, err
 		}
+		none := memoize.KeyErrors[string]{}
 		for _, key := range keys {
-			values[key] = version
+			if m.answers && w.float() < .4 {
+				none[key] = absent{version}
+			} else {
+				values[key] = version
+			}
 		}
 		slices.Sort(keys)
+		if len(none) > 0 {
+			return values, none
+		}
 		return values, nil
 	}
 	var made *memoize.Func[string, int]
@@ -258,6 +276,16 @@ func (m mixed) function(t *testing.T, w *world, store slowStore, self **memoize.
 		t.Fatal(err)
 	}
 	return made
+}
+
+// answerOf is the output of a call. An answer that there is none is as true of its
+// version as a value is, where the version has not been lost on the way.
+func answerOf(v int, err error) output {
+	var none absent
+	if errors.As(err, &none) {
+		return output{version: none.version}
+	}
+	return output{version: v, none: err != nil}
 }
 
 // snapshot is what was saved last.
@@ -277,7 +305,11 @@ func (m mixed) act(w *world, f *memoize.Func[string, int], client int, h *mixedH
 		failed := (*memoize.ManyError)(nil)
 		errors.As(err, &failed)
 		for i, key := range keys {
-			h.add(client, mixedOp{"call", key}, began, output{version: values[i], none: err != nil && failed.At(i) != nil})
+			var err error
+			if failed != nil {
+				err = failed.At(i)
+			}
+			h.add(client, mixedOp{"call", key}, began, answerOf(values[i], err))
 		}
 	}
 	change := func() int {
@@ -292,7 +324,7 @@ func (m mixed) act(w *world, f *memoize.Func[string, int], client int, h *mixedH
 	case n < 4:
 		began := h.clock.Add(1)
 		v, err := f.Call(ctx, key)
-		h.add(client, mixedOp{"call", key}, began, output{version: v, none: err != nil})
+		h.add(client, mixedOp{"call", key}, began, answerOf(v, err))
 	case n < 6:
 		many(f.CallMany)
 	case n < 7:
@@ -400,7 +432,7 @@ func TestMixedHistories(t *testing.T) {
 	for i := 0; more(i); i++ {
 		seed := base + uint64(i)
 		r := rand.New(rand.NewPCG(seed, 3))
-		m := mixed{batched: r.IntN(3) > 0, shared: r.IntN(2) > 0, frozen: r.IntN(3) == 0, observes: r.IntN(3) == 0, calls: r.IntN(3) == 0}
+		m := mixed{batched: r.IntN(3) > 0, shared: r.IntN(2) > 0, frozen: r.IntN(3) == 0, observes: r.IntN(3) == 0, calls: r.IntN(3) == 0, answers: r.IntN(2) == 0, rescues: r.IntN(2) == 0}
 		if wrong := m.run(t, seed); wrong != "" {
 			t.Fatalf("seed %d, %v: %s", seed, m, wrong)
 		}

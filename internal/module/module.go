@@ -17,6 +17,9 @@ type Unchanging interface{ ChangesNothing(Only) }
 // what is held.
 type Unbounded interface{ ReleasesNothing(Only) }
 
+// Scoped is a key within a scope.
+type Scoped interface{ InScope(Only) string }
+
 // Watcher is how a function takes part in a change of its configuration. Prepare is
 // called with the settings to come, one change at a time; either Commit or Abort
 // follows, Commit after the settings are in force, or when others that came after them
@@ -32,5 +35,6 @@ type Change struct{ Commit, Abort func() }
 type Target[A any] interface {
 	Invalidate(ctx context.Context, arg A) error
 	InvalidateAll(ctx context.Context) error
+	InvalidateTag(ctx context.Context, tag string) error
 	Name() string
 }

@@ -61,8 +61,24 @@ func (p *Events) Tell() {
 	if events == nil {
 		return
 	}
-	for _, tell := range *events {
-		tell()
+	tellAll(*events)
+}
+
+// tellAll tells events in their order, also where the user's code that is told of one ends
+// its goroutine.
+func tellAll(events []func()) {
+	if len(events) == 0 {
+		return
+	}
+	next := 0
+	defer func() {
+		if next < len(events) {
+			tellAll(events[next:])
+		}
+	}()
+	for next < len(events) {
+		next++
+		events[next-1]()
 	}
 }
 

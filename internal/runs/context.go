@@ -42,6 +42,9 @@ func NewContext(ctx context.Context, deadline int64) *Context {
 // place is taken by its call's, and those that begin with one another's make no
 // chain that grows for ever.
 func ValuesOf(ctx context.Context) context.Context {
+	if w, ok := ctx.(*wrapped); ok && w.Err() != nil {
+		return w.run.Context
+	}
 	if c, ok := ctx.(*Context); ok && c.Err() != nil {
 		return c.Context
 	}

@@ -76,13 +76,9 @@ func (l *Runs) Begin(r *Run, most time.Duration, limited bool) (work func()) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if !l.list(r) {
 		return nil
 	}
-	if r.next = l.first; r.next != nil {
-		r.next.prev = r
-	}
-	l.first = r
 	l.due(r, now, deadline)
 	if l.time.ElsewhereAt(now) {
 		return r.Runner.Run
@@ -91,8 +87,30 @@ func (l *Runs) Begin(r *Run, most time.Duration, limited bool) (work func()) {
 	return l.work
 }
 
+// List lists a run that somebody else runs, without a deadline until Limit says. It is
+// false once Close was called.
+func (l *Runs) List(r *Run) bool {
+	r.Context.run, r.Context.deadline, r.deadline = r, timeline.Never, entry.Never
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.list(r)
+}
+
+// list puts a run on the list. The lock is held.
+func (l *Runs) list(r *Run) bool {
+	if l.closed {
+		return false
+	}
+	if r.next = l.first; r.next != nil {
+		r.next.prev = r
+	}
+	l.first = r
+	return true
+}
+
 // runFresh runs one of those that have no goroutine yet.
 func (l *Runs) runFresh() {
+	growStack(0)
 	l.mu.Lock()
 	r := l.fresh
 	l.fresh, r.fresh = r.fresh, nil

@@ -205,24 +205,3 @@ func (s *Server) lastWords() string {
 	}
 	return string(text[max(0, len(text)-most):])
 }
-
-// freePort is a port that nobody uses, low enough that a node of a cluster can
-// use the one 10,000 above it too.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 1000 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatalf("servers: %v", err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		bus, err := net.Listen("tcp", address(port+busOffset))
-		l.Close()
-		if err == nil {
-			bus.Close()
-			return port
-		}
-	}
-	t.Fatal("servers: no free port is found")
-	return 0
-}

@@ -151,3 +151,17 @@ func TestMemcached(t *testing.T) {
 	}
 	s.Restart()
 }
+
+// Nobody is given a port that another test has, though no server listens there yet.
+func TestPortsAreClaimed(t *testing.T) {
+	var port int
+	t.Run("one test", func(t *testing.T) {
+		port = freePort(t)
+		if claim(t, port) || claim(t, port+busOffset) {
+			t.Error("two have one port")
+		}
+	})
+	if !claim(t, port) {
+		t.Error("the port of a test that has ended stays taken")
+	}
+}

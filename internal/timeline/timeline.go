@@ -80,6 +80,14 @@ func (t *Timeline) Steady() entry.Instant {
 	return entry.Instant(coarse.Monotonic())
 }
 
+// Until is how long it is until then, on the clock that the function lives on.
+func (t *Timeline) Until(then time.Time) time.Duration {
+	if t.Handed {
+		return then.Sub(t.Clock.Now())
+	}
+	return time.Until(then)
+}
+
 // Monotonic is an instant of steady time in the process's monotonic time, and never
 // where the clock was handed in: nobody else lives in its time.
 func (t *Timeline) Monotonic(at entry.Instant) int64 {

@@ -74,6 +74,11 @@ var suite = []check{
 	{Name: "a late update does not publish after something newer", Run: lateIsSuperseded},
 	{Name: "a key has two loads at most", Run: twoLoads},
 	{Name: "late loads at their limit refuse another", Run: runaway},
+	{Name: "Shed ends an update that nobody has joined", Run: shedEnds},
+	{Name: "Shed spares an update that somebody waits for", Run: shedSpares},
+	{Name: "Idle leads, and joins for nobody", Run: idleJoinsForNobody},
+	{Name: "of an update somebody joins while it is shed either is true", Run: shedOrJoined},
+	{Name: "callers say how long they wait", Run: callersExpect},
 	{Name: "Keys yields what runs", Run: keysYields},
 	{Name: "one at a time changes what is stored", Run: exclusion},
 	{Name: "generations never go back", Run: generations},
@@ -141,7 +146,7 @@ func claims(t checks.TB, r registry, claim statuses.Claim, want statuses.Role) u
 }
 
 var (
-	claimNames = map[statuses.Claim]string{statuses.Need: "Need", statuses.Force: "Force", statuses.Put: "Put"}
+	claimNames = map[statuses.Claim]string{statuses.Need: "Need", statuses.Force: "Force", statuses.Put: "Put", statuses.Idle: "Idle"}
 	roleNames  = map[statuses.Role]string{statuses.Join: "Join", statuses.Lead: "Lead", statuses.Queued: "Queued"}
 )
 
@@ -399,6 +404,140 @@ func startEnds(t checks.TB, r registry) {
 	end(next, nil, context.DeadlineExceeded)
 	publishes(t, current)
 	end(current, made(1), nil)
+	quiet(t, r)
+}
+
+// sheds checks whether an update may be shed.
+func sheds(t checks.TB, u update, joined statuses.Claim, want bool) {
+	t.Helper()
+	if was := u.Shed(statuses.Outcome[int]{Err: errStub}, joined); was != want {
+		t.Fatalf("Shed(%s) answers %v, want %v", claimNames[joined], was, want)
+	}
+}
+
+func shedEnds(t checks.TB, r registry) {
+	u := claims(t, r, statuses.Idle, statuses.Lead)
+	starts(t, u)
+	sheds(t, u, statuses.Idle, true)
+	ended(t, u, statuses.Outcome[int]{Err: errStub})
+	sheds(t, u, statuses.Idle, false)
+	end(u, made(1), nil) // which does nothing any more
+	ended(t, u, statuses.Outcome[int]{Err: errStub})
+	quiet(t, r)
+	next := leads(t, r)
+	end(next, made(2), nil)
+	quiet(t, r)
+}
+
+func shedSpares(t checks.TB, r registry) {
+	u := claims(t, r, statuses.Idle, statuses.Lead)
+	claims(t, r, statuses.Need, statuses.Join)
+	starts(t, u)
+	sheds(t, u, statuses.Idle, false)
+	stillWaited(t, "a call that has joined", u)
+	sheds(t, u, statuses.Need, true) // those may be told
+	quiet(t, r)
+
+	u = claims(t, r, statuses.Idle, statuses.Lead)
+	claims(t, r, statuses.Force, statuses.Join)
+	sheds(t, u, statuses.Need, false)
+	starts(t, u)
+	publishes(t, u)
+	sheds(t, u, statuses.Need, false)
+	end(u, made(1), nil)
+	quiet(t, r)
+
+	current := leads(t, r)
+	next := claims(t, r, statuses.Force, statuses.Queued)
+	claims(t, r, statuses.Force, statuses.Join)
+	sheds(t, next, statuses.Need, false)
+	end(current, made(1), nil)
+	starts(t, next)
+	end(next, made(2), nil)
+	quiet(t, r)
+}
+
+func idleJoinsForNobody(t checks.TB, r registry) {
+	u := claims(t, r, statuses.Idle, statuses.Lead)
+	if again := claims(t, r, statuses.Idle, statuses.Join); again != u {
+		t.Fatalf("Idle answers another update")
+	}
+	starts(t, u)
+	sheds(t, u, statuses.Idle, true)
+	quiet(t, r)
+}
+
+// One who joins is told of it, or the update goes on; nobody is forgotten.
+func shedOrJoined(t checks.TB, r registry) {
+	for range 200 {
+		u := claims(t, r, statuses.Idle, statuses.Lead)
+		starts(t, u)
+		var joined bool
+		var other update
+		var both sync.WaitGroup
+		var shed bool
+		start := make(chan struct{})
+		both.Go(func() {
+			<-start
+			var role statuses.Role
+			if other, role = r.Begin(key, statuses.Need); role == statuses.Join {
+				joined = true
+			}
+		})
+		both.Go(func() {
+			<-start
+			shed = u.Shed(statuses.Outcome[int]{Err: errStub}, statuses.Idle)
+		})
+		close(start)
+		both.Wait()
+		if shed == joined {
+			t.Fatalf("an update was shed: %v, and joined: %v", shed, joined)
+		}
+		end(u, made(1), nil)
+		if !joined {
+			starts(t, other)
+			end(other, made(2), nil)
+		}
+		quiet(t, r)
+	}
+}
+
+func callersExpect(t checks.TB, r registry) {
+	u := claims(t, r, statuses.Need, statuses.Lead)
+	expects := func(what string, want time.Time, known bool) {
+		t.Helper()
+		if got, is := u.Expected(); is != known || known && !got.Equal(want) {
+			t.Fatalf("%s: Expected answers %v, %v, want %v, %v", what, got, is, want, known)
+		}
+	}
+	soon, later := time.Now().Add(time.Second), time.Now().Add(time.Minute)
+	expects("nobody has said anything", time.Time{}, false)
+	u.Expect(soon)
+	expects("the leader has", soon, true)
+	claims(t, r, statuses.Need, statuses.Join)
+	expects("one who has joined has not", time.Time{}, false)
+	u.Expect(later)
+	expects("it waits for longer", later, true)
+	claims(t, r, statuses.Need, statuses.Join)
+	u.Expect(soon)
+	expects("another does not", later, true)
+	claims(t, r, statuses.Idle, statuses.Join)
+	expects("one who does not wait", later, true)
+	claims(t, r, statuses.Need, statuses.Join)
+	u.Expect(time.Time{})
+	expects("one waits for ever", time.Time{}, true)
+	starts(t, u)
+	end(u, made(1), nil)
+	if until, known := u.Expected(); !known || until.After(time.Now().Add(-time.Hour)) {
+		t.Fatalf("nobody waits any more, and Expected answers %v, %v", until, known)
+	}
+
+	u = claims(t, r, statuses.Idle, statuses.Lead)
+	claims(t, r, statuses.Need, statuses.Join)
+	u.Expect(soon)
+	expects("the leader does not wait", soon, true)
+	starts(t, u)
+	end(u, made(1), nil)
 	quiet(t, r)
 }
 

@@ -26,6 +26,8 @@ type broken struct {
 	end     func(r registry, u update, o statuses.Outcome[int])
 	late    func(u update, err error) bool
 	wait    func(u update, ctx context.Context) (statuses.Outcome[int], error)
+	shed    func(u update, o statuses.Outcome[int], joined statuses.Claim) bool
+	expect  func(u update, until time.Time)
 
 	wrapped sync.Map // one wrapper an update
 }
@@ -108,6 +110,21 @@ func (w *wrapper) Wait(ctx context.Context) (statuses.Outcome[int], error) {
 		return w.b.wait(w.update, ctx)
 	}
 	return w.update.Wait(ctx)
+}
+
+func (w *wrapper) Shed(o statuses.Outcome[int], joined statuses.Claim) bool {
+	if w.b.shed != nil {
+		return w.b.shed(w.update, o, joined)
+	}
+	return w.update.Shed(o, joined)
+}
+
+func (w *wrapper) Expect(until time.Time) {
+	if w.b.expect != nil {
+		w.b.expect(w.update, until)
+		return
+	}
+	w.update.Expect(until)
 }
 
 // What is wrong, where several checks find it out.
@@ -304,6 +321,35 @@ func TestSuiteFindsBrokenRegistries(t *testing.T) {
 		"Publish waits for who holds the key": func() *broken { return &broken{publish: publishesAtOnce} },
 		"Hold waits for one who publishes":    func() *broken { return &broken{hold: holdsAtOnce, free: freesNothing} },
 		"Hold waits for who holds the key":    func() *broken { return &broken{hold: holdsAtOnce, free: freesNothing} },
+		"Shed ends an update that nobody has joined": func() *broken {
+			return &broken{shed: func(update, statuses.Outcome[int], statuses.Claim) bool { return true }}
+		},
+		"Shed spares an update that somebody waits for": func() *broken {
+			return &broken{shed: func(u update, o statuses.Outcome[int], _ statuses.Claim) bool {
+				return u.Shed(o, statuses.Need)
+			}}
+		},
+		"Idle leads, and joins for nobody": func() *broken {
+			return &broken{begin: func(r registry, key string, c statuses.Claim) (update, statuses.Role) {
+				if c == statuses.Idle {
+					c = statuses.Need
+				}
+				return r.Begin(key, c)
+			}}
+		},
+		"of an update somebody joins while it is shed either is true": func() *broken {
+			return &broken{shed: func(u update, o statuses.Outcome[int], joined statuses.Claim) bool {
+				return !u.Shed(o, joined)
+			}}
+		},
+		"callers say how long they wait": func() *broken {
+			return &broken{expect: func(u update, until time.Time) {
+				if until.IsZero() {
+					until = time.Now()
+				}
+				u.Expect(until)
+			}}
+		},
 		"Late releases who waits and the key": func() *broken {
 			return &broken{late: func(update, error) bool { return false }}
 		},

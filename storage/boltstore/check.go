@@ -164,6 +164,9 @@ func (c *checker) leaf(b []byte, depth int, first, limit []byte) error {
 			if len(inline) < pageHeader || number.Uint16(inline[8:]) != leafPage {
 				return damaged("a bucket is no leaf")
 			}
+			if id := number.Uint64(inline); id != 0 { // bbolt frees that page when it writes the bucket
+				return damaged("a bucket that has no pages says that it is page %d", id)
+			}
 			inner, err := elements(inline, nil, nil, true)
 			if err != nil {
 				return err

@@ -161,6 +161,10 @@ func TestDamagedFiles(t *testing.T) {
 		{"both lost", append(make([]byte, 2*page), b[2*page:]...), true},
 		{"pages of no size", edit(func(b []byte) { clear(b[24:28]); clear(b[page+24 : page+28]) }), true},
 		{"pages of an odd size", edit(func(b []byte) { b[24], b[page+24] = 3, 3 }), true},
+		{"a later meta page with pages of another size", edit(func(b []byte) { // the earlier one counts for bbolt in nothing else
+			binary.NativeEndian.PutUint64(b[page+64:], binary.NativeEndian.Uint64(b[64:])+1)
+			b[page+25] ^= 1
+		}), true},
 		{"a root outside", put64(meta+32, 1<<40), true},
 		{"a root that is a meta page", put64(meta+32, 1), true},
 		{"a root that is the list of free pages", put64(meta+32, uint64(free/page)), true},
@@ -184,6 +188,7 @@ func TestDamagedFiles(t *testing.T) {
 		{"a key outside", edit(func(b []byte) { b[root+pageHeader+11] = 0x7F }), true},
 		{"an empty key", edit(func(b []byte) { clear(b[root+pageHeader+8 : root+pageHeader+12]) }), true},
 		{"keys out of order", bytes.ReplaceAll(b, []byte("=large"), []byte("=\x01arge")), true},
+		{"a bucket without pages that says it is one", edit(func(b []byte) { b[inline(b, page, root)] = byte(root / page) }), true},
 		{"a value of an unknown kind", edit(func(b []byte) { b[root+pageHeader] = 7 }), true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,6 +207,20 @@ func TestDamagedFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// inline is where the page of a bucket lies that has no pages of its own.
+func inline(b []byte, page, root int) int {
+	items, err := elements(b[root:root+page], nil, nil, true)
+	if err != nil {
+		panic(err)
+	}
+	for _, item := range items {
+		if item.flags == 1 && binary.NativeEndian.Uint64(item.value) == 0 {
+			return root + bytes.Index(b[root:root+page], item.value) + bucketHeader
+		}
+	}
+	panic("no bucket lies in another's page")
 }
 
 // TestEveryPage damages one page after the other in several ways. No harm may

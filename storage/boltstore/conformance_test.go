@@ -8,7 +8,7 @@ import (
 	"github.com/perennial-go/perennial/storage/storagetest"
 )
 
-const canDo = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Lister | storagetest.Fenced | storagetest.KeyLimit
+const canDo = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Lister | storagetest.Fenced | storagetest.Swapper | storagetest.KeyLimit
 
 func TestConformance(t *testing.T) {
 	c := mock()

@@ -36,7 +36,7 @@ func spoil(t *testing.T, s *Store, key string) {
 func TestDamagedRecord(t *testing.T) {
 	ctx := context.Background()
 	s := open(t, "", Options{NoSync: true})
-	keys := []string{"get", "set", "add", "delete", "touch", "fill", "many"}
+	keys := []string{"get", "set", "add", "delete", "touch", "fill", "swap", "many"}
 	for _, key := range keys {
 		set(t, s, key, "value", time.Hour)
 		spoil(t, s, key)
@@ -74,7 +74,13 @@ func TestDamagedRecord(t *testing.T) {
 	if stored, err := s.Fill(ctx, storage.Filling{Item: storage.Item{Key: "fill", Value: []byte("new"), Keep: time.Hour}, Token: claims[0].Token}); err != nil || !stored[0] {
 		t.Errorf("Fill says %v, %v", stored, err)
 	}
-	for _, key := range []string{"set", "add", "fill"} {
+	if claims, err = s.Claim(ctx, time.Hour, "swap"); err != nil || claims[0].Found {
+		t.Fatalf("Claim returns %v, %v", claims, err)
+	}
+	if swapped, err := s.CompareAndSwap(ctx, claims[0], storage.Item{Key: "swap", Value: []byte("new"), Keep: time.Hour}); err != nil || !swapped {
+		t.Errorf("CompareAndSwap says %v, %v", swapped, err)
+	}
+	for _, key := range []string{"set", "add", "fill", "swap"} {
 		if rec := get(t, s, key); string(rec.Value) != "new" {
 			t.Errorf("%s: %q after it was written again", key, rec.Value)
 		}

@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -62,6 +63,23 @@ func (s *Store) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, err
 		stored = make([]bool, len(fills))
 	}
 	return stored, errors.Join(append(errs, err)...)
+}
+
+// CompareAndSwap stores the item if the record is what the claim has returned. A damaged
+// record is none.
+func (s *Store) CompareAndSwap(ctx context.Context, was storage.Claimed, item storage.Item) (swapped bool, err error) {
+	if err := s.fits(item.Key, item.Value, item.Keep); err != nil {
+		return false, err
+	}
+	k, r := inFile(item.Key), draft(item.Value)
+	return update(ctx, s, func(t *table) (bool, error) {
+		end, _, value, err := unseal(k, t.record.Get(k))
+		found := err == nil && end > nanos(t.now)
+		if !s.claims.good(item.Key, was.Token) || found != was.Found || found && !bytes.Equal(value, was.Value) {
+			return false, nil
+		}
+		return true, t.set(item.Key, k, r, item.Keep)
+	})
 }
 
 // admits reports whether an item may be filled, and of which claim it is then: of two

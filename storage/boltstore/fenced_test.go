@@ -90,6 +90,50 @@ func fillAfterSetInOneTransaction(t *testing.T) {
 	}
 }
 
+// TestSwapsInOneTransaction has two swaps of one claim, and one after a fill, in one batch.
+func TestSwapsInOneTransaction(t *testing.T) { synctest.Test(t, swapsInOneTransaction) }
+
+func swapsInOneTransaction(t *testing.T) {
+	s := open(t, "", Options{NoSync: true})
+	claims := claimed(t, s, "a", "b")
+	s.turn <- struct{}{} // somebody commits
+	done := make(chan bool)
+	for _, call := range []func() bool{
+		func() bool { return swapped(t, s, "a", "first", claims[0]) },
+		func() bool { return swapped(t, s, "a", "second", claims[0]) },
+		func() bool { return filled(t, s, "b", claims[1].Token) },
+		func() bool { return swapped(t, s, "b", "first", claims[1]) },
+	} {
+		go func() { done <- call() }()
+		synctest.Wait()
+	}
+	<-s.turn
+	yes := 0
+	for range 4 {
+		if <-done {
+			yes++
+		}
+	}
+	if yes != 2 {
+		t.Errorf("%d of four are stored, want one swap and the fill", yes)
+	}
+	if rec := get(t, s, "a"); string(rec.Value) != "first" {
+		t.Errorf("a holds %q", rec.Value)
+	}
+	if rec := get(t, s, "b"); string(rec.Value) != "filled" {
+		t.Errorf("b holds %q", rec.Value)
+	}
+}
+
+func swapped(t *testing.T, s *Store, key, value string, was storage.Claimed) bool {
+	t.Helper()
+	swapped, err := s.CompareAndSwap(t.Context(), was, storage.Item{Key: key, Value: []byte(value), Keep: time.Hour})
+	if err != nil {
+		t.Error(err)
+	}
+	return swapped
+}
+
 func claimed(t *testing.T, s *Store, keys ...string) []storage.Claimed {
 	t.Helper()
 	claims, err := s.Claim(t.Context(), time.Hour, keys...)

@@ -60,12 +60,15 @@ func (c *checker) meta(size uint64) (*meta, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m != nil && m.pageSize == c.pageSize && (latest == nil || m.tx > latest.tx) {
+		if m != nil && (latest == nil || m.tx > latest.tx) {
 			latest = m
 		}
 	}
 	if latest == nil {
 		return nil, damaged("it has no sound meta page")
+	}
+	if latest.pageSize != c.pageSize { // bbolt goes by the first that it finds, and by nothing else of that
+		return nil, damaged("pages of %d bytes, and of %d", c.pageSize, latest.pageSize)
 	}
 	return latest, nil
 }

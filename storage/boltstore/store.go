@@ -33,7 +33,7 @@ var (
 
 // Store is an open file of records. Its methods may be called concurrently. It
 // is a storage.Bytes, and BulkBytes, AdderBytes, ToucherBytes,
-// ListerBytes, FencedBytes and KeyLimit besides. It runs no goroutine.
+// ListerBytes, SwapperBytes and KeyLimit besides. It runs no goroutine.
 type Store struct {
 	path     string
 	options  Options
@@ -58,7 +58,7 @@ var _ interface {
 	storage.AdderBytes
 	storage.ToucherBytes
 	storage.ListerBytes
-	storage.FencedBytes
+	storage.SwapperBytes
 	storage.KeyLimit
 } = (*Store)(nil)
 

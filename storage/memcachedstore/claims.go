@@ -1,6 +1,7 @@
 package memcachedstore
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -136,6 +137,66 @@ func (s *Store) fill(ctx context.Context, k string, fill storage.Filling) (store
 		}
 	}
 	return false, ErrContended
+}
+
+// CompareAndSwap stores the item if the record is what the claim has returned, in two trips
+// or, while others claim the record, some more. Where a connection was cut and the trip
+// made again, and others have changed the record meanwhile, it is ErrSentTwice.
+func (s *Store) CompareAndSwap(ctx context.Context, was storage.Claimed, item storage.Item) (swapped bool, err error) {
+	generation, until, _, ok := readToken(was.Token)
+	if !ok {
+		return false, ctx.Err()
+	}
+	if err := s.fits(item.Value); err != nil {
+		return false, about(item.Key, err)
+	}
+	k := onServer(item.Key)
+	for range attempts {
+		there, r, err := s.get(ctx, k)
+		now := s.clock.Now()
+		switch {
+		case errors.Is(err, ErrForeign) || err == nil && there == nil:
+			return false, nil
+		case err != nil:
+			return false, about(item.Key, err)
+		case r.generation != generation || !now.Before(until):
+			return false, nil
+		}
+		if found := r.found(now); found.Found != was.Found || !bytes.Equal(found.Value, was.Value) {
+			return false, nil
+		}
+		mine := newRecord(now, item.Value, item.Keep)
+		if item.Keep <= 0 {
+			mine.value = nil
+		}
+		next, sent := mine.item(k, now), 0
+		next.CasID = there.CasID
+		err = s.write(ctx, k, func(c *memcache.Client) error {
+			sent++
+			return c.CompareAndSwap(next)
+		})
+		switch {
+		case err == nil:
+			return true, nil
+		case !hasChanged(err):
+			return false, about(item.Key, err)
+		case sent > 1: // the first time it may have been done
+			return s.isThere(ctx, k, item.Key, mine.generation)
+		}
+	}
+	return false, about(item.Key, ErrContended)
+}
+
+// isThere reports whether the record has a generation that nobody else makes.
+func (s *Store) isThere(ctx context.Context, k, key string, generation uint64) (bool, error) {
+	there, r, err := s.get(ctx, k)
+	switch {
+	case err == nil && there != nil && r.generation == generation:
+		return true, nil
+	case err == nil, errors.Is(err, ErrForeign):
+		err = ErrSentTwice
+	}
+	return false, about(key, err)
 }
 
 // grouped is the servers' keys, each once, and where each stands among the keys.

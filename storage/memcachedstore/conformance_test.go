@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	canDo    = storagetest.Adder | storagetest.Fenced | storagetest.KeyLimit
+	canDo    = storagetest.Adder | storagetest.Fenced | storagetest.Swapper | storagetest.KeyLimit
 	maxValue = 1<<20 - 512 // with header, key and what memcached needs
 )
 

@@ -8,9 +8,9 @@
 // timeout is how long a server may take to answer in full, and as long to be
 // connected to (default 250 ms), pool how many trips to each server may be under way
 // at a time, and how many connections are kept (default 16), max-value the largest
-// value in bytes, and the most of all values of one answer (default 67108864). Nothing connects before it is needed,
-// and names are resolved whenever something connects. [New] takes a client that
-// you have set up yourself, say for TLS.
+// value in bytes, and the most of all values of one answer (default 67108864). Nothing
+// connects before it is needed, and names are resolved whenever something connects. [New]
+// takes a client that you have set up yourself, say for TLS.
 //
 // # What is atomic
 //

@@ -261,6 +261,9 @@ func TestValuesOverTheLimit(t *testing.T) {
 		if _, err := s.Fill(ctx, filling); !errors.Is(err, ErrTooLarge) {
 			t.Errorf("Fill returns %v", err)
 		}
+		if _, err := s.CompareAndSwap(ctx, storage.Claimed{Token: filling.Token}, filling.Item); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("CompareAndSwap returns %v", err)
+		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
@@ -424,7 +427,7 @@ func anything(t *testing.T, seed uint64) {
 }
 
 func someCall(ctx context.Context, s *Store, r *rand.Rand, keys []string) (what string) {
-	switch value := make([]byte, r.IntN(5000)); r.IntN(7) {
+	switch value := make([]byte, r.IntN(5000)); r.IntN(8) {
 	case 0:
 		_, _ = s.Get(ctx, keys[0])
 		return "Get"
@@ -443,6 +446,10 @@ func someCall(ctx context.Context, s *Store, r *rand.Rand, keys []string) (what 
 	case 5:
 		_, _ = s.Claim(ctx, time.Minute, keys...)
 		return "Claim"
+	case 6:
+		was := storage.Claimed{Record: storage.Record{Value: value, Found: r.IntN(2) == 0}, Token: token(r.Uint64(), never, orderOf(r.Uint32()))}
+		_, _ = s.CompareAndSwap(ctx, was, storage.Item{Key: keys[0], Value: value, Keep: time.Hour})
+		return "CompareAndSwap"
 	default:
 		_, _ = s.Fill(ctx, storage.Filling{Item: storage.Item{Key: keys[0], Value: value, Keep: time.Hour}, Token: token(r.Uint64(), never, orderOf(r.Uint32()))})
 		return "Fill"

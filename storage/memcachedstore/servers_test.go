@@ -135,7 +135,7 @@ func TestServerHangs(t *testing.T) {
 // TestTimeout has the server hang, and the callers have time.
 func TestTimeout(t *testing.T) {
 	server := servers.Memcached(t)
-	s := closed(t, newStore([]*node{newNode(serverOf(server.Addr()), 30*time.Millisecond, 2)}, nil))
+	s := closed(t, newStore([]*node{newNode(serverOf(server.Addr()), time.Second, 2)}, nil))
 	set(t, s, "a", "1", time.Hour)
 	server.Stop()
 	var err error

@@ -21,13 +21,16 @@ var (
 	ErrTooLarge = errors.New("memcachedstore: the value is too large: start memcached with a larger -I (say -I 8m; its default is 1m), raise MaxValue (max-value in a URL) where that is less, compress values (serde=json%2Bzstd), or make them smaller")
 	// ErrContended says that others changed a record whenever it was tried to.
 	ErrContended = errors.New("memcachedstore: too many change the same record at once: try again")
+	// ErrSentTwice says that a connection was cut, a CompareAndSwap sent again, and the
+	// record changed by others meanwhile.
+	ErrSentTwice = errors.New("memcachedstore: the connection was cut and others have changed the record meanwhile, so that it can't be known whether it was done: look at the record before you do it again")
 )
 
 // attempts is how often a record is read and swapped, while others do the same.
 const attempts = 100
 
 // Store keeps records in memcached. Methods may be called concurrently. It implements
-// storage.Bytes, AdderBytes, FencedBytes and KeyLimit. It has goroutines only during calls.
+// storage.Bytes, AdderBytes, SwapperBytes and KeyLimit. It has goroutines only during calls.
 type Store struct {
 	nodes   []*node
 	clock   clock.Clock
@@ -39,7 +42,7 @@ type Store struct {
 var _ interface {
 	storage.Bytes
 	storage.AdderBytes
-	storage.FencedBytes
+	storage.SwapperBytes
 	storage.KeyLimit
 } = (*Store)(nil)
 
@@ -214,10 +217,15 @@ func (s *Store) swap(ctx context.Context, k string, item *memcache.Item, r recor
 	next := r.item(k, now)
 	next.CasID = item.CasID
 	err := s.write(ctx, k, func(c *memcache.Client) error { return c.CompareAndSwap(next) })
-	if errors.Is(err, memcache.ErrCASConflict) || errors.Is(err, memcache.ErrCacheMiss) || errors.Is(err, memcache.ErrNotStored) {
+	if hasChanged(err) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// hasChanged reports whether the server refuses to swap an item, for it is another one.
+func hasChanged(err error) bool {
+	return errors.Is(err, memcache.ErrCASConflict) || errors.Is(err, memcache.ErrCacheMiss) || errors.Is(err, memcache.ErrNotStored)
 }
 
 // MaxKey returns the length of the longest key that is not hashed.

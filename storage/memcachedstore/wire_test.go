@@ -12,8 +12,10 @@ import (
 // loses answers.
 type wire struct {
 	addr  string
-	trips atomic.Int64 // pieces that went to the server
-	lose  atomic.Int64 // how many of the next answers are lost, with their connections
+	trips atomic.Int64           // pieces that went to the server
+	lose  atomic.Int64           // how many of the next answers are lost, with their connections
+	pass  atomic.Int64           // how many answers pass before
+	lost  atomic.Pointer[func()] // called for each that is lost, if there is one
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -102,8 +104,11 @@ func (w *wire) back(client, server net.Conn) {
 		if err != nil {
 			return
 		}
-		if w.lose.Load() > 0 {
+		if w.lose.Load() > 0 && w.pass.Add(-1) < 0 {
 			w.lose.Add(-1)
+			if lost := w.lost.Load(); lost != nil {
+				(*lost)()
+			}
 			server.Close()
 			return
 		}

@@ -3,6 +3,8 @@ package redisstore
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha1"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"time"
@@ -87,6 +89,31 @@ func (e *Entries) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, e
 		stored[at[i]] = yes
 	}
 	return stored, f.err()
+}
+
+// CompareAndSwap implements storage.SwapperBytes. Where the connection is lost before
+// the answer comes, it is sent again, and not done twice: where others have changed the
+// key meanwhile it is an error, for it can't be known whether it was done before.
+func (e *Entries) CompareAndSwap(ctx context.Context, was storage.Claimed, item storage.Item) (swapped bool, err error) {
+	if err := e.fits(item.Key, item.Value); err != nil {
+		return false, err
+	}
+	until, _, g := readToken(was.Token, false)
+	there := ""
+	if was.Found {
+		sum := sha1.Sum(was.Value)
+		there = hex.EncodeToString(sum[:])
+	}
+	cmds := []*redis.Cmd{script(ctx, swapScript, item.Key, rand.Text(), item.Value, redisask.Milliseconds(item.Keep), until, g, there, &attempts{})}
+	e.run(ctx, cmds)
+	switch n, err := cmds[0].Int64(); {
+	case err != nil:
+		return false, explain(ctx, "swap", item.Key, err)
+	case n == sentTwice:
+		return false, fmt.Errorf("redisstore: swap %q: %w", item.Key, errSwapSentTwice)
+	default:
+		return n == 1, nil
+	}
 }
 
 // readToken is what a fill under a token is made of, each empty where it is none.

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 const (
 	ofStrings = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Lister | storagetest.KeyLimit
 	ofFields  = ofStrings &^ storagetest.Toucher
-	ofEntries = ofStrings | storagetest.Fenced
+	ofEntries = ofStrings | storagetest.Fenced | storagetest.Swapper
 )
 
 // conforms runs the conformance suite. The server's clock is not ours: time

@@ -13,8 +13,8 @@
 //
 // [Entries], the layout entry, is the default: a hash for each key. It supports all that a
 // function needs of a store. Above all it is a storage.FencedBytes: it refuses, across
-// processes, values that were loaded before the record was deleted or set. The fields of
-// the hash are
+// processes, values that were loaded before the record was deleted or set. It is a
+// storage.SwapperBytes too, for Update. The fields of the hash are
 //
 //	v  the value
 //	g  its generation: random, made anew by every set and, after a deletion, by
@@ -62,8 +62,8 @@
 //
 // A read of the layouts string and value, and of the layout entry in a cluster, is
 // two or three commands in one round trip, which others may come between: what is
-// found then has its own time or less. (In the layout string, a value that is replaced twice within one read can
-// be given the time of a neighbour.)
+// found then has its own time or less. (In the layout string, a value that is replaced
+// twice within one read can be given the time of a neighbour.)
 //
 // # What is lost when
 //
@@ -87,7 +87,8 @@
 //
 // Where a connection breaks before an answer comes, go-redis sends the commands
 // again. That changes nothing but what is told: Delete may say that there was no
-// record; Add, in the layouts string and field, that there was one. The layout
+// record; Add, in the layouts string and field, that there was one; CompareAndSwap, that
+// it can't be known whether it was done, where others have changed the record since. The layout
 // value knows what is sent again, and tells the truth; in the others a Set or
 // Delete that is sent again may undo what came between.
 //

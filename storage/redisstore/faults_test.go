@@ -47,6 +47,9 @@ func everyCall(ctx context.Context, b storage.Bytes) map[string]error {
 		_, said["Claim"] = b.Claim(ctx, time.Minute, "a", "b")
 		_, said["Fill"] = b.Fill(ctx, storage.Filling{Item: storage.Item{Key: "a", Keep: time.Hour}, Token: "1.x"}, storage.Filling{Item: storage.Item{Key: "b", Keep: time.Hour}, Token: "1.x"})
 	}
+	if b, ok := b.(storage.SwapperBytes); ok {
+		_, said["CompareAndSwap"] = b.CompareAndSwap(ctx, storage.Claimed{Token: "1.x"}, storage.Item{Key: "a", Keep: time.Hour})
+	}
 	if b, ok := b.(storage.VersionedBytes); ok {
 		_, said["Look"] = b.Look(ctx, "a", "b")
 		_, said["Swap"] = b.Swap(ctx, storage.Change{Item: storage.Item{Key: "a", Keep: time.Hour}, Becomes: rand.Text()}, storage.Change{Item: storage.Item{Key: "b", Keep: time.Hour}, Becomes: rand.Text()})
@@ -82,7 +85,7 @@ func TestServerAtFault(t *testing.T) {
 		"wrong password":   {url: "redis://:" + password + "x@" + guarded.Addr(), remedy: "user or password is wrong"},
 		"wrong user":       {url: "redis://" + password + ":" + password + "@" + guarded.Addr(), remedy: "user or password is wrong"},
 		"few rights":       {url: "redis://reader:" + password + "@" + strict.Addr(), remedy: "the user may not do that", fine: reads},
-		"replica":          {url: "redis://" + replica.Addr(), remedy: "the server is a replica", fine: append(reads, "Touch", "Fill")},
+		"replica":          {url: "redis://" + replica.Addr(), remedy: "the server is a replica", fine: append(reads, "Touch", "Fill", "CompareAndSwap")},
 		"no such database": {url: "redis://" + plain.Addr() + "/99", remedy: "the server has no such database"},
 		"nobody there":     {url: "redis://:" + password + "@" + gone + "/0", remedy: "nobody listens there"},
 		"no socket":        {url: "redis+unix://:" + password + "@/nowhere/socket", remedy: "there is no such socket"},

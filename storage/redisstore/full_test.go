@@ -77,6 +77,8 @@ func TestAFullServerRefuses(t *testing.T) {
 					}
 					_, err := fenced.Fill(t.Context(), storage.Filling{Item: storage.Item{Key: key, Value: []byte("other"), Keep: keep}, Token: c.Token})
 					refused("Fill of "+key, err)
+					_, err = b.(storage.SwapperBytes).CompareAndSwap(t.Context(), c, storage.Item{Key: key, Value: []byte("other"), Keep: keep})
+					refused("CompareAndSwap of "+key, err)
 				}
 			}
 		}

@@ -30,6 +30,7 @@ import (
 //	set, add               nothing: it is refused by its end, or by the generation that it has seen
 //	claim                  nothing that is found; nobody has its token
 //	fill                   nothing, once the key was deleted or set
+//	compare and swap       nothing, once the record has another value, or was deleted or set
 //	touch                  the time of what is there, whoever has stored it
 //	delete, clear          drops what is there, which may be newer
 //
@@ -126,8 +127,9 @@ func (e *Entries) end(deadline time.Time) (ms int64, ok bool) {
 }
 
 var (
-	errSentTwice = errors.New("the connection broke and it was sent again, so that it can't be known whether it was done, and undone since: do it again")
-	errLate      = errors.New("it came too late to be done: do it again, with more time")
+	errSentTwice     = errors.New("the connection broke and it was sent again, so that it can't be known whether it was done, and undone since: do it again")
+	errSwapSentTwice = errors.New("the connection broke and it was sent again, and others have changed the record meanwhile, so that it can't be known whether it was done: look at the record before you do it again")
+	errLate          = errors.New("it came too late to be done: do it again, with more time")
 )
 
 // setAll sets items, of different keys, and puts down what failed of each.

@@ -113,6 +113,18 @@ func TestG4WhatComesLateIsRefused(t *testing.T) {
 	bulk := write{"set of many", 0, func(ctx context.Context, b layout) error {
 		return b.(storage.BulkBytes).SetMany(ctx, []storage.Item{{Key: "other", Value: []byte("OLD"), Keep: time.Hour}, {Key: "key", Value: []byte("OLD"), Keep: time.Hour}})
 	}}
+	swap := write{"compare and swap, whose claim arrives", 1, func(ctx context.Context, b layout) error {
+		fenced, ok := b.(storage.SwapperBytes)
+		if !ok {
+			return nil
+		}
+		claims, err := fenced.Claim(ctx, time.Hour, "key")
+		if err != nil {
+			return nil // the test is wrong
+		}
+		_, err = fenced.CompareAndSwap(ctx, claims[0], storage.Item{Key: "key", Value: []byte("OLD"), Keep: time.Hour})
+		return err
+	}}
 	second := func(w write) write { return write{w.name + ", of which the first trip arrives", 1, w.do} }
 	for _, c := range []struct {
 		layout string
@@ -120,7 +132,7 @@ func TestG4WhatComesLateIsRefused(t *testing.T) {
 		write  write
 		back   bool // it is not refused
 	}{
-		{"entry", true, set, false}, {"entry", true, add, false}, {"entry", true, bulk, false},
+		{"entry", true, set, false}, {"entry", true, add, false}, {"entry", true, bulk, false}, {"entry", true, swap, false},
 		{"entry", false, second(set), false}, {"entry", false, second(add), false}, {"entry", false, second(bulk), false},
 		{"string", true, set, true}, {"string", true, add, true}, // a control, and what its documentation says
 	} {
@@ -177,6 +189,7 @@ func knowScripts(t *testing.T, s *servers.Server) {
 			t.Fatal(err)
 		}
 		fillFor(t, e, "script 1", "v", time.Hour, claimOf(t, e, "script 1", time.Hour).Token)
+		casOf(t, e, "script 1", "v", claimOf(t, e, "script 1", time.Hour))
 		if _, err := e.DeleteMany(t.Context(), []string{"script 1", "script 2", "script 3", "script 4"}); err != nil {
 			t.Fatal(err)
 		}
@@ -280,6 +293,7 @@ func TestSetIsOneTrip(t *testing.T) {
 		{"Get", func() error { _, err := e.Get(t.Context(), "key"); return err }, 1},
 		{"Claim", func() error { claimed = claimOf(t, e, "key", time.Hour); return nil }, 1},
 		{"Fill", func() error { fillFor(t, e, "key", "v", time.Hour, claimed.Token); return nil }, 1},
+		{"CompareAndSwap", func() error { casOf(t, e, "key", "v", claimed); return nil }, 1},
 		{"Delete", func() error { _, err := e.Delete(t.Context(), "key"); return err }, 1},
 	} {
 		if trips = 0; c.do() != nil || trips != c.want {

@@ -175,6 +175,17 @@ number = n
 if ARGV[4] == '0' then drop() else keep(ARGV[4], 'v', ARGV[3], 'f', text(n)) end
 return 1
 `)
+	// ARGV: a g of its own, v, k, the end of the claim, its g, the SHA-1 of the value that
+	// it has returned, or nothing, and how often it was sent. Returns 1 or 0, and -2 where
+	// it can't know whether what was sent before has been done, and replaced since. It
+	// knows its own g again.
+	swapScript = newScript(clock + record + replace + `
+if g == ARGV[1] then return 1 end
+if now < (tonumber(ARGV[4]) or 0) and g == ARGV[5] and (ends > 0 and redis.sha1hex(redis.call('HGET', key, 'v') or '') or '') == ARGV[6] then
+	return replace(ARGV[1], ARGV[2], ARGV[3]) or 1
+end
+return ARGV[7] == '1' and 0 or -2
+`)
 )
 
 // scripts is the text of every script, by its SHA-1.

@@ -2,6 +2,7 @@ package resilient_test
 
 import (
 	"context"
+	"crypto/rand"
 	"strings"
 	"testing"
 	"time"
@@ -34,12 +35,22 @@ func TestDeliveryUnderContention(t *testing.T) {
 		go func() {
 			defer close(ended)
 			for ; ctx.Err() == nil; time.Sleep(gap) {
-				r, err := at.memory.Get(ctx, "list")
-				if err == nil {
-					err = at.memory.Set(ctx, "list", append(r.Value, '.'), storage.Forever)
-				}
-				if err != nil {
-					t.Error(err)
+				for made := false; !made; { // a change of ours may come at the same moment
+					now, err := at.memory.Look(t.Context(), "list")
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					change := storage.Change{
+						Item: storage.Item{Key: "list", Value: append(now[0].Value, '.'), Keep: storage.Forever},
+						Was:  now[0].Version, Becomes: rand.Text(),
+					}
+					done, err := at.memory.Swap(t.Context(), change)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					made = done[0]
 				}
 				others++
 			}

@@ -10,6 +10,7 @@ import (
 	"math"
 	"reflect"
 
+	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/internal/keytext"
 	"github.com/perennial-go/perennial/serde"
 )
@@ -29,14 +30,25 @@ import (
 //	end      8  ones
 //	         4  checksum
 //
+// In version 2, which is written where entries have tags, a record is
+//
+//	4  length of the key
+//	4  length of the entry
+//	4  length of the tags
+//	n  the key
+//	n  the entry
+//	n  the tags: for each the length, as a uvarint, and the text
+//	4  checksum
+//
 // A checksum is the CRC-32C of all that stands before it but other checksums: it tells
 // a record that is left out, moved or of another snapshot as well as one that is damaged.
 // The end tells a whole snapshot from one that was cut between two records. What follows
 // it is not read.
 const (
-	magic   = "\x89peren\r\n" // no text, and changed by whoever changes the ends of lines
-	version = 1
-	end     = math.MaxUint32
+	magic  = "\x89peren\r\n" // no text, and changed by whoever changes the ends of lines
+	plain  = 1               // the versions
+	tagged = 2
+	end    = math.MaxUint32
 )
 
 // DefaultMaxRecord is how many bytes a key and its entry may have in a snapshot,
@@ -107,6 +119,12 @@ type Format[K comparable, V any] struct {
 	// MaxRecord is how many bytes a key and its entry may have together, at most 2 GiB.
 	// Default, and with zero or less: DefaultMaxRecord.
 	MaxRecord int
+	// Tags returns the tags of an entry that is written; nil writes a snapshot without
+	// tags, which versions of this package before tags read too. They count to MaxRecord.
+	Tags func(key K, e *entry.Entry[V]) []string
+	// Tagged is called with each entry that is read, just before Read's each is, and its tags.
+	// known is false if the snapshot was written without Tags. Nil: tags are not wanted.
+	Tagged func(key K, e *entry.Entry[V], tags []string, known bool)
 }
 
 func (f Format[K, V]) keys() serde.Codec[K] {

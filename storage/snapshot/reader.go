@@ -35,7 +35,7 @@ func (f Format[K, V]) Read(ctx context.Context, from io.Reader, each func(key K,
 			return n, err
 		}
 		start := r.offset
-		encoded, record, err := r.record()
+		encoded, record, tags, err := r.record()
 		switch {
 		case err == io.EOF:
 			return n, left.err()
@@ -51,6 +51,9 @@ func (f Format[K, V]) Read(ctx context.Context, from io.Reader, each func(key K,
 			continue
 		}
 		n++
+		if f.Tagged != nil {
+			f.Tagged(key, e, tags, r.version == tagged)
+		}
 		if !each(key, e) {
 			return n, left.err()
 		}
@@ -70,26 +73,32 @@ func (f Format[K, V]) decoder() func(encoded, record []byte) (key K, e *entry.En
 
 // reader reads the frame. What it reads may be anything.
 type reader struct {
-	from   *bufio.Reader
-	limit  uint64
-	crc    uint32
-	offset int64
-	buffer bytes.Buffer
+	from    *bufio.Reader
+	limit   uint64
+	version byte
+	crc     uint32
+	offset  int64
+	buffer  bytes.Buffer
 }
 
 func (r *reader) header(identity string) error {
 	// The identity is compared first: another one may be of any length.
-	want := append([]byte(magic), version)
+	want := append([]byte(magic), plain)
 	want = binary.BigEndian.AppendUint16(want, uint16(len(identity)))
 	want = append(want, identity...)
 	got, err := r.take(uint64(len(want)))
+	if len(got) > len(magic) {
+		if r.version = got[len(magic)]; r.version == tagged {
+			want[len(magic)] = tagged
+		}
+	}
 	switch {
 	case err != nil && !errors.Is(err, ErrCorrupt):
 		return &Error{Err: err}
 	case !bytes.HasPrefix(got, []byte(magic)):
 		return fmt.Errorf("%w: it does not begin as one", ErrForeign)
-	case len(got) > len(magic) && got[len(magic)] != version:
-		return fmt.Errorf("%w: its version is %d, and this is %d", ErrForeign, got[len(magic)], version)
+	case len(got) > len(magic) && r.version != plain && r.version != tagged:
+		return fmt.Errorf("%w: its version is %d, and this reads %d and %d", ErrForeign, r.version, plain, tagged)
 	case !bytes.HasPrefix(want, got):
 		return fmt.Errorf("%w: it is not of %s", ErrForeign, identity)
 	case err != nil:
@@ -102,30 +111,39 @@ func (r *reader) header(identity string) error {
 }
 
 // record returns the parts of the next record, which are good until the next call, or
-// io.EOF at the snapshot's end.
-func (r *reader) record() (key, record []byte, err error) {
+// io.EOF at the snapshot's end. Tags are their own.
+func (r *reader) record() (key, record []byte, tags []string, err error) {
 	lengths, err := r.take(8)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	ofKey, ofRecord := uint64(binary.BigEndian.Uint32(lengths)), uint64(binary.BigEndian.Uint32(lengths[4:]))
+	ofKey, ofRecord, ofTags := uint64(binary.BigEndian.Uint32(lengths)), uint64(binary.BigEndian.Uint32(lengths[4:])), uint64(0)
 	if ofKey == end && ofRecord == end {
 		if err := r.checksum(); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
-		return nil, nil, io.EOF
+		return nil, nil, nil, io.EOF
 	}
-	if ofKey+ofRecord > r.limit {
-		return nil, nil, fmt.Errorf("%w: it says that a record has %d bytes, and the limit is %d", ErrCorrupt, ofKey+ofRecord, r.limit)
+	if r.version == tagged {
+		if lengths, err = r.take(4); err != nil {
+			return nil, nil, nil, err
+		}
+		ofTags = uint64(binary.BigEndian.Uint32(lengths))
 	}
-	both, err := r.take(ofKey + ofRecord)
+	if size := ofKey + ofRecord + ofTags; size > r.limit {
+		return nil, nil, nil, fmt.Errorf("%w: it says that a record has %d bytes, and the limit is %d", ErrCorrupt, size, r.limit)
+	}
+	all, err := r.take(ofKey + ofRecord + ofTags)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if err := r.checksum(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return slices.Clip(both[:ofKey]), slices.Clip(both[ofKey:]), nil
+	if tags, err = readTags(all[ofKey+ofRecord:]); err != nil {
+		return nil, nil, nil, err
+	}
+	return slices.Clip(all[:ofKey]), slices.Clip(all[ofKey : ofKey+ofRecord]), tags, nil
 }
 
 // take reads n bytes, or fewer if there are fewer. It allocates as they come, whatever n

@@ -25,18 +25,18 @@ var (
 func (f Format[K, V]) Write(ctx context.Context, to io.Writer, entries iter.Seq2[K, *entry.Entry[V]]) (n int, err error) {
 	encode := f.encoder()
 	w := writer{to: bufio.NewWriterSize(to, 64<<10)}
-	w.header(f.identity())
+	w.header(f.identity(), f.Tags != nil)
 	var left leftOut
 	for key, e := range entries {
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		encoded, record, err := encode(key, e)
+		parts, err := encode(key, e)
 		if err != nil {
 			left.add(err)
 			continue
 		}
-		if err := w.record(encoded, record); err != nil {
+		if err := w.record(parts...); err != nil {
 			return n, fmt.Errorf("snapshot: it can't be written: %w", err)
 		}
 		n++
@@ -51,22 +51,32 @@ func (f Format[K, V]) Write(ctx context.Context, to io.Writer, entries iter.Seq2
 }
 
 // encoder returns a function that makes the parts of a record, and reads the key again.
-func (f Format[K, V]) encoder() func(key K, e *entry.Entry[V]) (encoded, record []byte, err error) {
+func (f Format[K, V]) encoder() func(key K, e *entry.Entry[V]) (parts [][]byte, err error) {
 	keys, entries, limit := f.keys(), f.entries(), f.maxRecord()
-	return func(key K, e *entry.Entry[V]) (encoded, record []byte, err error) {
-		if encoded, err = keys.Encode(key); err != nil {
-			return nil, nil, err
+	return func(key K, e *entry.Entry[V]) (parts [][]byte, err error) {
+		encoded, err := keys.Encode(key)
+		if err != nil {
+			return nil, err
 		}
 		if decoded, err := keys.Decode(encoded); err != nil || decoded != key {
-			return nil, nil, errors.Join(errKeyCodec, err)
+			return nil, errors.Join(errKeyCodec, err)
 		}
-		if record, err = entries.Serialize(e); err != nil {
-			return nil, nil, err
+		record, err := entries.Serialize(e)
+		if err != nil {
+			return nil, err
 		}
-		if uint64(len(encoded))+uint64(len(record)) > limit {
-			return nil, nil, fmt.Errorf("%w: it has %d bytes", errRecordLarge, len(encoded)+len(record))
+		parts = append(parts, encoded, record)
+		if f.Tags != nil {
+			parts = append(parts, appendTags(nil, f.Tags(key, e)))
 		}
-		return encoded, record, nil
+		size := uint64(0)
+		for _, part := range parts {
+			size += uint64(len(part))
+		}
+		if size > limit {
+			return nil, fmt.Errorf("%w: it has %d bytes", errRecordLarge, size)
+		}
+		return parts, nil
 	}
 }
 
@@ -86,17 +96,26 @@ func (w *writer) checksum() error {
 	return err
 }
 
-func (w *writer) header(identity string) {
+func (w *writer) header(identity string, tags bool) {
+	version := byte(plain)
+	if tags {
+		version = tagged
+	}
 	header := append([]byte(magic), version)
 	header = binary.BigEndian.AppendUint16(header, uint16(len(identity)))
 	w.put(append(header, identity...))
 	_ = w.checksum() // the next one returns the error
 }
 
-func (w *writer) record(key, record []byte) error {
-	w.lengths(uint32(len(key)), uint32(len(record)))
-	w.put(key)
-	w.put(record)
+func (w *writer) record(parts ...[]byte) error {
+	lengths := make([]uint32, len(parts))
+	for i, part := range parts {
+		lengths[i] = uint32(len(part))
+	}
+	w.lengths(lengths...)
+	for _, part := range parts {
+		w.put(part)
+	}
 	return w.checksum()
 }
 
@@ -106,6 +125,10 @@ func (w *writer) end() error {
 	return w.to.Flush()
 }
 
-func (w *writer) lengths(key, record uint32) {
-	w.put(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(make([]byte, 0, 8), key), record))
+func (w *writer) lengths(lengths ...uint32) {
+	data := make([]byte, 0, 12)
+	for _, n := range lengths {
+		data = binary.BigEndian.AppendUint32(data, n)
+	}
+	w.put(data)
 }

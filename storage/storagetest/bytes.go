@@ -67,6 +67,7 @@ const (
 	KeyLimit
 	Versioned
 	Watcher
+	Swapper
 )
 
 var capabilities = []struct {
@@ -82,6 +83,7 @@ var capabilities = []struct {
 	{KeyLimit, "KeyLimit", implements[storage.KeyLimit]},
 	{Versioned, "VersionedBytes", implements[storage.VersionedBytes]},
 	{Watcher, "WatcherBytes", implements[storage.WatcherBytes]},
+	{Swapper, "SwapperBytes", implements[storage.SwapperBytes]},
 }
 
 func implements[I any](b storage.Bytes) bool {
@@ -184,7 +186,7 @@ func (s Store) suite() []bytesCheck {
 		holds |= exactly
 	}
 	var fitting []bytesCheck
-	for _, c := range slices.Concat(generalChecks, recordChecks, keyChecks, timeChecks, manyChecks, listChecks, claimChecks, claimTimeChecks, versionChecks, watchChecks, contextChecks, concurrencyChecks, versionRaceChecks, modelChecks) {
+	for _, c := range slices.Concat(generalChecks, recordChecks, keyChecks, timeChecks, manyChecks, listChecks, claimChecks, claimTimeChecks, casChecks, versionChecks, watchChecks, contextChecks, concurrencyChecks, versionRaceChecks, modelChecks) {
 		if c.needs&^s.Can == 0 && c.when&^holds == 0 && (!c.waits || s.Advance != nil) {
 			fitting = append(fitting, c)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/perennial-go/perennial/storage"
 )
 
-const all = Bulk | Adder | Toucher | Lister | Fenced
+const all = Bulk | Adder | Toucher | Lister | Fenced | Swapper
 
 // failedBytes runs the checks of a name, or all, on stores made for it.
 func failedBytes(s Store, check string, make func() storage.Bytes) map[string][]string {
@@ -115,6 +115,15 @@ func TestSuiteFindsBrokenStoresOfBytes(t *testing.T) {
 		{"a filled record has the time of its fill", []fault{"a fill keeps the time"}},
 		{"a claim with a long hold outlives a short one", []fault{"a short hold shortens a long one"}},
 		{"holds of years", []fault{"long holds overflow"}},
+
+		{"a swap replaces what its claim has returned", []fault{"a swap stores nothing", "a swap for zero is forever"}},
+		{"a swap after a change is refused", []fault{"a swap looks at the claim alone", "a swap looks at the value alone", "an empty value is none", "a swap leaves other claims good"}},
+		{"a swap ends other claims", []fault{"a swap leaves other claims good"}},
+		{"another time for the same value keeps no swap out", []fault{"a touch keeps swaps out"}},
+		{"a swap of what no claim has returned is refused", []fault{"a swap looks at the claim alone", "any token is good"}},
+		{"a swap after the hold is refused", []fault{"claims are good for ever"}},
+		{"a swap of what has ended is refused", []fault{"a swap takes what has ended for what is there"}},
+		{"of many who swap none is lost", []fault{"a swap looks and stores one after the other", "a swap looks at the claim alone"}},
 
 		{"under a context that was cancelled nothing is done", []fault{"contexts are ignored", "what is cancelled is done", "a Delete looks at its context too late", "Keys hides errors"}},
 		{"under a context whose deadline is over nothing is done", []fault{"contexts are ignored", "Keys hides errors"}},

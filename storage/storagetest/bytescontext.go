@@ -83,6 +83,12 @@ func (s *bytesSubject) under(t checks.TB, ctx context.Context, want error) {
 			storage.Filling{Item: storage.Item{Key: none, Value: []byte("filled"), Keep: long}, Token: tokens[1].Token})
 		check("Fill", err)
 	}
+	if s.can(Swapper) {
+		_, err = s.swapper().CompareAndSwap(ctx, tokens[0], storage.Item{Key: key, Value: []byte("swapped"), Keep: long})
+		check("CompareAndSwap", err)
+		_, err = s.swapper().CompareAndSwap(ctx, storage.Claimed{}, storage.Item{Key: none})
+		check("CompareAndSwap of no claim", err)
+	}
 	if s.can(Versioned) {
 		_, err = s.versioned().Look(ctx, key, none)
 		check("Look", err)

@@ -92,6 +92,7 @@ type modelClaim struct {
 	number     int
 	filled     int    // that of the value that it has found
 	found      string // which is this
+	has        bool   // it has found a value
 }
 
 // calls are what is chosen from, what there is more of more often.
@@ -111,6 +112,9 @@ func (m *model) calls() []func() {
 	}
 	if m.s.can(Fenced) {
 		calls = append(calls, m.claim, m.claim, m.claim, m.fill, m.fill, m.fill, m.fill)
+	}
+	if m.s.can(Swapper) {
+		calls = append(calls, m.compareAndSwap, m.compareAndSwap)
 	}
 	if m.s.can(Versioned) {
 		calls = append(calls, m.look, m.look, m.swap, m.swap, m.swap)

@@ -213,7 +213,7 @@ func (m *model) claim() {
 		r.claims++
 		r.held = max(r.held, m.now+hold)
 		if i < len(claims) {
-			m.claims = append(m.claims, modelClaim{name, claims[i].Token, r.generation, m.now + hold, r.claims, r.filled, string(claims[i].Value)})
+			m.claims = append(m.claims, modelClaim{name, claims[i].Token, r.generation, m.now + hold, r.claims, r.filled, string(claims[i].Value), claims[i].Found})
 		}
 	}
 	m.claims = m.claims[max(0, len(m.claims)-20):]
@@ -249,6 +249,23 @@ func (m *model) fill() {
 	stored, err := m.s.fenced().Fill(m.s.ctx, fills...)
 	m.did("Fill(%s)", text)
 	m.check(err, stored, want)
+}
+
+// compareAndSwap swaps under one of the last claims, good or not.
+func (m *model) compareAndSwap() {
+	if len(m.claims) == 0 {
+		return
+	}
+	c, value, keep := m.claims[m.rng.IntN(len(m.claims))], m.value(), m.keep()
+	was := storage.Claimed{Record: storage.Record{Value: []byte(c.found), Found: c.has}, Token: c.token}
+	swapped, err := m.s.swapper().CompareAndSwap(m.s.ctx, was, storage.Item{Key: m.s.key(c.name), Value: []byte(value), Keep: keep})
+	m.did("CompareAndSwap(%q, %q, %v, claim %d, which has found %q, %v)", c.name, value, keep, c.number, c.found, c.has)
+	r := m.at(c.name)
+	good := m.now < c.until && r.generation == c.generation && r.has == c.has && (!c.has || r.value == c.found)
+	if good {
+		m.store(c.name, value, keep, false)
+	}
+	m.check(err, swapped, good)
 }
 
 // look looks at some names, and remembers their versions.

@@ -582,6 +582,56 @@ func (s *toy) Fill(ctx context.Context, fills ...storage.Filling) ([]bool, error
 	return stored, nil
 }
 
+func (s *toy) CompareAndSwap(ctx context.Context, was storage.Claimed, item storage.Item) (bool, error) {
+	if err := s.done(ctx); err != nil {
+		return false, err
+	}
+	s.lock()
+	defer s.mu.Unlock()
+	r, there, token := s.records[item.Key], s.live(item.Key), was.Token
+	if len(token) != 32 {
+		if !s.is("any token is good") || r == nil {
+			return false, nil
+		}
+		token = strings.Repeat("\x00", 32)
+	}
+	generation, until := int(binary.BigEndian.Uint64([]byte(token))), time.Unix(0, int64(binary.BigEndian.Uint64([]byte(token[8:]))))
+	if s.is("a swap takes what has ended for what is there") && r != nil && r.has {
+		there = r
+	}
+	same := was.Found == (there != nil) && (there == nil || bytes.Equal(there.value, was.Value))
+	good := r != nil && r.generation == generation && (s.clock.Now().Before(until) || s.is("claims are good for ever"))
+	switch {
+	case s.is("a swap looks at the claim alone"):
+		same = true
+	case s.is("a swap looks at the value alone"):
+		good = r != nil && r.generation != 0
+	case s.is("an empty value is none") && len(was.Value) == 0 && (there == nil || len(there.value) == 0):
+		same = true
+	case s.is("a touch keeps swaps out") && there != nil && there.kept != 0 && there.kept != long:
+		same = false
+	case s.is("any token is good") && same:
+		good = true
+	}
+	if !same || !good {
+		return false, nil
+	}
+	if s.is("a swap looks and stores one after the other") {
+		s.apart()
+	}
+	if item.Keep <= 0 && s.is("a swap for zero is forever") {
+		item.Keep = storage.Forever
+	}
+	if s.is("a swap stores nothing") {
+		return true, nil
+	}
+	s.set(item.Key, item.Value, item.Keep)
+	if next := s.records[item.Key]; next != nil && s.is("a swap leaves other claims good") {
+		next.generation, next.held = r.generation, r.held
+	}
+	return true, nil
+}
+
 func (s *toy) String() string { return fmt.Sprintf("toy in which %s", s.fault) }
 
 // seconds is a toy that rounds times up.

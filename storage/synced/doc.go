@@ -75,7 +75,7 @@
 // escape of half a letter, such as \ud800, reading it is ErrForeign.
 //
 // To delete a value by hand, use what tells those who watch: Delete, or a Remove. A DEL
-// on the server tells nobody: who watches serves the value for up to a minute more
-// (resilient.RecheckAfter), and writes it again if the server loses its data before
+// on the server tells nobody: a process that watches serves the value for up to a minute
+// more (resilient.RecheckAfter), and writes it again if the server loses its data before
 // that. The same goes for what the server evicts.
 package synced

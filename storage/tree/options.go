@@ -25,11 +25,11 @@ func Prefix(prefix string) Option {
 	}}
 }
 
-// MaxLeaves is how many leaves a value may have that is set or got at once, and how
-// many may be at a path and below it, those that have ended and lie about too, of what
-// is replaced, deleted, or given an end: more are ErrTooLarge. The server does nothing else while it works on them: for
-// some ms with 1,000 leaves, for half a second with 100,000. Default 10,000; at
-// most 250,000, for a server takes no more in a command.
+// MaxLeaves is how many leaves a value may have that is set or got at once, and how many
+// leaves may be at a path and below it that is replaced, deleted, or given an end, expired
+// ones that are not removed yet among them: more are ErrTooLarge. The server does nothing
+// else while it works on them: for some ms with 1,000 leaves, for half a second with
+// 100,000. Default 10,000; at most 250,000, for a server takes no more in a command.
 func MaxLeaves(n int) Option {
 	return Option{func(t *Tree) error {
 		const most = 250_000

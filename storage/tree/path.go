@@ -20,8 +20,8 @@ var ErrPath = errors.New("tree: the path is no path")
 
 // Path is the path that a dotted text means: "a.b.c" has three elements. A
 // backslash before a dot or a backslash takes its meaning away; before anything
-// else it is itself. Nothing else is special. It checks nothing: who is given a
-// path with an empty element, as of "a..b" or "", returns ErrPath.
+// else it is itself. Nothing else is special. It checks nothing: methods that are
+// given a path with an empty element, as of "a..b" or "", return ErrPath.
 //
 // A path is as well written as []string{"a", "b", "c"}, and needs to be where an
 // element comes from elsewhere: it may hold any bytes, dots too.

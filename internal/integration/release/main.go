@@ -21,7 +21,7 @@ import (
 const root = "github.com/perennial-go/perennial"
 
 // nested are the modules with dependencies of their own that are released with the root.
-var nested = []string{"storage/boltstore", "storage/memcachedstore"}
+var nested = []string{"grpcmemo", "observe/otelobserve", "observe/promobserve", "storage/boltstore", "storage/memcachedstore"}
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {

@@ -20,8 +20,12 @@ import (
 	"path/filepath"
 	"os"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/memoize"
+	"github.com/perennial-go/perennial/observe/otelobserve"
+	"github.com/perennial-go/perennial/observe/promobserve"
 	"github.com/perennial-go/perennial/storage"
 	_ "github.com/perennial-go/perennial/storage/boltstore"
 	_ "github.com/perennial-go/perennial/storage/memcachedstore"
@@ -36,7 +40,10 @@ func main() {
 	double := func(_ context.Context, n int) (int, error) { return 2 * n, nil }
 	f := memoize.Must(memoize.New(double, config.Name("double"), config.Store(store)))
 	n, err := f.Call(ctx, 21)
-	fmt.Println(n, err, f.Len() != 0, store.Close())
+	metrics := make(chan prometheus.Metric, 1000)
+	promobserve.Collector(f).Collect(metrics)
+	_, notRegistered := otelobserve.Register(nil, f)
+	fmt.Println(n, err, f.Len() != 0, store.Close(), len(metrics) > 30, notRegistered)
 }
 `
 
@@ -83,7 +90,7 @@ func TestARelease(t *testing.T) {
 		requires = append(requires, root+"/"+m+"@"+version)
 	}
 	in(requires...)
-	if said := in("run", ".", t.TempDir()); strings.TrimSpace(said) != "42 <nil> true <nil>" {
+	if said := in("run", ".", t.TempDir()); strings.TrimSpace(said) != "42 <nil> true <nil> true <nil>" {
 		t.Errorf("the program prints %q", said)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,12 +29,13 @@ type setup struct {
 	Seed   uint64
 }
 
-// stores are the ways to use the server: the right one, and two that are known
-// to let old values in.
+// stores are the ways to use the server: the right one, two that are known to let old
+// values in, and one that is known to lose changes.
 var stores = map[string]func(*redisstore.Entries) storage.Bytes{
 	"fenced":   func(e *redisstore.Entries) storage.Bytes { return e },
 	"unfenced": func(e *redisstore.Entries) storage.Bytes { return unfenced{e, e} },
 	"locked":   func(e *redisstore.Entries) storage.Bytes { return &locked{e} },
+	"careless": func(e *redisstore.Entries) storage.Bytes { return careless{e} },
 }
 
 // unfenced hides that a store can fence.
@@ -121,6 +123,7 @@ type report struct {
 	Values []string // in the order of the keys; empty where there is none
 	Loads  int64    // how often the source has run since the member began
 	Fenced uint64   // how many fills were refused
+	Tries  int      // of Updates
 	Reads  int
 	Stale  int
 	First  string // the first stale value, in words
@@ -147,6 +150,14 @@ var verbs = map[string]func(m *member, ctx context.Context, o order, r *report) 
 	"touch": func(m *member, ctx context.Context, o order, r *report) error {
 		touched, err := m.f.Touch(ctx, o.Keys[0])
 		r.Values = []string{fmt.Sprint(touched)}
+		return err
+	},
+	"count": func(m *member, ctx context.Context, o order, r *report) error {
+		n, err := strconv.Atoi(o.Value)
+		if err != nil {
+			return err
+		}
+		r.Tries, err = m.count(ctx, o.Keys[0], n)
 		return err
 	},
 	"race": func(m *member, ctx context.Context, o order, r *report) error { return m.race(ctx, o.Keys, r) },

@@ -32,7 +32,7 @@ func TestConformanceOnMiniredis(t *testing.T) {
 	const (
 		ofStrings = storagetest.Bulk | storagetest.Adder | storagetest.Toucher | storagetest.Lister | storagetest.KeyLimit
 		ofFields  = ofStrings &^ storagetest.Toucher
-		ofEntries = ofStrings | storagetest.Fenced
+		ofEntries = ofStrings | storagetest.Fenced | storagetest.Swapper
 	)
 	for layout, c := range map[string]struct {
 		can  storagetest.Capability

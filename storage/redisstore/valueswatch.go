@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,31 +39,39 @@ func (v *Values) Watch(ctx context.Context, prefix string, changed func(storage.
 	if err := ctx.Err(); err != nil {
 		return explain(ctx, "watch", prefix, err)
 	}
+	var away error // why the last attempt failed that the context had no part in
 	rest := watchRest
 	for {
 		began, err := v.watch(ctx, prefix, changed)
 		switch {
-		case ctx.Err() != nil && (began || errors.Is(err, redis.ErrClosed)):
-			return fmt.Errorf("redisstore: watch: %w", ctx.Err())
-		case ctx.Err() != nil:
-			return fmt.Errorf("redisstore: watch: %w: %w", ctx.Err(), redisask.Plain(err, prefix))
+		case redisask.Ended(ctx) != nil && (began || errors.Is(err, redis.ErrClosed)):
+			return fmt.Errorf("redisstore: watch: %w", redisask.Ended(ctx))
+		case redisask.Ended(ctx) != nil:
+			return watchEnded(ctx, prefix, cmp.Or(away, err)) // err may say no more than that
 		case errors.Is(err, redis.ErrClosed), errors.Is(explain(ctx, "watch", prefix, err), storage.ErrRefused):
 			return explain(ctx, "watch", prefix, err)
 		case began:
 			rest = watchRest
 			changed(storage.Changed{Lost: true})
 		}
+		away = err
 		timer := time.NewTimer(rest/2 + rand.N(rest/2))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 		}
 		timer.Stop()
-		if ctx.Err() != nil {
-			return fmt.Errorf("redisstore: watch: %w: %w", ctx.Err(), redisask.Plain(err, prefix))
+		if redisask.Ended(ctx) != nil {
+			return watchEnded(ctx, prefix, away)
 		}
 		rest = min(2*rest, watchRestMost)
 	}
+}
+
+// watchEnded returns the error of a watch that has seen nothing when its context ended,
+// and why.
+func watchEnded(ctx context.Context, prefix string, away error) error {
+	return fmt.Errorf("redisstore: watch: %w: %w", redisask.Ended(ctx), redisask.Plain(away, prefix))
 }
 
 // watch watches on one connection for as long as it lives. began reports whether it was

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/perennial-go/perennial/internal/servers"
@@ -114,22 +118,48 @@ func TestWatchOutlivesItsServer(t *testing.T) {
 	w.ends(context.Canceled)
 }
 
-// A server that is away when a watch begins is waited for; why it did not come
-// to anything is told in the end.
+// A server that is away when a watch begins is waited for.
 func TestWatchBeginsWithoutAServer(t *testing.T) {
 	t.Parallel()
 	server := servers.Redis(t)
 	server.Kill()
 	v := open(t, "redis://%s?layout=value&retries=0", server.Addr()).Bytes().(*redisstore.Values)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	err := v.Watch(ctx, "", func(c storage.Changed) { t.Errorf("it tells %+v", c) })
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "refused") {
-		t.Errorf("Watch returns %v, want the end of the context and why it saw nothing", err)
-	}
 	w := watch(t, v, "")
 	server.Restart()
 	w.tells(missed)
+}
+
+// Why a watch has seen nothing is told in the end, also if the context cuts the last
+// attempt short, which then knows only that.
+func TestWatchSaysWhyItSawNothing(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"cancelled": context.WithCancel,
+		"at a deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := end(t.Context())
+			defer cancel()
+			dials := 0
+			rdb := redis.NewClient(&redis.Options{ContextTimeoutEnabled: true, MaxRetries: -1, Dialer: func(dialing context.Context, _, _ string) (net.Conn, error) {
+				if dials++; dials == 1 {
+					return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+				}
+				if name == "cancelled" {
+					cancel()
+				}
+				<-dialing.Done()
+				return nil, &net.OpError{Op: "dial", Err: os.ErrDeadlineExceeded}
+			}})
+			defer closes(t, rdb)
+			err := redisstore.NewValues(rdb).Watch(ctx, "", func(c storage.Changed) { t.Errorf("it tells %+v", c) })
+			if !errors.Is(err, ctx.Err()) || !strings.Contains(err.Error(), "refused") || dials != 2 {
+				t.Errorf("%s: Watch returns %v after %d attempts, want the end of the context and what the first said", name, err, dials)
+			}
+		})
+	}
 }
 
 // What will not change by itself ends a watch, with what to do about it.

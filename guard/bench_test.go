@@ -6,6 +6,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/guard"
+	"github.com/perennial-go/perennial/internal/admission"
 	"github.com/perennial-go/perennial/internal/slots"
 )
 
@@ -21,12 +22,12 @@ func BenchmarkAdmitted(b *testing.B) {
 		now := entry.Instant(0)
 		l := new(load)
 		for b.Loop() {
-			l.pass, l.place = guard.Pass{}, g.Place(only)
-			if queue, err := g.Enter(only, &l.pass, &l.place, guard.Miss, l); queue || err != nil {
+			l.pass, l.place = admission.Pass{}, g.Gate(only).Place()
+			if queue, err := g.Gate(only).Enter(&l.pass, &l.place, guard.Miss, l); queue || err != nil {
 				b.Fatal("it waits", err)
 			}
 			now = now.Add(2 * time.Microsecond)
-			g.Leave(only, &l.pass, &l.place, now, time.Microsecond, guard.Success, l)
+			g.Gate(only).Leave(&l.pass, &l.place, now, time.Microsecond, admission.Success, l)
 		}
 	})
 	b.Run("MaxLoads", func(b *testing.B) {

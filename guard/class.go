@@ -1,7 +1,5 @@
 package guard
 
-import "github.com/perennial-go/perennial/internal/adaptive"
-
 // Class says why a load is wanted. Loads of a class that is listed earlier go before those
 // of a later one.
 type Class uint8
@@ -30,16 +28,3 @@ func (c Class) String() string {
 
 // queues tells whether loads of the class wait for a place.
 func (c Class) queues() bool { return c <= Forced }
-
-// Outcome is what became of a load.
-type Outcome uint8
-
-// The outcomes.
-const (
-	None     Outcome = iota // it was not made, or was cancelled by its own side
-	Success                 // the source has answered, and be it that there is nothing
-	Failure                 // the source has failed
-	TimedOut                // the load was given up at its time limit
-)
-
-var sampled = [...]adaptive.Outcome{Success: adaptive.Success, Failure: adaptive.Failure, TimedOut: adaptive.TimedOut}

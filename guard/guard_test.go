@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/perennial-go/perennial/guard"
+	"github.com/perennial-go/perennial/internal/admission"
 	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/internal/slots"
 	"github.com/perennial-go/perennial/internal/timeline"
@@ -36,8 +37,9 @@ func newGuard(t *testing.T, opts ...guard.Option) *guard.Guard {
 // load is what a test asks a guard for.
 type load struct {
 	g     *guard.Guard
-	pass  guard.Pass
+	pass  admission.Pass
 	place slots.Slot
+	class guard.Class
 	until time.Time // zero is for ever
 	key   uint64
 }
@@ -52,8 +54,8 @@ func (l *load) Left() time.Duration {
 func (l *load) Hash() uint64 { return l.key }
 
 func ask(g *guard.Guard, c guard.Class) (l *load, queue bool, err error) {
-	l = &load{g: g, place: g.Place(only)}
-	queue, err = g.Enter(only, &l.pass, &l.place, c, l)
+	l = &load{g: g, place: g.Gate(only).Place(), class: c}
+	queue, err = g.Gate(only).Enter(&l.pass, &l.place, c, l)
 	return l, queue, err
 }
 
@@ -78,10 +80,10 @@ func refused(t *testing.T, g *guard.Guard, c guard.Class) *guard.OverloadedError
 }
 
 // leave ends a load.
-func (l *load) leave(took time.Duration, o guard.Outcome) {
+func (l *load) leave(took time.Duration, o admission.Outcome) {
 	var now timeline.Timeline
 	now.Init(nil, true, nil)
-	l.g.Leave(only, &l.pass, &l.place, now.Steady(), took, o, l)
+	l.g.Gate(only).Leave(&l.pass, &l.place, now.Steady(), took, o, l)
 }
 
 func TestOptions(t *testing.T) {
@@ -147,7 +149,7 @@ func TestShares(t *testing.T) {
 		for range 3 {
 			in = append(in, enters(t, g, guard.Refresh))
 		}
-		if !g.Sheds(only, guard.Refresh) || g.Sheds(only, guard.Rescuable) {
+		if !g.Gate(only).Sheds(guard.Refresh) || g.Gate(only).Sheds(guard.Rescuable) {
 			t.Error("half is for refreshes")
 		}
 		refused(t, g, guard.Refresh)
@@ -158,19 +160,19 @@ func TestShares(t *testing.T) {
 		if !queue || err != nil {
 			t.Fatal(queue, err)
 		}
-		go func() { _ = g.Queue(only, t.Context(), &waiting.pass, &waiting.place, waiting) }()
+		go func() { _ = g.Gate(only).Queue(t.Context(), &waiting.pass, &waiting.place, waiting.class, waiting) }()
 		synctest.Wait()
 		if st := g.State(); st.InFlight != 10 || st.Queued != 1 || st.Limit != 10 {
 			t.Errorf("%+v", st)
 		}
-		in[0].leave(time.Millisecond, guard.Success)
+		in[0].leave(time.Millisecond, admission.Success)
 		synctest.Wait()
 		if st := g.State(); st.InFlight != 10 || st.Queued != 0 || st.Admitted[guard.Miss] != 3 {
 			t.Errorf("who waits has not got the place: %+v", st)
 		}
 		for _, l := range append(in, waiting) {
-			l.leave(time.Millisecond, guard.Success)
-			l.leave(time.Millisecond, guard.Failure) // which counts no more
+			l.leave(time.Millisecond, admission.Success)
+			l.leave(time.Millisecond, admission.Failure) // which counts no more
 		}
 		st := g.State()
 		if st.InFlight != 0 || st.Succeeded != 11 || st.Failed != 0 || st.Refused != [guard.Classes]uint64{guard.Rescuable: 1, guard.Refresh: 2, guard.Warm: 1} {
@@ -179,7 +181,7 @@ func TestShares(t *testing.T) {
 		if err := g.Apply(guard.Fixed(1)); err != nil {
 			t.Fatal(err)
 		}
-		enters(t, g, guard.Warm).leave(0, guard.None)
+		enters(t, g, guard.Warm).leave(0, admission.None)
 	})
 }
 
@@ -195,7 +197,7 @@ func TestQueue(t *testing.T) {
 			}
 			l.until = time.Now().Add(left)
 			got := make(chan error, 1)
-			go func() { got <- g.Queue(only, ctx, &l.pass, &l.place, l) }()
+			go func() { got <- g.Gate(only).Queue(ctx, &l.pass, &l.place, l.class, l) }()
 			synctest.Wait()
 			return l, got
 		}
@@ -212,14 +214,14 @@ func TestQueue(t *testing.T) {
 		if err := <-hasty; !errors.Is(err, guard.ErrOverloaded) || time.Since(began) != time.Second {
 			t.Error(err, time.Since(began))
 		}
-		first.leave(time.Second, guard.Success)
+		first.leave(time.Second, admission.Success)
 		if err := <-served; err != nil {
 			t.Fatal(err)
 		}
 		if err := <-tooLong; !errors.Is(err, guard.ErrOverloaded) || time.Since(began) != 5*time.Second {
 			t.Error(err, time.Since(began))
 		}
-		patient.leave(time.Second, guard.Success)
+		patient.leave(time.Second, admission.Success)
 		if st := g.State(); st.InFlight != 0 || st.Queued != 0 {
 			t.Errorf("%+v", st)
 		}
@@ -246,9 +248,9 @@ func TestBreakerAndQueue(t *testing.T) {
 			t.Fatal(queue, err)
 		}
 		got := make(chan error, 1)
-		go func() { got <- g.Queue(only, t.Context(), &l.pass, &l.place, l) }()
+		go func() { got <- g.Gate(only).Queue(t.Context(), &l.pass, &l.place, l.class, l) }()
 		synctest.Wait()
-		in[0].leave(time.Second, guard.Failure)
+		in[0].leave(time.Second, admission.Failure)
 		synctest.Wait()
 		if err := <-got; err != nil {
 			t.Fatal(err)
@@ -257,14 +259,14 @@ func TestBreakerAndQueue(t *testing.T) {
 		if !queue || err != nil {
 			t.Fatal(queue, err)
 		}
-		go func() { got <- g.Queue(only, t.Context(), &waits.pass, &waits.place, waits) }()
+		go func() { got <- g.Gate(only).Queue(t.Context(), &waits.pass, &waits.place, waits.class, waits) }()
 		synctest.Wait()
 		if err := g.Apply(guard.Fixed(1)); err != nil { // nobody gets a place meanwhile
 			t.Fatal(err)
 		}
 		time.Sleep(200 * time.Millisecond)
 		for _, l := range in[1:20] {
-			l.leave(time.Second, guard.Failure)
+			l.leave(time.Second, admission.Failure)
 		}
 		var o *guard.OverloadedError
 		if err := <-got; !errors.As(err, &o) || !o.Down {
@@ -273,32 +275,32 @@ func TestBreakerAndQueue(t *testing.T) {
 		if o := refused(t, g, guard.Forced); !o.Down || o.RetryAfter <= 0 || o.RetryAfter > 1100*time.Millisecond {
 			t.Errorf("%+v", o)
 		}
-		if !g.Sheds(only, guard.Refresh) {
+		if !g.Gate(only).Sheds(guard.Refresh) {
 			t.Error("refreshes go on")
 		}
 		time.Sleep(1100 * time.Millisecond)
-		if g.Sheds(only, guard.Refresh) {
+		if g.Gate(only).Sheds(guard.Refresh) {
 			t.Error("a refresh may not be the probe")
 		}
 		probe := enters(t, g, guard.Refresh)
 		refused(t, g, guard.Miss) // another is under way
-		in[20].leave(time.Second, guard.Success)
+		in[20].leave(time.Second, admission.Success)
 		if st := g.State(); !st.Down || !st.Probing || st.Probes != 1 {
 			t.Errorf("a success of an older state has closed it: %+v", st)
 		}
-		probe.leave(0, guard.None) // it was not made
+		probe.leave(0, admission.None) // it was not made
 		probe = enters(t, g, guard.Warm)
-		probe.leave(time.Second, guard.TimedOut)
+		probe.leave(time.Second, admission.TimedOut)
 		if o := refused(t, g, guard.Miss); !o.Down {
 			t.Errorf("%+v", o)
 		}
 		time.Sleep(1100 * time.Millisecond)
 		probe = enters(t, g, guard.Miss)
-		probe.leave(time.Millisecond, guard.Success)
+		probe.leave(time.Millisecond, admission.Success)
 		if st := g.State(); st.Down || st.Opened != 1 || st.Panics != 2 || st.Probes != 3 {
 			t.Errorf("%+v", st)
 		}
-		in[21].leave(time.Second, guard.Failure)
+		in[21].leave(time.Second, admission.Failure)
 		if len(seen) != 2 || seen[0] != observe.SourceDown || seen[1] != observe.SourceBack {
 			t.Errorf("events: %v", seen)
 		}
@@ -322,7 +324,7 @@ func TestSlowStart(t *testing.T) {
 					_, _, _ = ask(g, guard.Rescuable) // more are wanted
 					time.Sleep(time.Millisecond)
 					for _, l := range in {
-						l.leave(time.Millisecond, guard.Success)
+						l.leave(time.Millisecond, admission.Success)
 					}
 				}
 			}
@@ -334,14 +336,14 @@ func TestSlowStart(t *testing.T) {
 				l := enters(t, g, guard.Miss)
 				l.key = uint64(i)
 				time.Sleep(10 * time.Millisecond)
-				l.leave(time.Millisecond, guard.Failure)
+				l.leave(time.Millisecond, admission.Failure)
 			}
 			before := g.State()
 			if !before.Down || before.Limit < 16 {
 				t.Fatalf("%+v", before)
 			}
 			time.Sleep(1100 * time.Millisecond)
-			enters(t, g, guard.Miss).leave(time.Millisecond, guard.Success)
+			enters(t, g, guard.Miss).leave(time.Millisecond, admission.Success)
 			if n := g.State().Limit; slow != (n == 1) {
 				t.Errorf("slow start is %v, and the limit %d", slow, n)
 			}
@@ -363,7 +365,7 @@ func TestOff(t *testing.T) {
 			t.Fatal(queue, err)
 		}
 		got := make(chan error, 1)
-		go func() { got <- g.Queue(only, t.Context(), &l.pass, &l.place, l) }()
+		go func() { got <- g.Gate(only).Queue(t.Context(), &l.pass, &l.place, l.class, l) }()
 		synctest.Wait()
 		if err := g.Apply(guard.Off(true)); err != nil {
 			t.Fatal(err)
@@ -377,11 +379,11 @@ func TestOff(t *testing.T) {
 			x.key = uint64(i)
 			in = append(in, x)
 		}
-		if st := g.State(); st.InFlight != 52 || !st.Off || st.Limit != 1 || g.Sheds(only, guard.Warm) {
+		if st := g.State(); st.InFlight != 52 || !st.Off || st.Limit != 1 || g.Gate(only).Sheds(guard.Warm) {
 			t.Errorf("%+v", st)
 		}
 		for _, x := range append(in, first, l) {
-			x.leave(time.Second, guard.Failure)
+			x.leave(time.Second, admission.Failure)
 		}
 		if st := g.State(); st.Down || st.InFlight != 0 {
 			t.Errorf("%+v", st)
@@ -399,15 +401,15 @@ func TestLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, guard.Fixed(2), guard.Breaker(false))
 		a, b := enters(t, g, guard.Miss), enters(t, g, guard.Miss)
-		a.leave(time.Second, guard.TimedOut)
+		a.leave(time.Second, admission.TimedOut)
 		refused(t, g, guard.Refresh)
-		b.leave(time.Second, guard.TimedOut)
+		b.leave(time.Second, admission.TimedOut)
 		c := enters(t, g, guard.Miss)
 		if st := g.State(); st.InFlight != 3 || st.Late != 2 || st.TimedOut != 2 {
 			t.Errorf("%+v", st)
 		}
 		refused(t, g, guard.Refresh)
-		c.leave(time.Second, guard.Success)
+		c.leave(time.Second, admission.Success)
 		a.place.Return()
 		b.place.Return()
 		if st := g.State(); st.InFlight != 0 || st.Late != 0 {
@@ -423,13 +425,13 @@ func TestAtOnce(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			for j := range 300 {
-				l := &load{g: g, place: g.Place(only), until: time.Now().Add(time.Second), key: uint64(i)}
-				queue, err := g.Enter(only, &l.pass, &l.place, guard.Class(j%int(guard.Classes)), l)
+				l := &load{g: g, place: g.Gate(only).Place(), until: time.Now().Add(time.Second), key: uint64(i)}
+				queue, err := g.Gate(only).Enter(&l.pass, &l.place, guard.Class(j%int(guard.Classes)), l)
 				if queue {
-					err = g.Queue(only, context.Background(), &l.pass, &l.place, l)
+					err = g.Gate(only).Queue(context.Background(), &l.pass, &l.place, l.class, l)
 				}
 				if err == nil {
-					l.leave(time.Duration(j), guard.Outcome(j%4))
+					l.leave(time.Duration(j), admission.Outcome(j%4))
 					l.place.Return()
 				}
 			}

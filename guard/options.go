@@ -9,7 +9,6 @@ import (
 	"github.com/benbjohnson/clock"
 
 	"github.com/perennial-go/perennial/internal/breaker"
-	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/observe"
 )
 
@@ -163,15 +162,6 @@ func Failures(is func(err error) bool) Option {
 func Off(yes bool) Option {
 	return live("Off", func(s *settings) error {
 		s.off = yes
-		return nil
-	})
-}
-
-// Control leaves rules out, so that the tests see what they are for: loads that are given up
-// count, and one probe runs at a time.
-func Control(_ module.Only, blind bool, probes int) Option {
-	return live("Control", func(s *settings) error {
-		s.blind, s.breaker.Probes = blind, probes
 		return nil
 	})
 }

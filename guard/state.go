@@ -47,9 +47,11 @@ type counters struct {
 }
 
 // State is how the guard is. It changes nothing.
-func (g *Guard) State() State {
+func (g *Guard) State() State { return g.gate.state() }
+
+func (g *gate) state() State {
 	s := g.settings.Load()
-	st := State{Name: g.name, Off: s.off, Floor: s.floor, Ceiling: s.ceiling, Stats: g.Stats()}
+	st := State{Name: g.name, Off: s.off, Floor: s.floor, Ceiling: s.ceiling, Stats: g.counters.stats()}
 	g.mu.Lock()
 	st.Limit, st.Typical, st.Norm = g.limit.Places(), g.limit.Typical(), g.limit.Norm()
 	g.mu.Unlock()
@@ -63,8 +65,9 @@ func (g *Guard) State() State {
 }
 
 // Stats counts what the guard has done.
-func (g *Guard) Stats() Stats {
-	c := &g.counters
+func (g *Guard) Stats() Stats { return g.gate.counters.stats() }
+
+func (c *counters) stats() Stats {
 	s := Stats{
 		Succeeded: c.succeeded.Load(), Failed: c.failed.Load(), TimedOut: c.timedOut.Load(),
 		Opened: c.opened.Load(), Probes: c.probes.Load(), Panics: c.panics.Load(),

@@ -150,7 +150,7 @@ func (e *engine[A, K, V]) refresh(ctx context.Context, p *plan[A, K, V], key K, 
 		stale.DelayRefresh(module.Only{}, until)
 		return
 	}
-	if p.guard != nil && p.guard.Sheds(module.Only{}, guard.Refresh) {
+	if p.guard != nil && p.guard.Gate(module.Only{}).Sheds(guard.Refresh) {
 		e.overloaded(ctx, observe.Refresh, ErrOverloaded, func() string { return e.show(key) })
 		return
 	}

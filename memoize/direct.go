@@ -13,7 +13,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/guard"
-	"github.com/perennial-go/perennial/internal/module"
+	"github.com/perennial-go/perennial/internal/admission"
 	"github.com/perennial-go/perennial/internal/runs"
 	"github.com/perennial-go/perennial/observe"
 )
@@ -161,7 +161,7 @@ func (d *direct[A, K, V]) showArg(arg A) string {
 // directLoad is a run of the source past the cache.
 type directLoad[A any, K comparable, V any] struct {
 	run     *runs.Run // apart, for its context may outlive the load
-	pass    guard.Pass
+	pass    admission.Pass
 	until   time.Time // that the caller waits; zero is for ever
 	refusal error     // of the guard
 	direct  *direct[A, K, V]
@@ -202,8 +202,8 @@ func (l *directLoad[A, K, V]) Run() {
 		if p, ok := answers[0].err.(*PanicError); ok && asked {
 			_ = d.core.panicked(run, p)
 		}
-		if l.pass.Holds(module.Only{}) { // it has not come to ask, or was given up
-			l.leave(guard.None, 0)
+		if l.pass.Holds() { // it has not come to ask, or was given up
+			l.leave(admission.None, 0)
 			l.run.Slot.Return()
 		}
 		run.End(context.Canceled)
@@ -216,7 +216,7 @@ func (l *directLoad[A, K, V]) Run() {
 	}
 	asked = true
 	d.core.counters.causes[observe.Direct].loads.Add(1)
-	verdict := guard.Failure
+	verdict := admission.Failure
 	defer func() {
 		took := d.core.time.Steady().Sub(began)
 		l.leave(verdict, took)
@@ -250,7 +250,7 @@ func (l *directLoad[A, K, V]) event(kind observe.Kind) observe.Event {
 }
 
 func (l *directLoad[A, K, V]) Timeout() {
-	l.leave(guard.TimedOut, l.plan.timeout)
+	l.leave(admission.TimedOut, l.plan.timeout)
 	l.direct.core.counters.causes[observe.Direct].late.Add(uint64(len(l.args)))
 	l.direct.core.runs.Abandon(l.run)
 	close(l.late)
@@ -270,18 +270,18 @@ func (l *directLoad[A, K, V]) admit() error {
 }
 
 // judge is what the answers say of the source.
-func (l *directLoad[A, K, V]) judge(answers []answer[V]) guard.Outcome {
-	verdict := guard.None
+func (l *directLoad[A, K, V]) judge(answers []answer[V]) admission.Outcome {
+	verdict := admission.None
 	for i := range answers {
-		o, a := guard.Success, &answers[i]
+		o, a := admission.Success, &answers[i]
 		switch {
 		case l.plan.guard == nil:
 		case a.err == nil && l.direct.core.fails != nil && l.direct.core.fails(a.value):
-			o = guard.Failure
+			o = admission.Failure
 		case a.err != nil && !l.direct.isAnswer(&l.run.Context, l.plan, a):
 			o = outcomeOf(l.plan.guard, a.err)
 		}
-		if o == guard.Success {
+		if o == admission.Success {
 			return o
 		}
 		verdict = max(verdict, o)
@@ -289,13 +289,13 @@ func (l *directLoad[A, K, V]) judge(answers []answer[V]) guard.Outcome {
 	return verdict
 }
 
-func (l *directLoad[A, K, V]) leave(o guard.Outcome, took time.Duration) {
+func (l *directLoad[A, K, V]) leave(o admission.Outcome, took time.Duration) {
 	if l.plan.guard != nil {
 		leave(l.plan.guard, l.run, &l.pass, l.direct.core.time.Steady(), took, o, l)
 	}
 }
 
-// Left implements guard.Caller.
+// Left implements admission.Caller.
 func (l *directLoad[A, K, V]) Left() time.Duration {
 	if l.until.IsZero() {
 		return math.MaxInt64
@@ -303,7 +303,7 @@ func (l *directLoad[A, K, V]) Left() time.Duration {
 	return l.direct.core.time.Until(l.until)
 }
 
-// Hash implements guard.Caller. Of the argument there may be no key.
+// Hash implements admission.Caller. Of the argument there may be no key.
 func (l *directLoad[A, K, V]) Hash() uint64 {
 	return maphash.String(directKeys, l.direct.showArg(l.args[0]))
 }

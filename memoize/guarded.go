@@ -9,6 +9,7 @@ import (
 
 	"github.com/perennial-go/perennial/entry"
 	"github.com/perennial-go/perennial/guard"
+	"github.com/perennial-go/perennial/internal/admission"
 	"github.com/perennial-go/perennial/internal/digest"
 	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/internal/runs"
@@ -28,7 +29,7 @@ var ErrOverloaded = guard.ErrOverloaded
 // place is that of a load which begins: of the guard, or of MaxLoads.
 func (e *core[A, K, V]) place(p *plan[A, K, V]) slots.Slot {
 	if p.guard != nil {
-		return p.guard.Place(module.Only{})
+		return p.guard.Gate(module.Only{}).Place()
 	}
 	return e.slots.Slot()
 }
@@ -36,7 +37,7 @@ func (e *core[A, K, V]) place(p *plan[A, K, V]) slots.Slot {
 // atOnce is how many of many keys are asked for at once, where so many make a load.
 func (p *plan[A, K, V]) atOnce(together int) int {
 	if p.guard != nil {
-		return p.guard.Limit(module.Only{}) * together
+		return p.guard.Gate(module.Only{}).Limit() * together
 	}
 	return p.limits.MaxLoads
 }
@@ -44,7 +45,7 @@ func (p *plan[A, K, V]) atOnce(together int) int {
 // queueTimeout is how long a load waits for a place of the guard at most.
 func (p *plan[A, K, V]) queueTimeout() time.Duration {
 	if p.guard != nil {
-		return p.guard.Longest(module.Only{})
+		return p.guard.Gate(module.Only{}).Longest()
 	}
 	return 0
 }
@@ -58,7 +59,7 @@ func (e *core[A, K, V]) checkGuard(g *guard.Guard) error {
 	if e.time.Handed {
 		mine = e.time.Clock
 	}
-	if g.OnClock(module.Only{}) != mine {
+	if g.Gate(module.Only{}).OnClock() != mine {
 		return fmt.Errorf("memoize: %s and its guard %s do not live on one clock: give guard.Clock what config.Clock is given", e.name, g)
 	}
 	return nil
@@ -111,7 +112,7 @@ func (l *load[A, K, V]) each(f func(j *job[A, K, V])) {
 	}
 }
 
-// Left implements guard.Caller.
+// Left implements admission.Caller.
 func (l *load[A, K, V]) Left() time.Duration {
 	most := time.Duration(math.MinInt64)
 	for i := range l.jobs {
@@ -122,7 +123,7 @@ func (l *load[A, K, V]) Left() time.Duration {
 		until, known := j.update.Expected()
 		switch {
 		case !known:
-			return guard.Unknown
+			return admission.Unknown
 		case until.IsZero():
 			return math.MaxInt64
 		}
@@ -131,7 +132,7 @@ func (l *load[A, K, V]) Left() time.Duration {
 	return most
 }
 
-// Hash implements guard.Caller.
+// Hash implements admission.Caller.
 func (l *load[A, K, V]) Hash() uint64 { return digest.Of(l.jobs[0].key)[0] }
 
 func (l *load[A, K, V]) enter(class guard.Class) error {
@@ -140,13 +141,13 @@ func (l *load[A, K, V]) enter(class guard.Class) error {
 
 // enter asks a guard for a run, and waits in its queue. The method timeout counts from
 // the place.
-func enter(all *runs.Runs, r *runs.Run, g *guard.Guard, pass *guard.Pass, class guard.Class, timeout time.Duration, who guard.Caller) error {
-	queue, err := g.Enter(module.Only{}, pass, &r.Slot, class, who)
+func enter(all *runs.Runs, r *runs.Run, g *guard.Guard, pass *admission.Pass, class guard.Class, timeout time.Duration, who admission.Caller) error {
+	queue, err := g.Gate(module.Only{}).Enter(pass, &r.Slot, class, who)
 	if !queue {
 		return err
 	}
 	all.Queue(r, math.MaxInt64)
-	err = g.Queue(module.Only{}, &r.Context, pass, &r.Slot, who)
+	err = g.Gate(module.Only{}).Queue(&r.Context, pass, &r.Slot, class, who)
 	if !all.Limit(r, timeout) && err == nil {
 		return context.DeadlineExceeded // it was late before it asked
 	}
@@ -218,17 +219,17 @@ func (l *load[A, K, V]) judge(answers []answer[V]) {
 	if l.plan.guard == nil {
 		return
 	}
-	l.verdict = guard.None
+	l.verdict = admission.None
 	for i := range answers {
 		a := &answers[i]
-		o := guard.Success
+		o := admission.Success
 		switch {
 		case a.err == nil && l.e.fails != nil && l.e.fails(a.value):
-			o = guard.Failure
+			o = admission.Failure
 		case a.err != nil && !l.isAnswer(a):
 			o = outcomeOf(l.plan.guard, a.err)
 		}
-		if l.verdict = max(l.verdict, o); o == guard.Success {
+		if l.verdict = max(l.verdict, o); o == admission.Success {
 			l.verdict = o
 			return
 		}
@@ -257,21 +258,21 @@ func (l *load[A, K, V]) isAnswer(a *answer[V]) bool {
 }
 
 // outcomeOf is what an error of a source says of it.
-func outcomeOf(g *guard.Guard, err error) guard.Outcome {
+func outcomeOf(g *guard.Guard, err error) admission.Outcome {
 	var nested *LoadError
 	switch {
 	case err == ErrNoValue:
-		return guard.Success
+		return admission.Success
 	case errors.As(err, &nested), errors.Is(err, ErrOverloaded):
-		return guard.None
-	case !g.Fails(module.Only{}, err):
-		return guard.Success
+		return admission.None
+	case !g.Gate(module.Only{}).Fails(err):
+		return admission.Success
 	}
-	return guard.Failure
+	return admission.Failure
 }
 
 // leave tells the guard what became of the load, once.
-func (l *load[A, K, V]) leave(now entry.Instant, took time.Duration, o guard.Outcome) {
+func (l *load[A, K, V]) leave(now entry.Instant, took time.Duration, o admission.Outcome) {
 	if l.plan.guard != nil {
 		leave(l.plan.guard, &l.run, &l.pass, now, took, o, l)
 	}
@@ -279,9 +280,9 @@ func (l *load[A, K, V]) leave(now entry.Instant, took time.Duration, o guard.Out
 
 // leave tells a guard what became of a run. A failure of one that its own side has cancelled,
 // by Close or because its caller has left, says nothing of the source.
-func leave(g *guard.Guard, r *runs.Run, pass *guard.Pass, now entry.Instant, took time.Duration, o guard.Outcome, who guard.Caller) {
-	if o == guard.Failure && r.Context.Err() != nil {
-		o = guard.None
+func leave(g *guard.Guard, r *runs.Run, pass *admission.Pass, now entry.Instant, took time.Duration, o admission.Outcome, who admission.Caller) {
+	if o == admission.Failure && r.Context.Err() != nil {
+		o = admission.None
 	}
-	g.Leave(module.Only{}, pass, &r.Slot, now, took, o, who)
+	g.Gate(module.Only{}).Leave(pass, &r.Slot, now, took, o, who)
 }

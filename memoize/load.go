@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
-	"github.com/perennial-go/perennial/guard"
+	"github.com/perennial-go/perennial/internal/admission"
 	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/internal/runs"
 	"github.com/perennial-go/perennial/observe"
@@ -28,8 +28,8 @@ type load[A any, K comparable, V any] struct {
 	one      [1]job[A, K, V] // the jobs of a load for one key
 	asked    asked[V]        // what a source that takes many keys may know of it
 	cause    observe.Cause
-	pass     guard.Pass // of the plan's guard
-	verdict  guard.Outcome
+	pass     admission.Pass // of the plan's guard
+	verdict  admission.Outcome
 	tagged   bool        // values have tags
 	began    uint64      // invalidations of tags until it asked the source
 	done     bool        // Run came to its end
@@ -295,7 +295,7 @@ func (l *load[A, K, V]) ask(keys int, source func(ctx context.Context) (first, a
 	began, returned := e.time.Steady(), false
 	defer func() {
 		if !returned { // it has ended its goroutine: survive reports that
-			l.verdict = guard.Failure
+			l.verdict = admission.Failure
 			l.answered(ctx, keys, began, e.time.Steady(), &PanicError{Value: ErrGoexit, Stack: debug.Stack()})
 		}
 	}()
@@ -568,8 +568,8 @@ func (l *load[A, K, V]) cleanUp() {
 		e.tags.End(l.began)
 	}
 	l.releaseSlots()
-	if l.pass.Holds(module.Only{}) { // it has not come to ask, or was given up
-		l.leave(e.time.Steady(), 0, guard.None)
+	if l.pass.Holds() { // it has not come to ask, or was given up
+		l.leave(e.time.Steady(), 0, admission.None)
 		l.run.Slot.Return()
 	}
 	l.run.Context.End(context.Canceled)
@@ -615,7 +615,7 @@ func (l *load[A, K, V]) Timeout() {
 	}
 	e.runs.Abandon(&l.run)
 	l.releaseSlots()
-	l.leave(e.time.Steady(), l.plan.timeout, guard.TimedOut) // before its context has ended, which would say nothing of the source
+	l.leave(e.time.Steady(), l.plan.timeout, admission.TimedOut) // before its context has ended, which would say nothing of the source
 	l.run.Context.End(context.DeadlineExceeded)
 	ctx := l.run.Context.Context // what the load tells of may wait for its end
 	for i := range l.jobs {

@@ -244,7 +244,7 @@ func (e *engine[A, K, V]) refreshMany(ctx context.Context, p *plan[A, K, V], sta
 		}
 		return
 	}
-	if p.guard != nil && len(stale) > 0 && p.guard.Sheds(module.Only{}, guard.Refresh) {
+	if p.guard != nil && len(stale) > 0 && p.guard.Gate(module.Only{}).Sheds(guard.Refresh) {
 		e.overloaded(ctx, observe.Refresh, ErrOverloaded, func() string { return e.show(stale[0].key) })
 		return
 	}

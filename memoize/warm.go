@@ -147,7 +147,7 @@ func (e *engine[A, K, V]) warmSome(ctx context.Context, p *plan[A, K, V], wants 
 // atOnceWarm is how many keys are warmed at once.
 func (p *plan[A, K, V]) atOnceWarm(together int) int {
 	if p.guard != nil {
-		return max(1, int(float64(p.atOnce(together))*p.guard.Share(module.Only{}, guard.Warm)))
+		return max(1, int(float64(p.atOnce(together))*p.guard.Gate(module.Only{}).Share(guard.Warm)))
 	}
 	if together > 1 {
 		return together

@@ -51,11 +51,11 @@ var layers = map[string]int{
 	"internal/bind": 0, "internal/coarse": 0, "internal/digest": 0, "internal/jsontext": 0, "internal/keytext": 0, "internal/module": 0, "internal/postponed": 0,
 	"entry": 1, "observe": 1,
 	"internal/wiring": 2, "internal/timeline": 2, "internal/backoff": 2, "internal/doubts": 2, "internal/tagindex": 2, "internal/problems": 2,
-	"internal/slots": 2, "internal/breaker": 2, "internal/adaptive": 2, "guard": 3,
+	"internal/slots": 2, "internal/breaker": 2, "internal/adaptive": 2, "internal/admission": 3, "guard": 4,
 	"internal/runs": 3, "internal/sweeptimer": 3, "internal/storebudget": 4,
 	"eviction": 2, "serde": 2, "statuses": 2,
 	"storage": 3, "storage/snapshot": 3, "invalidation": 3,
-	"config": 4, "memoize": 5, "internal/metrics": 6,
+	"config": 5, "memoize": 6, "internal/metrics": 7,
 }
 
 func TestLayers(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/perennial-go/perennial/guard"
+	"github.com/perennial-go/perennial/internal/admission"
 	"github.com/perennial-go/perennial/internal/metrics"
 	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/observe/otelobserve"
@@ -31,18 +32,18 @@ func busy(t *testing.T) *guard.Guard {
 	g := newGuard(t, "g")
 	for class := range guard.Classes {
 		for range 8 + 2*class {
-			var p guard.Pass
-			place := g.Place(module.Only{})
-			if queue, err := g.Enter(module.Only{}, &p, &place, class, nobody{}); queue || err != nil {
+			var p admission.Pass
+			place := g.Gate(module.Only{}).Place()
+			if queue, err := g.Gate(module.Only{}).Enter(&p, &place, class, nobody{}); queue || err != nil {
 				t.Fatalf("a load of class %v: %v, %v", class, queue, err)
 			}
 			if class == guard.Warm { // they stay, until there is no room
 				for range 10 {
-					g.Sheds(module.Only{}, guard.Warm)
+					g.Gate(module.Only{}).Sheds(guard.Warm)
 				}
 				return g
 			}
-			g.Leave(module.Only{}, &p, &place, 0, time.Second, guard.Success, nobody{})
+			g.Gate(module.Only{}).Leave(&p, &place, 0, time.Second, admission.Success, nobody{})
 		}
 	}
 	return g

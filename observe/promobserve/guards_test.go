@@ -13,6 +13,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/perennial-go/perennial/guard"
+	"github.com/perennial-go/perennial/internal/admission"
 	"github.com/perennial-go/perennial/internal/metrics"
 	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/observe/promobserve"
@@ -32,19 +33,19 @@ func newGuard(t testing.TB, name string, opts ...guard.Option) *guard.Guard {
 func busy(t testing.TB) *guard.Guard {
 	t.Helper()
 	g := newGuard(t, "g", guard.Logger(nil), guard.Between(2, 20))
-	start := func(class guard.Class) func(guard.Outcome) {
-		p, place := new(guard.Pass), g.Place(module.Only{})
-		if queue, err := g.Enter(module.Only{}, p, &place, class, nobody{}); queue || err != nil {
+	start := func(class guard.Class) func(admission.Outcome) {
+		p, place := new(admission.Pass), g.Gate(module.Only{}).Place()
+		if queue, err := g.Gate(module.Only{}).Enter(p, &place, class, nobody{}); queue || err != nil {
 			return nil
 		}
-		return func(o guard.Outcome) {
-			g.Leave(module.Only{}, p, &place, 0, time.Second, o, nobody{})
+		return func(o admission.Outcome) {
+			g.Gate(module.Only{}).Leave(p, &place, 0, time.Second, o, nobody{})
 		}
 	}
 	for range 8 {
-		start(guard.Miss)(guard.Success)
+		start(guard.Miss)(admission.Success)
 	}
-	running := []func(guard.Outcome){start(guard.Forced)}
+	running := []func(admission.Outcome){start(guard.Forced)}
 	for class := range guard.Classes { // the higher, the more are let in
 		for range 3 {
 			if end := start(class); end != nil {
@@ -52,10 +53,10 @@ func busy(t testing.TB) *guard.Guard {
 			}
 		}
 	}
-	running[0](guard.TimedOut) // and goes on
-	running[1](guard.Failure)
+	running[0](admission.TimedOut) // and goes on
+	running[1](admission.Failure)
 	for range 5 {
-		g.Sheds(module.Only{}, guard.Warm)
+		g.Gate(module.Only{}).Sheds(guard.Warm)
 	}
 	return g
 }

@@ -14,8 +14,7 @@ import (
 
 type load = func(ctx context.Context, key int) (int, error)
 
-// guarded is a guard with nothing else set, but for the function's options and for rules
-// that are left out.
+// guarded is a guard with nothing else set, but for the options of the function and its own.
 func guarded(name string, opts []config.Option, of ...guard.Option) way {
 	return way{name, func(at *running) (load, []config.Option) {
 		g, err := guard.New("source", append(of, guard.Logger(nil))...)
@@ -27,14 +26,24 @@ func guarded(name string, opts []config.Option, of ...guard.Option) way {
 	}}
 }
 
+// control is a guard from which rules are left out.
+func control(name string, blind bool, probes int) way {
+	whole := guarded(name, nil)
+	return way{name, func(at *running) (load, []config.Option) {
+		source, opts := whole.build(at)
+		at.guard.Gate(module.Only{}).Control(blind, probes)
+		return source, opts
+	}}
+}
+
 var (
 	withGuard = guarded("guard", nil)
 	withStale = guarded("guard, StaleIfError", []config.Option{config.StaleIfError(time.Hour)})
 	withFive  = guarded("guard.Fixed(5)", nil, guard.Fixed(5)) // which knows the source
 
 	// Controls, each of which lacks something.
-	blind = guarded("guard blind to time-outs", nil, guard.Control(module.Only{}, true, 1))
-	flood = guarded("guard whose probes are many", nil, guard.Control(module.Only{}, false, 1000))
+	blind = control("guard blind to time-outs", true, 1)
+	flood = control("guard whose probes are many", false, 1000)
 	bare  = way{"no guard", func(at *running) (load, []config.Option) { return at.source.load, nil }}
 	ten   = way{"MaxLoads(10)", func(at *running) (load, []config.Option) {
 		return at.source.load, []config.Option{config.MaxLoads(10)}

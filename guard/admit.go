@@ -4,53 +4,23 @@ import (
 	"context"
 	"errors"
 	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/perennial-go/perennial/entry"
+	"github.com/perennial-go/perennial/internal/adaptive"
+	"github.com/perennial-go/perennial/internal/admission"
 	"github.com/perennial-go/perennial/internal/breaker"
-	"github.com/perennial-go/perennial/internal/module"
 	"github.com/perennial-go/perennial/internal/slots"
 	"github.com/perennial-go/perennial/observe"
 )
 
-// Unknown is how long callers wait if nobody knows it yet.
-const Unknown time.Duration = -1
-
-// Caller is who asks for a load.
-type Caller interface {
-	// Left is how long those who wait for the load do so from now on, at most; Unknown if
-	// that is not known, and far below zero if nobody does any more.
-	Left() time.Duration
-	// Hash is that of a key of the load.
-	Hash() uint64
-}
-
-// Pass is what one load has of its guard, from Enter to Leave. The zero value has none.
-type Pass struct {
-	ticket   breaker.Ticket
-	inFlight int32 // when it was let in
-	class    Class
-	state    atomic.Int32 // which of the following
-}
-
-// The states of a Pass.
-const (
-	isOut  int32 = iota
-	isIn         // it was let in, and has not left
-	isLate       // it was given up, and keeps its place until that is returned
-)
-
-// Holds tells whether the load was let in and has a place which it has not given back.
-func (p *Pass) Holds(module.Only) bool { return p.state.Load() != isOut }
-
 // Place is that of a load which has not begun. It belongs to a run, so that calls of
 // other functions within the source give it to others meanwhile.
-func (g *Guard) Place(module.Only) slots.Slot { return g.places.Slot() }
+func (g *gate) Place() slots.Slot { return g.places.Slot() }
 
 // Limit is how many loads the guard lets in at once, at least one. Switched off it lets
 // in as many as its ceiling says of those that come together.
-func (g *Guard) Limit(module.Only) int {
+func (g *gate) Limit() int {
 	if s := g.settings.Load(); s.off {
 		return s.ceiling
 	}
@@ -58,11 +28,11 @@ func (g *Guard) Limit(module.Only) int {
 }
 
 // Share is which share of the limit a class may use.
-func (g *Guard) Share(_ module.Only, c Class) float64 { return g.settings.Load().shares[c] }
+func (g *gate) Share(c Class) float64 { return g.settings.Load().shares[c] }
 
 // Sheds tells whether a load of a class that does not queue would be refused now. It is
 // asked before such a load begins.
-func (g *Guard) Sheds(_ module.Only, c Class) bool {
+func (g *gate) Sheds(c Class) bool {
 	s := g.settings.Load()
 	sheds := false
 	switch {
@@ -82,7 +52,7 @@ func (g *Guard) Sheds(_ module.Only, c Class) bool {
 }
 
 // Enter lets a load in, or says that it is to queue, or refuses it.
-func (g *Guard) Enter(_ module.Only, p *Pass, place *slots.Slot, c Class, who Caller) (queue bool, err error) {
+func (g *gate) Enter(p *admission.Pass, place *slots.Slot, c Class, who admission.Caller) (queue bool, err error) {
 	s := g.settings.Load()
 	ticket, ok := g.breaker.IfClosed()
 	if !ok {
@@ -90,12 +60,12 @@ func (g *Guard) Enter(_ module.Only, p *Pass, place *slots.Slot, c Class, who Ca
 			return false, g.refuse(c, true)
 		}
 	}
-	p.ticket, p.class = ticket, c
+	p.Ticket = ticket
 	switch {
 	case ticket.Probe():
 		g.counters.probes.Add(1)
-		g.admit(p, place.TakeOver())
-	case g.try(p, place, s.shares[c]):
+		g.admit(p, c, place.TakeOver())
+	case g.try(p, place, c, s.shares[c]):
 	case !c.queues() || g.late(who.Left()):
 		return false, g.refuse(c, false)
 	default:
@@ -105,13 +75,13 @@ func (g *Guard) Enter(_ module.Only, p *Pass, place *slots.Slot, c Class, who Ca
 }
 
 // try lets a load in if there is a place.
-func (g *Guard) try(p *Pass, place *slots.Slot, share float64) bool {
+func (g *gate) try(p *admission.Pass, place *slots.Slot, c Class, share float64) bool {
 	held, ok := place.TryTakeOf(share)
 	if !ok && g.stalled() {
 		held, ok = place.TryTakeOf(share)
 	}
 	if ok {
-		g.admit(p, held)
+		g.admit(p, c, held)
 	}
 	if (!ok || int64(held) >= g.size.Load()) && !g.wanted.Load() {
 		g.wanted.Store(true)
@@ -121,7 +91,7 @@ func (g *Guard) try(p *Pass, place *slots.Slot, share float64) bool {
 
 // stalled gives more places where those that hold them seem to hang. It looks at most
 // once in a while.
-func (g *Guard) stalled() bool {
+func (g *gate) stalled() bool {
 	now := g.time.Steady()
 	last := g.looked.Load()
 	if now.Sub(entry.Instant(last)) < time.Millisecond || !g.looked.CompareAndSwap(last, int64(now)) {
@@ -135,18 +105,18 @@ func (g *Guard) stalled() bool {
 	return g.limit.Places() > before
 }
 
-func (g *Guard) admit(p *Pass, held int) {
-	p.inFlight = int32(min(held, math.MaxInt32))
-	g.counters.admitted[p.class].Add(1)
-	p.state.Store(isIn)
+func (g *gate) admit(p *admission.Pass, c Class, held int) {
+	p.InFlight = int32(min(held, math.MaxInt32))
+	g.counters.admitted[c].Add(1)
+	p.Enter()
 }
 
 // late tells whether a load that comes last into the queue gets its place too late for
 // callers who wait so long.
-func (g *Guard) late(left time.Duration) bool {
+func (g *gate) late(left time.Duration) bool {
 	typical := time.Duration(g.typical.Load())
 	switch {
-	case left == Unknown:
+	case left == admission.Unknown:
 		left = math.MaxInt64
 	case typical == 0:
 		return left <= 0
@@ -155,13 +125,13 @@ func (g *Guard) late(left time.Duration) bool {
 }
 
 // expected is how long it takes until the queue, and so many more, have places.
-func (g *Guard) expected(more int) time.Duration {
+func (g *gate) expected(more int) time.Duration {
 	_, _, waiting := g.places.Counts()
 	return time.Duration(float64(waiting+more) * float64(g.typical.Load()) / float64(max(1, g.size.Load())))
 }
 
 // longest is how long a load queues at most.
-func (g *Guard) longest() time.Duration {
+func (g *gate) longest() time.Duration {
 	if d := g.settings.Load().queueTimeout; d > 0 {
 		return d
 	}
@@ -170,11 +140,11 @@ func (g *Guard) longest() time.Duration {
 
 // Queue waits for a place until none of the load's callers could wait for its end any
 // more. The error is that of a load that is refused, or the context's.
-func (g *Guard) Queue(_ module.Only, ctx context.Context, p *Pass, place *slots.Slot, who Caller) error {
+func (g *gate) Queue(ctx context.Context, p *admission.Pass, place *slots.Slot, c Class, who admission.Caller) error {
 	end := g.time.Steady().Add(g.longest())
 	hope := func() time.Duration {
 		most, left := end.Sub(g.time.Steady()), who.Left()
-		if left == Unknown { // for a moment
+		if left == admission.Unknown { // for a moment
 			return min(most, 10*time.Millisecond)
 		}
 		return min(most, left-time.Duration(g.typical.Load()))
@@ -185,25 +155,25 @@ func (g *Guard) Queue(_ module.Only, ctx context.Context, p *Pass, place *slots.
 		place.Return()
 		return context.Canceled
 	case errors.Is(err, slots.ErrRefused):
-		return g.refuse(p.class, true)
+		return g.refuse(c, true)
 	case errors.Is(err, slots.ErrTooLong):
-		return g.refuse(p.class, false)
+		return g.refuse(c, false)
 	case err != nil:
 		return err
-	case !g.breaker.Current(p.ticket):
+	case !g.breaker.Current(p.Ticket):
 		place.Return()
-		return g.refuse(p.class, true)
+		return g.refuse(c, true)
 	}
 	held, _, _ := g.places.Counts()
-	g.admit(p, held)
+	g.admit(p, c, held)
 	return nil
 }
 
 // Longest is how long a load queues at most.
-func (g *Guard) Longest(module.Only) time.Duration { return g.longest() }
+func (g *gate) Longest() time.Duration { return g.longest() }
 
 // refuse counts and makes a refusal.
-func (g *Guard) refuse(c Class, down bool) error {
+func (g *gate) refuse(c Class, down bool) error {
 	g.counters.refused[c].Add(1)
 	e := &OverloadedError{Guard: g.name, Class: c, Down: down}
 	if how, _, next := g.breaker.State(); down && how != breaker.Closed {
@@ -217,39 +187,36 @@ func (g *Guard) refuse(c Class, down bool) error {
 // Leave says what became of a load that was let in, when it ended, and how long it took.
 // Only the first call counts. A load that was given up keeps its place until that is
 // returned.
-func (g *Guard) Leave(_ module.Only, p *Pass, place *slots.Slot, now entry.Instant, took time.Duration, o Outcome, who Caller) {
-	if o == TimedOut && g.settings.Load().blind {
-		o = None
+func (g *gate) Leave(p *admission.Pass, place *slots.Slot, now entry.Instant, took time.Duration, o admission.Outcome, who admission.Caller) {
+	if o == admission.TimedOut && g.settings.Load().blind {
+		o = admission.None
 	}
-	next := isOut
-	if o == TimedOut {
-		next = isLate
-	}
-	if !p.state.CompareAndSwap(isIn, next) {
+	late := o == admission.TimedOut
+	if !p.Leave(late) {
 		return
 	}
 	var held int
 	var parked time.Duration
-	if next == isLate {
+	if late {
 		held, parked = place.Late()
 	} else {
 		held, parked = place.Return()
 	}
 	verdict, hash := breaker.None, uint64(0)
 	switch o {
-	case None:
-	case Success:
+	case admission.None:
+	case admission.Success:
 		g.counters.succeeded.Add(1)
 		verdict = breaker.Success
-	case Failure:
+	case admission.Failure:
 		g.counters.failed.Add(1)
 		verdict, hash = breaker.Failure, who.Hash()
-	case TimedOut:
+	case admission.TimedOut:
 		g.counters.timedOut.Add(1)
 		verdict, hash = breaker.Failure, who.Hash()
 	}
-	state, changed := g.breaker.Leave(p.ticket, now, verdict, hash)
-	if o != None {
+	state, changed := g.breaker.Leave(p.Ticket, now, verdict, hash)
+	if o != admission.None {
 		g.learn(p, now, max(0, took-parked), held, o, changed && state == breaker.Closed)
 	}
 	if changed {
@@ -257,10 +224,14 @@ func (g *Guard) Leave(_ module.Only, p *Pass, place *slots.Slot, now entry.Insta
 	}
 }
 
+var sampled = [...]adaptive.Outcome{
+	admission.Success: adaptive.Success, admission.Failure: adaptive.Failure, admission.TimedOut: adaptive.TimedOut,
+}
+
 // learn lets the limit learn of a load.
-func (g *Guard) learn(p *Pass, now entry.Instant, took time.Duration, held int, o Outcome, back bool) {
+func (g *gate) learn(p *admission.Pass, now entry.Instant, took time.Duration, held int, o admission.Outcome, back bool) {
 	s := g.settings.Load()
-	if s.off || o == Success && !back && now < entry.Instant(g.enough.Load()) {
+	if s.off || o == admission.Success && !back && now < entry.Instant(g.enough.Load()) {
 		return
 	}
 	wanted := g.wanted.Load() && g.wanted.Swap(false)
@@ -269,7 +240,7 @@ func (g *Guard) learn(p *Pass, now entry.Instant, took time.Duration, held int, 
 	if wanted {
 		g.limit.Wanted()
 	}
-	g.limit.Sample(now, took, int(p.inFlight), held, sampled[o])
+	g.limit.Sample(now, took, int(p.InFlight), held, sampled[o])
 	if back && s.slowStart {
 		g.limit.Restart()
 	}
@@ -277,7 +248,7 @@ func (g *Guard) learn(p *Pass, now entry.Instant, took time.Duration, held int, 
 }
 
 // changed is called when the breaker has opened or closed.
-func (g *Guard) changed(state breaker.State) {
+func (g *gate) changed(state breaker.State) {
 	if state == breaker.Closed {
 		g.tell(observe.SourceBack)
 		return
@@ -288,7 +259,7 @@ func (g *Guard) changed(state breaker.State) {
 }
 
 // Fails tells whether an error of the source says that it does not work.
-func (g *Guard) Fails(_ module.Only, err error) (yes bool) {
+func (g *gate) Fails(err error) (yes bool) {
 	is := g.settings.Load().failure
 	if is == nil {
 		return true
@@ -303,9 +274,18 @@ func (g *Guard) Fails(_ module.Only, err error) (yes bool) {
 }
 
 // OnClock tells whether the guard lives on a clock that was handed in, and on which.
-func (g *Guard) OnClock(module.Only) any {
+func (g *gate) OnClock() any {
 	if g.time.Handed {
 		return g.time.Clock
 	}
 	return nil
+}
+
+// Control leaves rules out, so that tests see what these are for: loads that are given up
+// count, and one probe runs at a time.
+func (g *gate) Control(blind bool, probes int) {
+	_ = g.change(func(s *settings) error {
+		s.blind, s.breaker.Probes = blind, probes
+		return nil
+	})
 }

@@ -217,7 +217,7 @@ func fit[T any](d *draft, name string, given any, place *T) {
 	case T:
 		*place = p
 	default:
-		d.fault("%s is given a %T, and this function needs a %v", name, given, reflect.TypeFor[T]())
+		d.fault("%s is given a %T, and this function needs %v", name, given, reflect.TypeFor[T]())
 	}
 }
 

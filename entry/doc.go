@@ -8,7 +8,7 @@
 // instant itself the later state holds.
 //
 // A [Builder] decides how long a value lives. [LifeSpan] gives every value the
-// same life; [BuilderFunc] takes it from the value itself.
+// same life; [LifeOf] asks a function for it, and [BuilderFunc] builds the whole entry.
 //
 // The model is py-memoize's CacheEntry and CacheEntryBuilder.
 package entry

@@ -107,7 +107,7 @@ func TestStorageReleaseFails(t *testing.T) {
 	})
 }
 
-// A storage that fails to release what was evicted costs nobody anything.
+// A storage that fails to release what was evicted costs nobody anything, and is counted.
 func TestStorageFailsToEvict(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		store := &mockStorage[string, int]{free: failing}
@@ -115,6 +115,9 @@ func TestStorageFailsToEvict(t *testing.T) {
 		for _, key := range []string{"a", "b", "a", "c"} {
 			wants(t, 1)(f.Call(t.Context(), key))
 			settled(t, f)
+		}
+		if s := f.Stats(); s.StoreFaults == 0 || s.Evicted != 0 {
+			t.Fatalf("%d faults are counted, and %d evictions that were none", s.StoreFaults, s.Evicted)
 		}
 	})
 }

@@ -177,8 +177,8 @@ func TestFailAway(t *testing.T) {
 		at.stop()
 		holds(t, s, "a", "1")
 		lacks(t, s, "b")
-		if _, err := s.Get(t.Context(), "c"); !errors.Is(err, resilient.ErrAway) {
-			t.Errorf("Get of what was never seen: %v", err)
+		if _, err := s.Get(t.Context(), "c"); !errors.Is(err, resilient.ErrAway) || !errors.Is(err, errRefusedConnection) {
+			t.Errorf("Get of what was never seen: %v, want ErrAway and why", err)
 		}
 		update(t, s, "c", "x", queued)
 		holds(t, s, "c", "x")

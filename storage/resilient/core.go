@@ -116,7 +116,7 @@ func (c *core) known(key string) (storage.Record, error) {
 		return copied.record(now), nil
 	}
 	if c.failAway {
-		return storage.Record{}, fmt.Errorf("%w: %q was not seen before", ErrAway, key)
+		return storage.Record{}, fmt.Errorf("%w: %q was not seen before", c.errAway(), key)
 	}
 	return storage.Record{}, nil
 }

@@ -23,7 +23,7 @@
 //
 // # The queue
 //
-// A key has one place in the queue. A Set or Delete replaces what waits of its key; an
+// A key has one place in the queue. A Set or Delete replaces what waits of its key; a
 // [Store.Update] comes after it. A change leaves the queue when the store has
 // acknowledged it, or with a report to the [Observe] function:
 //

@@ -40,7 +40,7 @@ ann: version 8, ["new"] (hit)
 ann: version 8, ["new"] (hit)
 # rejected
 entry: update-after 2h0m0s is above expire-after 1h0m0s: an entry would expire before its refresh is due; give at most 1h0m0s
-config: Evict is given a *eviction.leastRecentlyUpdated[int], and this function needs a eviction.Strategy[string]
+config: Evict is given a *eviction.leastRecentlyUpdated[int], and this function needs eviction.Strategy[string]
 nothing changed: true
 `
 		if got := out.String(); got != want {

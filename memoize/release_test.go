@@ -397,7 +397,12 @@ func TestOnReleaseExactlyOnce(t *testing.T) {
 				case 3:
 					_ = f.Invalidate(ctx, key)
 				case 5:
-					_, _ = f.Update(ctx, key, func(*blob, bool) (*blob, error) { return l.make(), nil })
+					_, _ = f.Update(ctx, key, func(old *blob, ok bool) (*blob, error) {
+						if ok && i%20 == 5 { // it stays
+							return old, nil
+						}
+						return l.make(), nil
+					})
 				case 7:
 					_, _ = f.Touch(ctx, key)
 				case 9:

@@ -117,10 +117,11 @@ func (e *editor[A, K, V]) updateInTurn(ctx context.Context, p *plan[A, K, V], ke
 	if err == nil && p.settings.Tags != nil {
 		err = e.tagsOfSet(held, p, key, &b, arg)
 	}
+	b.stays = ok && samePointer(old, *value)
 	if err == nil && !ended {
 		stored, err = e.updateHeld(held, p, key, turn, &b, began, &w)
 	}
-	if !ok || !samePointer(old, *value) { // else others tell of it
+	if !b.stays { // else others tell of it
 		e.stores.neverStored(held, p, key, *value, &w)
 	}
 	if len(b.tags) > 0 {
@@ -160,7 +161,7 @@ func (e *editor[A, K, V]) updateHeld(ctx context.Context, p *plan[A, K, V], key 
 		return false, notSwapped(w.fault)
 	case w.fault != nil:
 		return false, notStored(w.fault)
-	case w.was != nil && !w.kept: // another process has changed the key
+	case !w.kept: // another process has changed the key, or the storage was emptied
 		return false, nil
 	}
 	e.releaseElsewhere(ctx, p, key)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -22,7 +23,7 @@ func startServer() (*ownServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: install it, or give the address of a server with -redis", err)
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := freePort()
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +39,17 @@ func startServer() (*ownServer, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// freePort listens on a port below those that systems give to connections: none of them
+// gets it while the server is down.
+func freePort() (l net.Listener, err error) {
+	for range 100 {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.N(20_000))); err == nil {
+			return l, nil
+		}
+	}
+	return nil, err
 }
 
 // start starts it and waits until it listens.

@@ -23,6 +23,9 @@ func command(conn net.Conn, args ...string) (string, error) {
 	return answer(bufio.NewReader(conn))
 }
 
+// longest is how long an answer may be.
+const longest = 1 << 30
+
 // answer reads an answer. An error of the server's is an error.
 func answer(r *bufio.Reader) (string, error) {
 	line, err := r.ReadString('\n')
@@ -42,6 +45,9 @@ func answer(r *bufio.Reader) (string, error) {
 		n, err := strconv.Atoi(rest)
 		if err != nil || n < 0 {
 			return "", err
+		}
+		if n > longest {
+			return "", fmt.Errorf("an answer of %d bytes", n)
 		}
 		text := make([]byte, n+len("\r\n"))
 		_, err = io.ReadFull(r, text)

@@ -152,6 +152,15 @@ func TestMemcached(t *testing.T) {
 	s.Restart()
 }
 
+// What listens where a server is expected may answer anything.
+func TestLongAnswers(t *testing.T) {
+	for _, said := range []string{"$9223372036854775807\r\n", "$9223372036854775805\r\n"} {
+		if text, err := answer(bufio.NewReader(strings.NewReader(said))); err == nil {
+			t.Errorf("%q is taken for %q", said, text)
+		}
+	}
+}
+
 // Nobody is given a port that another test has, though no server listens there yet.
 func TestPortsAreClaimed(t *testing.T) {
 	var port int
@@ -159,6 +168,9 @@ func TestPortsAreClaimed(t *testing.T) {
 		port = freePort(t)
 		if claim(t, port) || claim(t, port+busOffset) {
 			t.Error("two have one port")
+		}
+		if port+busOffset >= 32768 {
+			t.Error("a port may be given to a connection while the server is down")
 		}
 	})
 	if !claim(t, port) {

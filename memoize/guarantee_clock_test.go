@@ -30,7 +30,7 @@ func TestG2MachineThatSleeps(t *testing.T) {
 	for name, opts := range map[string][]config.Option{
 		"in memory":              nil,
 		"in memory, exact clock": {config.ExactClock()},
-		"in a store":             {config.Store(shared), config.Name("sleeper")},
+		"in a store":             {config.Store(shared), config.Name("sleeper"), config.StoreBudget(time.Minute, time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := 0

@@ -52,7 +52,8 @@ func TestG2ExtremeSettings(t *testing.T) {
 						defer func() { _ = memory.Close() }()
 						store, err := storage.Share(memory)
 						must(t, store, err)
-						opts = append(opts[:len(opts):len(opts)], config.Store(store), config.Name("extremes"))
+						patient := config.StoreBudget(time.Minute, time.Minute) // if nothing else is said
+						opts = append([]config.Option{patient, config.Store(store), config.Name("extremes")}, opts...)
 					}
 					loads := 0
 					f, err := memoize.NewBatched(func(_ context.Context, keys []string) (map[string]int, error) {

@@ -449,24 +449,26 @@ func TestG2LifeIsToldByTheStoresClock(t *testing.T) {
 }
 
 func TestSharedKeys(t *testing.T) {
-	ctx, w := context.Background(), newWire()
-	s := returning[string, string]("v")
-	one := process(t, w, s.load, config.Schema(3))
-	text, err := one.Key("a:b*")
-	noError(t, err)
-	if text != `svc:users:3:"a:b*"` {
-		t.Errorf("key %s", text)
-	}
-	noError(t, one.Set(ctx, "a:b*", "x"))
-	if r, err := w.Memory.Get(ctx, text); err != nil || !r.Found {
-		t.Errorf("%v, %v", r, err)
-	}
-	if two := process(t, w, s.load, config.Schema(4)); two.Has(ctx, "a:b*") {
-		t.Error("another schema finds it")
-	}
-	if two := process(t, w, s.load, config.Schema(3)); !two.Has(ctx, "a:b*") {
-		t.Error("the same schema does not find it")
-	}
+	bubble(t, func(t *testing.T) {
+		ctx, w := context.Background(), newWire()
+		s := returning[string, string]("v")
+		one := process(t, w, s.load, config.Schema(3))
+		text, err := one.Key("a:b*")
+		noError(t, err)
+		if text != `svc:users:3:"a:b*"` {
+			t.Errorf("key %s", text)
+		}
+		noError(t, one.Set(ctx, "a:b*", "x"))
+		if r, err := w.Memory.Get(ctx, text); err != nil || !r.Found {
+			t.Errorf("%v, %v", r, err)
+		}
+		if two := process(t, w, s.load, config.Schema(4)); two.Has(ctx, "a:b*") {
+			t.Error("another schema finds it")
+		}
+		if two := process(t, w, s.load, config.Schema(3)); !two.Has(ctx, "a:b*") {
+			t.Error("the same schema does not find it")
+		}
+	})
 }
 
 func TestSharedLongKeysAreHashed(t *testing.T) {
@@ -591,44 +593,48 @@ func TestTouchOfWhatCantBeReadIsAMiss(t *testing.T) {
 // What is read from a store is made anew for each read: the strategy is told of
 // the read all the same.
 func TestStrategiesSeeReadsOfAStore(t *testing.T) {
-	ctx, w := context.Background(), newWire()
-	f := process(t, w, returning[string, string]("v").load, config.Evict(eviction.LeastRecentlyUsed[string](2)))
-	for _, arg := range []string{"a", "b", "a", "c"} {
-		wants(t, "v")(f.Call(ctx, arg))
-		noError(t, f.Wait(ctx))
-	}
-	if !f.Has(ctx, "a") || f.Has(ctx, "b") || !f.Has(ctx, "c") {
-		t.Error("it is not the least recently used that went")
-	}
+	bubble(t, func(t *testing.T) {
+		ctx, w := context.Background(), newWire()
+		f := process(t, w, returning[string, string]("v").load, config.Evict(eviction.LeastRecentlyUsed[string](2)))
+		for _, arg := range []string{"a", "b", "a", "c"} {
+			wants(t, "v")(f.Call(ctx, arg))
+			noError(t, f.Wait(ctx))
+		}
+		if !f.Has(ctx, "a") || f.Has(ctx, "b") || !f.Has(ctx, "c") {
+			t.Error("it is not the least recently used that went")
+		}
+	})
 }
 
 // A value that the store won't have is its own matter: the others of its batch
 // are stored, and not in doubt.
 func TestG9OneOfABatchIsNotStored(t *testing.T) {
-	ctx, w := context.Background(), &wire{Memory: storage.NewMemory(storage.MemoryCapacity(10_000)), fail: map[string]error{}, hold: map[string]chan struct{}{}}
-	load := func(_ context.Context, args []string) (map[string]string, error) {
-		found := map[string]string{}
-		for _, arg := range args {
-			found[arg] = arg
-			if arg == "large" {
-				found[arg] = strings.Repeat("x", 20_000)
+	bubble(t, func(t *testing.T) {
+		ctx, w := context.Background(), &wire{Memory: storage.NewMemory(storage.MemoryCapacity(10_000)), fail: map[string]error{}, hold: map[string]chan struct{}{}}
+		load := func(_ context.Context, args []string) (map[string]string, error) {
+			found := map[string]string{}
+			for _, arg := range args {
+				found[arg] = arg
+				if arg == "large" {
+					found[arg] = strings.Repeat("x", 20_000)
+				}
+			}
+			return found, nil
+		}
+		for name, b := range map[string]storage.Bytes{"fenced": w, "not fenced": unfenced{w, w}} {
+			f, err := memoize.NewBatched(load, config.Store(share(t, b)), config.Name(name), config.Logger(quiet))
+			must(t, f, err)
+			for range 2 {
+				got, err := f.CallMany(ctx, []string{"a", "large", "b"})
+				if err != nil || len(got[1]) != 20_000 {
+					t.Errorf("%s: %d bytes, %v", name, len(got[1]), err)
+				}
+			}
+			if f.Stats().StoreFaults != 2 || !f.Has(ctx, "a") || !f.Has(ctx, "b") || f.Has(ctx, "large") {
+				t.Errorf("%s: %d faults; found: %v, %v, and large %v", name, f.Stats().StoreFaults, f.Has(ctx, "a"), f.Has(ctx, "b"), f.Has(ctx, "large"))
 			}
 		}
-		return found, nil
-	}
-	for name, b := range map[string]storage.Bytes{"fenced": w, "not fenced": unfenced{w, w}} {
-		f, err := memoize.NewBatched(load, config.Store(share(t, b)), config.Name(name), config.Logger(quiet))
-		must(t, f, err)
-		for range 2 {
-			got, err := f.CallMany(ctx, []string{"a", "large", "b"})
-			if err != nil || len(got[1]) != 20_000 {
-				t.Errorf("%s: %d bytes, %v", name, len(got[1]), err)
-			}
-		}
-		if f.Stats().StoreFaults != 2 || !f.Has(ctx, "a") || !f.Has(ctx, "b") || f.Has(ctx, "large") {
-			t.Errorf("%s: %d faults; found: %v, %v, and large %v", name, f.Stats().StoreFaults, f.Has(ctx, "a"), f.Has(ctx, "b"), f.Has(ctx, "large"))
-		}
-	}
+	})
 }
 
 // unfenced is a store of many without claims.

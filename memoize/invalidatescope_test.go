@@ -35,54 +35,56 @@ type noList struct{ storage.Bytes }
 func TestG4InvalidateScope(t *testing.T) {
 	for _, where := range []string{"memory", "store", "narrow store"} {
 		t.Run(where, func(t *testing.T) {
-			opts := []config.Option{silent, config.Name("orders")}
-			memory := storage.NewMemory()
-			defer memory.Close()
-			var bytes storage.Bytes = memory
-			if where == "narrow store" {
-				bytes = narrow{memory}
-			}
-			if where != "memory" {
-				shared, err := storage.Share(bytes, storage.Prefix("svc:"))
-				if err != nil {
-					t.Fatal(err)
+			bubble(t, func(t *testing.T) {
+				opts := []config.Option{silent, config.Name("orders")}
+				memory := storage.NewMemory()
+				defer memory.Close()
+				var bytes storage.Bytes = memory
+				if where == "narrow store" {
+					bytes = narrow{memory}
 				}
-				opts = append(opts, config.Store(shared))
-			}
-			loads := 0
-			f := memoize.Must(memoize.NewScoped(func(context.Context, string) (*user, error) {
-				loads++
-				return &user{N: loads}, nil
-			}, scopeOf, opts...))
-			long := strings.Repeat("k", 200)
-			scopes := []string{"", "a", "a\"", "a}", "a{", "{a", "ab", "a,", strings.Repeat("s", 60), strings.Repeat("s", 61), strings.Repeat("s", 200), strings.Repeat("s", 201)}
-			keys := []string{"", "k", "k}", "{k", "\",", long, long + "}", long + "2"}
-			call := func(scope, key string) int {
-				v, err := number(f.Call(scoped(t.Context(), scope), key))
-				if err != nil {
-					t.Fatal(err)
-				}
-				return v
-			}
-			for _, gone := range scopes {
-				before := map[string]int{}
-				for _, scope := range scopes {
-					for _, key := range keys {
-						before[fmt.Sprintf("%q %q", scope, key)] = call(scope, key)
+				if where != "memory" {
+					shared, err := storage.Share(bytes, storage.Prefix("svc:"))
+					if err != nil {
+						t.Fatal(err)
 					}
+					opts = append(opts, config.Store(shared))
 				}
-				if err := f.InvalidateScope(t.Context(), gone); err != nil {
-					t.Fatal(err)
+				loads := 0
+				f := memoize.Must(memoize.NewScoped(func(context.Context, string) (*user, error) {
+					loads++
+					return &user{N: loads}, nil
+				}, scopeOf, opts...))
+				long := strings.Repeat("k", 200)
+				scopes := []string{"", "a", "a\"", "a}", "a{", "{a", "ab", "a,", strings.Repeat("s", 60), strings.Repeat("s", 61), strings.Repeat("s", 200), strings.Repeat("s", 201)}
+				keys := []string{"", "k", "k}", "{k", "\",", long, long + "}", long + "2"}
+				call := func(scope, key string) int {
+					v, err := number(f.Call(scoped(t.Context(), scope), key))
+					if err != nil {
+						t.Fatal(err)
+					}
+					return v
 				}
-				for _, scope := range scopes {
-					for _, key := range keys {
-						v, ok := f.Peek(scoped(t.Context(), scope), key)
-						if kept := ok && v.N == before[fmt.Sprintf("%q %q", scope, key)]; kept == (scope == gone) {
-							t.Errorf("scope %.9q (%d) is invalidated, and %.9q (%d), key %.9q, is kept: %t", gone, len(gone), scope, len(scope), key, kept)
+				for _, gone := range scopes {
+					before := map[string]int{}
+					for _, scope := range scopes {
+						for _, key := range keys {
+							before[fmt.Sprintf("%q %q", scope, key)] = call(scope, key)
+						}
+					}
+					if err := f.InvalidateScope(t.Context(), gone); err != nil {
+						t.Fatal(err)
+					}
+					for _, scope := range scopes {
+						for _, key := range keys {
+							v, ok := f.Peek(scoped(t.Context(), scope), key)
+							if kept := ok && v.N == before[fmt.Sprintf("%q %q", scope, key)]; kept == (scope == gone) {
+								t.Errorf("scope %.9q (%d) is invalidated, and %.9q (%d), key %.9q, is kept: %t", gone, len(gone), scope, len(scope), key, kept)
+							}
 						}
 					}
 				}
-			}
+			})
 		})
 	}
 }
@@ -141,32 +143,34 @@ func TestG4InvalidateScopeDuringALoad(t *testing.T) {
 }
 
 func TestInvalidateScopeRefuses(t *testing.T) {
-	ctx := t.Context()
-	f := memoize.Must(memoize.New(func(_ context.Context, k int) (int, error) { return k, nil }, silent))
-	if err := f.InvalidateScope(ctx, "a"); !errors.Is(err, memoize.ErrUnsupported) {
-		t.Errorf("without scopes: %v", err)
-	}
-	memory := storage.NewMemory()
-	defer memory.Close()
-	source := func(context.Context, string) (*user, error) { return new(user), nil }
-	for name, c := range map[string]struct {
-		bytes  storage.Bytes
-		prefix string
-	}{
-		"a store that can't list": {noList{memory}, ""},
-		"no room for scopes":      {narrow{memory}, strings.Repeat("p", 70)},
-	} {
-		shared, err := storage.Share(c.bytes, storage.Prefix(c.prefix))
-		if err != nil {
-			t.Fatal(err)
+	bubble(t, func(t *testing.T) {
+		ctx := t.Context()
+		f := memoize.Must(memoize.New(func(_ context.Context, k int) (int, error) { return k, nil }, silent))
+		if err := f.InvalidateScope(ctx, "a"); !errors.Is(err, memoize.ErrUnsupported) {
+			t.Errorf("without scopes: %v", err)
 		}
-		g := memoize.Must(memoize.NewScoped(source, scopeOf, config.Store(shared), config.Name("g"), silent))
-		key := strings.Repeat("k", 200)
-		if _, err := g.Call(scoped(ctx, "a"), key); err != nil {
-			t.Fatal(err)
+		memory := storage.NewMemory()
+		defer memory.Close()
+		source := func(context.Context, string) (*user, error) { return new(user), nil }
+		for name, c := range map[string]struct {
+			bytes  storage.Bytes
+			prefix string
+		}{
+			"a store that can't list": {noList{memory}, ""},
+			"no room for scopes":      {narrow{memory}, strings.Repeat("p", 70)},
+		} {
+			shared, err := storage.Share(c.bytes, storage.Prefix(c.prefix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g := memoize.Must(memoize.NewScoped(source, scopeOf, config.Store(shared), config.Name("g"), silent))
+			key := strings.Repeat("k", 200)
+			if _, err := g.Call(scoped(ctx, "a"), key); err != nil {
+				t.Fatal(err)
+			}
+			if err := g.InvalidateScope(ctx, "a"); !errors.Is(err, memoize.ErrUnsupported) || !g.Has(scoped(ctx, "a"), key) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
-		if err := g.InvalidateScope(ctx, "a"); !errors.Is(err, memoize.ErrUnsupported) || !g.Has(scoped(ctx, "a"), key) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
+	})
 }

@@ -26,9 +26,11 @@ type (
 func everywhere(t *testing.T, test func(t *testing.T, memoized memoizes)) {
 	over := func(opts ...config.Option) func(t *testing.T) {
 		return func(t *testing.T) {
-			test(t, func(source origin) *memoize.Func[string, string] {
-				f, err := memoize.New(source, append(opts, config.ExpireAfter(time.Hour))...)
-				return must(t, f, err)
+			bubble(t, func(t *testing.T) {
+				test(t, func(source origin) *memoize.Func[string, string] {
+					f, err := memoize.New(source, append(opts, config.ExpireAfter(time.Hour))...)
+					return must(t, f, err)
+				})
 			})
 		}
 	}

@@ -127,31 +127,33 @@ func TestStatsOfRefusedLoads(t *testing.T) {
 
 // Keys that are invalidated are counted, one by one and by all.
 func TestStatsInvalidations(t *testing.T) {
-	f := memoize.Must(memoize.New(returning[string](1).load))
-	for i := range 3 {
-		wants(t, 1)(f.Call(t.Context(), fmt.Sprint(i)))
-	}
-	for _, c := range []struct {
-		invalidate func() error
-		want       uint64
-	}{
-		{func() error { return f.Invalidate(t.Context(), "0") }, 1},
-		{func() error { return f.Invalidate(t.Context(), "none") }, 2},
-		{func() error { return f.InvalidateAll(t.Context()) }, 4},
-	} {
-		noError(t, c.invalidate())
-		if n := f.Stats().Invalidations; n != c.want {
-			t.Errorf("%d invalidations are counted, want %d", n, c.want)
+	bubble(t, func(t *testing.T) {
+		f := memoize.Must(memoize.New(returning[string](1).load))
+		for i := range 3 {
+			wants(t, 1)(f.Call(t.Context(), fmt.Sprint(i)))
 		}
-	}
-	store, err := storage.Share(storage.NewMemory())
-	noError(t, err)
-	shared := memoize.Must(memoize.New(returning[string](1).load, config.Store(store), config.Name("f")))
-	wants(t, 1)(shared.Call(t.Context(), "a"))
-	noError(t, shared.InvalidateAll(t.Context()))
-	if n := shared.Stats().Invalidations; n != 1 {
-		t.Errorf("%d invalidations are counted of a store that is cleared, want 1", n)
-	}
+		for _, c := range []struct {
+			invalidate func() error
+			want       uint64
+		}{
+			{func() error { return f.Invalidate(t.Context(), "0") }, 1},
+			{func() error { return f.Invalidate(t.Context(), "none") }, 2},
+			{func() error { return f.InvalidateAll(t.Context()) }, 4},
+		} {
+			noError(t, c.invalidate())
+			if n := f.Stats().Invalidations; n != c.want {
+				t.Errorf("%d invalidations are counted, want %d", n, c.want)
+			}
+		}
+		store, err := storage.Share(storage.NewMemory())
+		noError(t, err)
+		shared := memoize.Must(memoize.New(returning[string](1).load, config.Store(store), config.Name("f")))
+		wants(t, 1)(shared.Call(t.Context(), "a"))
+		noError(t, shared.InvalidateAll(t.Context()))
+		if n := shared.Stats().Invalidations; n != 1 {
+			t.Errorf("%d invalidations are counted of a store that is cleared, want 1", n)
+		}
+	})
 }
 
 // What a function holds and may hold, by count and by weight, and the limits in force.
@@ -177,6 +179,7 @@ func TestStatsWeightAndCapacity(t *testing.T) {
 			_, err := f.Call(t.Context(), fmt.Sprint(i))
 			noError(t, err)
 		}
+		noError(t, f.Wait(t.Context())) // what is evicted is released after its load's callers have their answer
 		s := f.Stats()
 		if got := (sizes{s.Entries, s.Weight, s.Capacity}); got != c.want {
 			t.Errorf("%s: it holds %+v, want %+v", name, got, c.want)

@@ -226,38 +226,40 @@ func TestUpdateOverAStoreThatFails(t *testing.T) {
 		"a Delete that has failed": {func(s *faultyStore) { give(&s.delete, errOutage) }, "invalidate or set it first", 0, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &faultyStore{Memory: storage.NewMemory(), ordered: true}
-			defer s.Close()
-			f := aProcess(t, s, returning[string](1000).load)
-			noError(t, f.Set(t.Context(), "key", 5))
-			test.fails(s)
-			if test.stored < 0 {
-				if err := f.Invalidate(t.Context(), "key"); !errors.Is(err, memoize.ErrUnavailable) {
-					t.Fatalf("the Invalidate returns %v", err)
+			bubble(t, func(t *testing.T) {
+				s := &faultyStore{Memory: storage.NewMemory(), ordered: true}
+				defer s.Close()
+				f := aProcess(t, s, returning[string](1000).load)
+				noError(t, f.Set(t.Context(), "key", 5))
+				test.fails(s)
+				if test.stored < 0 {
+					if err := f.Invalidate(t.Context(), "key"); !errors.Is(err, memoize.ErrUnavailable) {
+						t.Fatalf("the Invalidate returns %v", err)
+					}
 				}
-			}
-			var runs int64
-			v, err := f.Update(t.Context(), "key", func(old int, _ bool) (int, error) {
-				if runs++; runs > 3 {
-					return 0, errors.New("enough")
+				var runs int64
+				v, err := f.Update(t.Context(), "key", func(old int, _ bool) (int, error) {
+					if runs++; runs > 3 {
+						return 0, errors.New("enough")
+					}
+					return old + 1, nil
+				})
+				if v != 0 || !errors.Is(err, memoize.ErrUnavailable) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), `"key"`) || runs != test.runs || s.swaps.Load() != test.runs {
+					t.Errorf("%d, %v after %d runs", v, err, runs)
 				}
-				return old + 1, nil
+				for _, p := range []*atomic.Pointer[error]{&s.claim, &s.before, &s.after, &s.delete} {
+					p.Store(nil)
+				}
+				if test.stored < 0 { // as it says
+					noError(t, f.Invalidate(t.Context(), "key"))
+					wants(t, 1)(f.Update(t.Context(), "key", increment))
+					return
+				}
+				if v, ok := f.Peek(t.Context(), "key"); v != test.stored || !ok { // nothing is in doubt
+					t.Errorf("%d, %v is stored, want %d", v, ok, test.stored)
+				}
+				wants(t, test.stored+1)(f.Update(t.Context(), "key", increment))
 			})
-			if v != 0 || !errors.Is(err, memoize.ErrUnavailable) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), `"key"`) || runs != test.runs || s.swaps.Load() != test.runs {
-				t.Errorf("%d, %v after %d runs", v, err, runs)
-			}
-			for _, p := range []*atomic.Pointer[error]{&s.claim, &s.before, &s.after, &s.delete} {
-				p.Store(nil)
-			}
-			if test.stored < 0 { // as it says
-				noError(t, f.Invalidate(t.Context(), "key"))
-				wants(t, 1)(f.Update(t.Context(), "key", increment))
-				return
-			}
-			if v, ok := f.Peek(t.Context(), "key"); v != test.stored || !ok { // nothing is in doubt
-				t.Errorf("%d, %v is stored, want %d", v, ok, test.stored)
-			}
-			wants(t, test.stored+1)(f.Update(t.Context(), "key", increment))
 		})
 	}
 }
@@ -369,52 +371,56 @@ var errBadCount = errors.New("no count")
 // A value whose life is over takes the place of what Update has found as nothing, and of
 // nothing else.
 func TestUpdateToNothing(t *testing.T) {
-	m := storage.NewMemory()
-	defer m.Close()
-	lives := config.Builder(entry.LifeOf[string](func(n int) entry.Life {
-		if n < 0 {
-			return entry.Life{ExpireAfter: -1}
+	bubble(t, func(t *testing.T) {
+		m := storage.NewMemory()
+		defer m.Close()
+		lives := config.Builder(entry.LifeOf[string](func(n int) entry.Life {
+			if n < 0 {
+				return entry.Life{ExpireAfter: -1}
+			}
+			return entry.Life{ExpireAfter: time.Hour}
+		}))
+		load := returning[string](1000).load
+		process := func() *memoize.Func[string, int] {
+			return memoize.Must(memoize.New(load, config.Name("counts"), lives, sharing(t, m)))
 		}
-		return entry.Life{ExpireAfter: time.Hour}
-	}))
-	load := returning[string](1000).load
-	process := func() *memoize.Func[string, int] {
-		return memoize.Must(memoize.New(load, config.Name("counts"), lives, sharing(t, m)))
-	}
-	f, another := process(), process()
-	noError(t, f.Set(t.Context(), "key", 5))
-	saw := ""
-	_, err := f.Update(t.Context(), "key", func(old int, ok bool) (int, error) {
-		if saw += fmt.Sprint(old, ok, " "); old == 5 {
-			noError(t, another.Set(t.Context(), "key", 6))
+		f, another := process(), process()
+		noError(t, f.Set(t.Context(), "key", 5))
+		saw := ""
+		_, err := f.Update(t.Context(), "key", func(old int, ok bool) (int, error) {
+			if saw += fmt.Sprint(old, ok, " "); old == 5 {
+				noError(t, another.Set(t.Context(), "key", 6))
+			}
+			return -old, nil
+		})
+		noError(t, err)
+		if v, ok := another.Peek(t.Context(), "key"); ok || saw != "5 true 6 true " {
+			t.Errorf("%d, %v is stored after change saw %s", v, ok, saw)
 		}
-		return -old, nil
 	})
-	noError(t, err)
-	if v, ok := another.Peek(t.Context(), "key"); ok || saw != "5 true 6 true " {
-		t.Errorf("%d, %v is stored after change saw %s", v, ok, saw)
-	}
 }
 
 // To append to what is there in place does not make it look changed.
 func TestUpdateOfBytes(t *testing.T) {
-	m := storage.NewMemory()
-	defer m.Close()
-	s, err := storage.Share(m, storage.Format("raw"))
-	noError(t, err)
-	f := memoize.Must(memoize.New(func(context.Context, string) ([]byte, error) { return nil, nil }, config.Name("bytes"), config.Store(s)))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for range 3 {
-		_, err := f.Update(ctx, "key", func(old []byte, _ bool) ([]byte, error) {
-			if len(old) > 0 {
-				old[0] = 'y'
-			}
-			return append(old, 'x'), nil
-		})
+	bubble(t, func(t *testing.T) {
+		m := storage.NewMemory()
+		defer m.Close()
+		s, err := storage.Share(m, storage.Format("raw"))
 		noError(t, err)
-	}
-	if v, _ := f.Peek(t.Context(), "key"); string(v) != "yxx" {
-		t.Errorf("%q is stored", v)
-	}
+		f := memoize.Must(memoize.New(func(context.Context, string) ([]byte, error) { return nil, nil }, config.Name("bytes"), config.Store(s)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for range 3 {
+			_, err := f.Update(ctx, "key", func(old []byte, _ bool) ([]byte, error) {
+				if len(old) > 0 {
+					old[0] = 'y'
+				}
+				return append(old, 'x'), nil
+			})
+			noError(t, err)
+		}
+		if v, _ := f.Peek(t.Context(), "key"); string(v) != "yxx" {
+			t.Errorf("%q is stored", v)
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/perennial-go/perennial/config"
 	"github.com/perennial-go/perennial/invalidation"
@@ -22,9 +23,9 @@ func teams(p *Page) (tags []string) {
 func ExampleFunc_InvalidateTag() {
 	ctx := context.Background()
 	db := map[string][]User{"a-b": {{"ann", "red"}, {"bob", "blue"}}, "c-d": {{"cid", "blue"}}}
-	loads := 0
+	var loads atomic.Int64
 	list := func(_ context.Context, initials string) (*Page, error) {
-		loads++
+		loads.Add(1)
 		return &Page{Users: db[initials]}, nil
 	}
 	lists, err := memoize.New(list, config.Tags(func(_ string, p *Page) []string { return teams(p) }))
@@ -38,7 +39,7 @@ func ExampleFunc_InvalidateTag() {
 	err = lists.InvalidateTag(ctx, "team:red")
 
 	p, _ := lists.Call(ctx, "a-b")
-	fmt.Println(err, p.Users, lists.Has(ctx, "c-d"), loads)
+	fmt.Println(err, p.Users, lists.Has(ctx, "c-d"), loads.Load())
 	// Output: <nil> [{bob blue}] true 3
 }
 

@@ -2,8 +2,6 @@ package statuses_test
 
 import (
 	"testing"
-
-	"github.com/perennial-go/perennial/internal/checks"
 )
 
 // Whom a Set answers, as a model whose every interleaving is visited.
@@ -249,9 +247,7 @@ func (p answering) check() (worlds, early int, wrong string) {
 }
 
 func TestModelG4WhomASetAnswers(t *testing.T) {
-	if checks.Race {
-		t.Skip("one goroutine, and much to compute: the race detector finds nothing there")
-	}
+	skipUnderRace(t)
 	for _, c := range []struct {
 		name  string
 		p     answering

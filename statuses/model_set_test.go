@@ -2,8 +2,6 @@ package statuses_test
 
 import (
 	"testing"
-
-	"github.com/perennial-go/perennial/internal/checks"
 )
 
 // Sets that supersede one another, and what a superseded Set has to do before it
@@ -151,9 +149,7 @@ func (p sets) check() (worlds int, wrong string) {
 }
 
 func TestModelG4Sets(t *testing.T) {
-	if checks.Race {
-		t.Skip("one goroutine, and much to compute: the race detector finds nothing there")
-	}
+	skipUnderRace(t)
 	for _, c := range []struct {
 		name  string
 		p     sets

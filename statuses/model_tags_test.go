@@ -3,8 +3,6 @@ package statuses_test
 import (
 	"slices"
 	"testing"
-
-	"github.com/perennial-go/perennial/internal/checks"
 )
 
 // Tags that are learnt at the end of a load, as a model whose every interleaving is
@@ -302,9 +300,7 @@ func (p tags) check() (worlds int, wrong string) {
 }
 
 func TestModelG16Tags(t *testing.T) {
-	if checks.Race {
-		t.Skip("one goroutine, and much to compute: the race detector finds nothing there")
-	}
+	skipUnderRace(t)
 	for _, c := range []struct {
 		name  string
 		p     tags

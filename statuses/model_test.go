@@ -306,10 +306,16 @@ func finds(t *testing.T, check func() (worlds int, wrong string), want string) {
 	}
 }
 
-func TestModelG4(t *testing.T) {
+// skipUnderRace skips a model, which would take ten times as long.
+func skipUnderRace(t *testing.T) {
+	t.Helper()
 	if checks.Race {
 		t.Skip("one goroutine, and much to compute: the race detector finds nothing there")
 	}
+}
+
+func TestModelG4(t *testing.T) {
+	skipUnderRace(t)
 	for _, c := range []struct {
 		name  string
 		p     protocol
